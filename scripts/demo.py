@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import rmtree
+from shutil import copyfile, rmtree
 from typing import TYPE_CHECKING
 
 import httpx
@@ -41,12 +41,7 @@ LESSON = ("--quick", "--max-challenge-share", "0.01")
 WORLD = ("--seed", "1", "--fraud", "0.01")
 PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
-FEATURES = """\
-import ringfence as rf
-
-graph = rf.Graph.of(rf.uses("customer", "device", ttl="60d", cap=10), windows=("1d", "7d"))
-spec = rf.CATALOG.with_graph(graph)
-"""  # beside the catalog's features: who shares a device with whom
+FEATURES = Path(__file__).with_name("demo_features.py")
 STYLES = {"challenge": "yellow", "review": "dark_orange", "decline": "bold red"}
 PLACES = (
     ("/home?as=analyst&tour=1", "a tour in five steps"),
@@ -101,7 +96,7 @@ def options() -> argparse.Namespace:
 
 def show(given: argparse.Namespace, children: Children) -> int:
     begin = time.monotonic()
-    Path("features.py").write_text(FEATURES)
+    copyfile(FEATURES, "features.py")
     days, first_day = given.days, dated(given.days)
     world = (*WORLD, "--customers", str(given.customers), "--start", first_day)
     past = str(days - min(CATCH_UP_DAYS, days // 4))
@@ -181,7 +176,8 @@ class Teacher:
         """What `ringfence models promote demo --url URL` asks for."""
         (known,) = httpx.get(f"{self.url}/v1/models").json()["models"]
         wanted = {"note": "the demo's first model", "confirm": known["version"]}
-        answer = httpx.post(f"{self.url}/v1/models/{known['version']}/promotion", json=wanted, timeout=30)
+        address = f"{self.url}/v1/models/{known['version']}/promotion"
+        answer = httpx.post(address, json=wanted, timeout=PATIENCE_SECONDS)
         if answer.status_code == httpx.codes.CONFLICT:  # too little was learned: the rules do better alone
             tell(self.begin, f"{answer.json()['detail']} ({self.url}/models)")
             return

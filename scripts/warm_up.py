@@ -5,6 +5,8 @@ Does nothing but look where the compile cache holds everything already.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ringfence.compose.definitions import load_definitions, warm_up
@@ -20,12 +22,14 @@ STUMP = {
     "value": np.array([0.0, -1.0, 1.0]),
     "cover": np.array([2.0, 1.0, 1.0]),
 }
+DEMO = Path(__file__).with_name("demo_features.py")
 FEW, MANY = 1, 64  # rows that are scored in different ways
 
 
 def main() -> None:
-    """The engine with the shipped definitions, and the forest of a model."""
-    warm_up(load_definitions(None, None), observing=True)
+    """The engine with the shipped definitions and with the demo's graph, and the forest of a model."""
+    for features in (None, DEMO):
+        warm_up(load_definitions(features, None), observing=True)
     forest = Forest(STUMP, 1)
     for rows in (FEW, MANY):
         forest.sums(np.zeros((rows, 1)))

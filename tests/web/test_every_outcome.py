@@ -32,37 +32,37 @@ START_MS = 1_735_689_600_000
 
 CASES = {
     "none": ({}, "approve", "Approved: no rule fired; model score 0 of 100 ("),
-    "few": ({"want": "few"}, "approve", "rule Few points (few_points) gave 5 points, too few to act"),
+    "few": ({"want": "few"}, "approve", "rule “Few points” (few_points) gave 5 points, too few to act"),
     "allow": (
         {"card": "allowed-1", "want": "review"},
         "approve",
-        "Approved by rule On an allow list (allowed), which sets aside rule Asks to review",
+        "Approved by rule “On an allow list” (allowed), which sets aside rule “Asks to review”",
     ),
     "watch": (
         {"card": "watched-1"},
         "review",
-        "Reviewed by rule On a watch list (watched); model score 0 of 100",
+        "Reviewed by rule “On a watch list” (watched); model score 0 of 100",
     ),
-    "block": ({"card": "blocked-1"}, "decline", "Declined by rule On a block list (blocked)"),
+    "block": ({"card": "blocked-1"}, "decline", "Declined by rule “On a block list” (blocked)"),
     "rule-challenge": (
         {"want": "challenge"},
         "challenge",
-        "Challenged by rule Asks to challenge (asks_challenge); model score 0",
+        "Challenged by rule “Asks to challenge” (asks_challenge); model score 0",
     ),
     "rule-review": (
         {"want": "review"},
         "review",
-        "Reviewed by rule Asks to review (asks_review); model score 0",
+        "Reviewed by rule “Asks to review” (asks_review); model score 0",
     ),
     "rule-decline": (
         {"want": "decline", "amount": 200_000},
         "decline",
-        "Declined by rule Asks to decline (asks_decline)",
+        "Declined by rule “Asks to decline” (asks_decline)",
     ),
     "points": (
         {"want": "points"},
         "review",
-        "Reviewed by points: rule Many points (many_points) add up to 70, review from 60",
+        "Reviewed by points: rule “Many points” (many_points) add up to 70, review from 60",
     ),
     "typology-challenge": (
         {"sign": "challenge"},
@@ -96,7 +96,7 @@ CASES = {
     "model-and-rule": (
         {"amount": 600, "want": "review"},
         "review",
-        "Reviewed by rule Asks to review (asks_review) and by the model: 12 %",
+        "Reviewed by rule “Asks to review” (asks_review) and by the model: 12 %",
     ),
     "late": ({"at": -3 * DAY_MS}, "approve", "Approved: no rule fired"),
 }
@@ -194,7 +194,7 @@ EXPECTED = {name: (name, outcome, said) for name, (_, outcome, said) in CASES.it
     "control": (
         None,
         "approve",
-        "Approved as one of the control group: would have been declined by rule Asks",
+        "Approved as one of the control group: would have been declined by rule “Asks",
     ),
     "failed": ("failed", "review", "Reviewed because it was decided without the model"),
     "failed-rule": ("failed-rule", "review", "Reviewed because it was decided without the model"),

@@ -195,7 +195,7 @@ class _Sources:
 
 
 def _rules(rules: Sequence[Rule]) -> str:
-    named = ", ".join(f"{rule.title} ({rule.id})" for rule in rules[:_NAMED])
+    named = ", ".join(f"“{rule.title}” ({rule.id})" for rule in rules[:_NAMED])
     more = len(rules) - _NAMED
     what = "rule" if len(rules) == 1 else "rules"
     return f"{what} {named}{f' and {more} more' if more > 0 else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,6 +17,8 @@ from ringfence.web.investigate import dossier
 from ringfence.web.investigate.usual import compare
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ringfence.cases.model import Case, CaseEvent, Payment
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.investigate.dossier import Dossier
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 SHOWN_PAYMENTS: Final = 500
 _TIMELINE: Final = 40
+_ALERTS: Final = 3  # more than these share one line of the timeline
 _LABELLED: Final = 20  # payments whose labels the timeline has
 _LINKED: Final = ("card", "device", "email", "phone", "ip", "counterparty", "merchant")
 _LINKING: Final = 50  # payments whose entities are linked
@@ -177,11 +181,22 @@ def _timeline(
             said = "fraud" if label["label"] else "genuine"
             text = f"Payment {transaction_id} labelled {said} by {label['label_source'] or 'a label'}"
             found.append(Moment(label["event_time_ms"], "label", text))
+    alerted = [event for event in events if isinstance(event.change, model.Alerted)]
+    if len(alerted) > _ALERTS:
+        found.append(Moment(alerted[-1].at_ms, "case", _alerts(alerted), alerted[-1].by))
+        events = [event for event in events if not isinstance(event.change, model.Alerted)]
     for event in events:
         if not isinstance(event.change, model.Joined):
             body = event.change.text if isinstance(event.change, model.Noted) else ""
             found.append(Moment(event.at_ms, "case", told(event.change), event.by, body=body))
     return sorted(found, key=lambda one: -one.at_ms)[: 2 * _TIMELINE]
+
+
+def _alerts(alerted: Sequence[CaseEvent]) -> str:
+    """Many alerts in one line, the most frequent first."""
+    titles = Counter(one.change.title for one in alerted if isinstance(one.change, model.Alerted))
+    *named, last = (f"{title} ({count})" if count > 1 else title for title, count in titles.most_common())
+    return f"added {len(alerted)} alerts: {', '.join(named)}{' and ' if named else ''}{last}"
 
 
 def _link(dashboard: Dashboard, kind: str, identity: str) -> Linked:
