@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
+PATIENCE_MS = 120_000  # an impact sheet measures recent payments
 SIZE = {"width": 1280, "height": 800}
 FIXED = {"rules-edit": "/rules/edit"}
 BOTH: Final = {
@@ -86,7 +87,7 @@ def of_a_model(page: Page, url: str) -> dict[str, str]:
 
 def take(page: Page, address: str, file: Path) -> None:
     """One picture, once the page has settled."""
-    page.goto(address)
+    page.goto(address, timeout=PATIENCE_MS)
     page.wait_for_timeout(4000)
     page.screenshot(path=file)
     print(f"{file.name}: {file.stat().st_size / 1024:.0f} kB")

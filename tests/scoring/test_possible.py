@@ -16,7 +16,7 @@ from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.reference import Reference
 from ringfence.scoring.rulesets.books import default_book
-from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.possible import check_possible, has_new_conditions
 from ringfence.scoring.rulesets.rules import RuleSet, Signal, Typology, compile_rules
 
 SPEC = FeatureSpec.of(
@@ -209,3 +209,10 @@ def test_what_is_true_of_some_payment_is_never_called_impossible(when):
     book = RuleSet(rules=(make_rule(when),))
     if compile_rules(book, spec).judge(columns).active[0].any():
         assert "this can never be true" not in fault_of(book, spec)
+
+
+def test_a_book_read_back_from_json_has_no_new_conditions():
+    """JSON has parameters by name: their order says nothing. A pause would wait for a check otherwise."""
+    book = default_book()
+    assert any(list(one.parameters) != sorted(one.parameters) for one in book.typologies)
+    assert not has_new_conditions(RuleSet.from_json(book.to_json()), book)

@@ -73,12 +73,12 @@ def _conditions(ruleset: RuleSet) -> Iterator[tuple[str, str, tuple[tuple[str, f
     """Whose each condition is, its text and parameters."""
     for rule in ruleset.rules:
         if rule.mode is not Mode.ARCHIVED:
-            yield f"rule {rule.id!r}", rule.when, tuple(rule.parameters.items())
+            yield f"rule {rule.id!r}", rule.when, tuple(sorted(rule.parameters.items()))
     for one in ruleset.typologies:
         if one.mode is not Mode.ARCHIVED:
             for number, signal in enumerate(one.signals, start=1):
                 who = f"typology {one.id!r}, signal {number}"
-                yield who, signal.when, tuple(one.parameters.items())
+                yield who, signal.when, tuple(sorted(one.parameters.items()))
 
 
 class Possible:
