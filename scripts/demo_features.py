@@ -1,4 +1,4 @@
-"""The demo's `features.py`: the catalog, and who shares a device with whom, so that there are rings to find."""
+"""The demo's `features.py`: the catalog, and who shares a device with whom: there are rings to find."""
 
 import ringfence as rf
 

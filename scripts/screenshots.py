@@ -52,6 +52,7 @@ def main(url: str) -> int:
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox", "--disable-gpu"])
         for scheme in ("light", "dark"):
             page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
+            page.set_default_timeout(PATIENCE_MS)
             both = {**BOTH, **of_a_case(page, url), **of_a_fraud(page, url), **of_a_model(page, url)}
             for name, path in {**FIXED, **both}.items():
                 if scheme == "light" or name in both:
@@ -87,7 +88,7 @@ def of_a_model(page: Page, url: str) -> dict[str, str]:
 
 def take(page: Page, address: str, file: Path) -> None:
     """One picture, once the page has settled."""
-    page.goto(address, timeout=PATIENCE_MS)
+    page.goto(address)
     page.wait_for_timeout(4000)
     page.screenshot(path=file)
     print(f"{file.name}: {file.stat().st_size / 1024:.0f} kB")
