@@ -22,14 +22,16 @@ _LEAST_SAME: Final = 0.02  # of payments that follow another of the same payer o
 _RATHER_THAN: Final = 2.0  # times as often the start is the same as the number itself
 _THAN_CHANCE: Final = 4.0  # and as a day counted ahead, which is the same by chance only
 _LEAST_PAIRS: Final = 200
+_ALIKE: Final = 0.9  # of payments that have both: one of them says it all
 
 
 def ages(
     payers: NDArray[np.int64], time_ms: NDArray[np.int64], numbers: Iterable[tuple[str, NDArray[np.float64]]]
 ) -> list[str]:
-    """Names of the numbers that are ages in days, the clearest first, at most `MOST_AGES`.
+    """Names of the numbers that are ages in days, the most telling first, at most `MOST_AGES`.
 
-    Payments are in order of time; a payer of 0 is unknown, a number of NaN is missing.
+    Of two that begin on the same day as a rule, the one that more payments have is named. Payments are in
+    order of time; a payer of 0 is unknown, a number of NaN is missing.
 
     >>> day = np.repeat(np.arange(300), 2)
     >>> numbers = {"age": day + 7.0, "counter": np.ones(600), "noise": (day * 7919.0) % 1000}
@@ -42,7 +44,8 @@ def ages(
     day = time_ms // DAY_MS
     follows = (payers[first] == payers[second]) & (day[second] > day[first])
     first, second = first[follows], second[follows]
-    found = {}
+    found: dict[str, float] = {}
+    days: dict[str, NDArray[np.float64]] = {}
     for name, number in numbers:
         known = (number[first] >= 0) & (number[second] >= 1)  # false for NaN; 0 is no age yet
         if np.count_nonzero(known) < _LEAST_PAIRS:
@@ -51,5 +54,14 @@ def ages(
         began, ahead = np.floor(time_ms / DAY_MS - number), np.floor(time_ms / DAY_MS + number)
         same, unchanged, chance = (float((of[one] == of[other]).mean()) for of in (began, number, ahead))
         if same >= max(_LEAST_SAME, _RATHER_THAN * unchanged, _THAN_CHANCE * chance):
-            found[name] = same
-    return sorted(found, key=lambda name: -found[name])[:MOST_AGES]
+            found[name], days[name] = same * float(known.mean()), began
+    told: list[str] = []
+    for name in sorted(found, key=lambda name: -found[name]):
+        if not any(_alike(days[name], days[other]) for other in told):
+            told.append(name)
+    return told[:MOST_AGES]
+
+
+def _alike(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    known = ~(np.isnan(one) | np.isnan(other))
+    return bool(known.any()) and float((one[known] == other[known]).mean()) >= _ALIKE
