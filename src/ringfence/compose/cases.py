@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ringfence.adapters import cases, pdf
+from ringfence.compose import companions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 
 def open_cases(folder: Path) -> CaseBook:
-    """The cases of a data folder, made if they are not there."""
+    """The cases of a data folder, made if there were none; `CorruptError` where they are gone."""
+    companions.check_not_lost(folder, companions.CASES)
     return cases.SqliteCases(folder)
 
 
 def has_cases(folder: Path) -> bool:
-    """Whether a data folder has ever kept cases."""
+    """Whether a data folder has ever kept cases; `CorruptError` where they are gone."""
+    companions.check_not_lost(folder, companions.CASES)
     return cases.SqliteCases.are_in(folder)
 
 

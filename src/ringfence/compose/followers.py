@@ -18,7 +18,7 @@ from ringfence.adapters.outbox import Bus, Casework, OutboxFollower
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.compose import companions
 from ringfence.compose.alerts import alert_policy
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.clock import now_ms
@@ -26,7 +26,7 @@ from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.messages import delivery, locked, messages_beside, outbox_of
 from ringfence.compose.scheduled_commands import timetable
 from ringfence.compose.secrets import secret
-from ringfence.compose.store import open_store
+from ringfence.compose.store import open_store, open_trail
 from ringfence.compose.tracing import tracing_of
 from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
@@ -58,13 +58,14 @@ _REFUSAL: Final = (
 def followers_of(store: DataFolder) -> list[Follower]:
     """All that a store has; the relational store is one of them where `store_url` names a database."""
     settings = load_settings()
+    companions.check_not_lost(store.folder, companions.CASES)
     checkpoints = Checkpoints(settings.audit_every_ms, now_ms, settings.audit_key, settings.audit_anchor)
     found: list[Follower] = [
         LakeFollower(store.log, store.tables),
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
         CaseFollower(store.log, store.folder, read_policy(settings.cases)),
         outbox_of(store),
-        SealFollower(lambda: SqliteTrail(store.folder), checkpoints.due),
+        SealFollower(lambda: open_trail(store.folder), checkpoints.due),
     ]
     found += link_followers_of(store)
     if settings.landing_url is not None:

@@ -13,6 +13,7 @@ import msgspec
 from ringfence.access.approvals import Deed
 from ringfence.adapters.cases import read_policy
 from ringfence.adapters.files import read_original
+from ringfence.compose import companions
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.checks import ChecksHere
 from ringfence.compose.clock import SystemClock
@@ -244,6 +245,7 @@ def open_session(
     """
     clock = SystemClock()
     with open_store(folder) as store, keeping(store, clock.now_ms, patient=patient) as originals:
+        companions.look_after(store)
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
         if store.remembered(FIRST_RULES) is None:

@@ -12,6 +12,7 @@ from ringfence.adapters.sqlite.news import News
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.compose import companions
 from ringfence.errors import CorruptError
 from ringfence.events.ids.hashing import mark_of
 from ringfence.events.privacy.personal import PersonalData
@@ -114,12 +115,14 @@ def states_up_to(store: DataFolder, offset: int) -> Iterator[Saved]:
 
 
 def open_trail(folder: Path) -> Trail:
-    """The audit trail of a data folder, made if it is not there."""
+    """The audit trail of a data folder, made if there was none; `CorruptError` where it is gone."""
+    companions.check_not_lost(folder, companions.TRAIL)
     return SqliteTrail(folder)
 
 
 def has_trail(folder: Path) -> bool:
-    """Whether anything was ever written down in a data folder."""
+    """Whether anything was ever written down in a data folder; `CorruptError` where that is gone."""
+    companions.check_not_lost(folder, companions.TRAIL)
     return SqliteTrail.is_in(folder)
 
 

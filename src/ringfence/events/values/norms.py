@@ -33,10 +33,11 @@ PLACEHOLDERS: Final = frozenset(
     nan na n/a #n/a #na n.a. n.a n/k null nul nil none (null) <null> [null] (none) <none> \\n undefined
     unknown (unknown) <unknown> unk unbekannt inconnu desconocido sconosciuto onbekend not_available
     notavailable not_set notset not_provided unspecified missing empty blank (blank) <na> nat -1 nothing
-    xxx xxxx xxxxx xxxxxx xxxxxxxx
+    xxx xxxx xxxxx xxxxxx xxxxxxxx tbd tba anonymous anon guest dummy unassigned
+    02:00:00:00:00:00 9774d56d682e549c
     ffffffff-ffff-ffff-ffff-ffffffffffff ff:ff:ff:ff:ff:ff 255.255.255.255 ::ffff:0.0.0.0
     """.split()  # noqa: SIM905
-) | {"not available", "not set", "not provided", "not applicable", "no value", "k. a.", "k.a."}
+) | {"not available", "not set", "not provided", "not applicable", "not known", "no value", "k. a.", "k.a."}
 """Words that stand for no id, in lower case; so does whatever has only zeros and signs: 0, -, ::, 0.0.0.0."""
 
 CARD_EXPIRY: Final = f"{ATTRIBUTE_PREFIX}card_expiry"

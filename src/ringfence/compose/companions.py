@@ -1,0 +1,59 @@
+"""The files beside a log that nothing makes again: once they were there, they are missed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ringfence.adapters.cases.store import FILE_NAME as CASES
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.store import FILE_NAME as LOG
+from ringfence.adapters.sqlite.trail import FILE_NAME as TRAIL
+from ringfence.errors import CorruptError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ringfence.store import DataFolder
+
+_KEPT: Final = {TRAIL: "audit trail", CASES: "cases"}
+
+
+def look_after(store: DataFolder) -> None:
+    """Have the store remember which of them there are; `CorruptError` where its cases are gone.
+
+    Whoever writes on record finds out about the trail.
+    """
+    for name in _KEPT:
+        if _is_there(store.folder, name) and store.remembered(_had(name)) is None:
+            store.remember(_had(name), "yes")
+    if not _is_there(store.folder, CASES):
+        _miss(store, CASES)
+
+
+def check_not_lost(folder: Path, name: str) -> None:
+    """`CorruptError` where a file was beside this folder's log and is gone: it must not be made anew."""
+    if _is_there(folder, name) or not (folder / LOG).exists():
+        return
+    try:
+        store = Store.open(folder, read_only=True)
+    except StoreError:  # the log's own damage is told by those who read it
+        return
+    with store:
+        _miss(store, name)
+
+
+def _miss(store: DataFolder, name: str) -> None:
+    if store.remembered(_had(name)) is not None:
+        raise CorruptError(
+            f"{store.folder / name} is missing or empty, and this store had its {_KEPT[name]} there: restore "
+            "the folder from a backup (`ringfence restore`), or put the copy of one in its place"
+        )
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    path = folder / name
+    return path.is_dir() or path.is_symlink() or (path.is_file() and path.stat().st_size > 0)
+
+
+def _had(name: str) -> str:
+    return f"had {name}"
