@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.cases.store import FILE_NAME as CASES
-from ringfence.adapters.sqlite import Store
+from ringfence.adapters.cases import store as cases
+from ringfence.adapters.sqlite import Store, trail
 from ringfence.adapters.sqlite.store import FILE_NAME as LOG
-from ringfence.adapters.sqlite.trail import FILE_NAME as TRAIL
 from ringfence.errors import CorruptError, StoreError
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
     from ringfence.store import DataFolder
 
+CASES: Final = cases.FILE_NAME
+TRAIL: Final = trail.FILE_NAME
 _KEPT: Final = {TRAIL: "audit trail", CASES: "cases"}
 
 

@@ -18,6 +18,7 @@ from ringfence.adapters.outbox import Bus, Casework, OutboxFollower
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
+from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose import companions
 from ringfence.compose.alerts import alert_policy
 from ringfence.compose.aws import needs_aws
@@ -26,7 +27,7 @@ from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.messages import delivery, locked, messages_beside, outbox_of
 from ringfence.compose.scheduled_commands import timetable
 from ringfence.compose.secrets import secret
-from ringfence.compose.store import open_store, open_trail
+from ringfence.compose.store import open_store
 from ringfence.compose.tracing import tracing_of
 from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
@@ -65,7 +66,7 @@ def followers_of(store: DataFolder) -> list[Follower]:
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
         CaseFollower(store.log, store.folder, read_policy(settings.cases)),
         outbox_of(store),
-        SealFollower(lambda: open_trail(store.folder), checkpoints.due),
+        SealFollower(lambda: _trail_of(store.folder), checkpoints.due),
     ]
     found += link_followers_of(store)
     if settings.landing_url is not None:
@@ -77,6 +78,11 @@ def followers_of(store: DataFolder) -> list[Follower]:
     if settings.dynamodb_table is not None:
         found.append(audit_table(store))
     return found if settings.store_url is None else [*found, relational_store(store)]
+
+
+def _trail_of(folder: Path) -> SqliteTrail:
+    companions.check_not_lost(folder, companions.TRAIL)
+    return SqliteTrail(folder)
 
 
 def kafka_sinks(store: DataFolder, address: str) -> list[KafkaSink]:
