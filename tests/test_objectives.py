@@ -113,19 +113,20 @@ def test_a_budget_goes_on_where_the_server_before_left_it():
     kept = msgspec.json.decode(msgspec.json.encode(watch.budgets["latency"].kept()), type=KeptBudget)
     later.budgets["latency"].restore(kept, 5000 * MINUTE)
     assert later.budgets["latency"].counts(4320) == (0.0, 0.0)  # it was down for long
+    assert later.budgets["latency"].watched_minutes == 0
     later = BurnWatch()
     later.budgets["latency"].restore(kept, 370 * MINUTE)
     assert later.budgets["latency"].counts(4320) == watch.budgets["latency"].counts(4320)
-    assert later.budgets["latency"].kept() == kept
+    assert later.budgets["latency"].kept() == KeptBudget(kept.since_minute, 370, kept.counts)
     assert fed(later, 1, 2, start=371) == [(BURNING, TICKET)]
 
 
 def test_counts_of_minutes_to_come_are_passed_over():
     budget = Budget(LATENCY)
-    budget.restore(KeptBudget(10**9, {10**9: (0.0, 5.0), -3: (0.0, 5.0), 7: (1.0, 2.0)}), 8 * MINUTE)
+    budget.restore(KeptBudget(10**9, 10**9, {10**9: (0.0, 5.0), -3: (0.0, 5.0), 7: (1.0, 2.0)}), 8 * MINUTE)
     assert budget.counts(4320) == (1.0, 2.0)
     budget.add(1, 1, 9 * MINUTE)
-    assert (budget.counts(1), budget.watched_minutes) == ((1.0, 1.0), 2)
+    assert (budget.counts(1), budget.watched_minutes) == ((1.0, 1.0), 1)
 
 
 def test_where_nothing_was_asked_since_a_restart_nobody_knows_that_it_is_over():

@@ -87,6 +87,7 @@ ALARMS: Final = (
 """2 % of a budget of 30 days gone within an hour, 5 % within six, 10 % within three days."""
 
 _KEPT: Final = max(alarm.long_minutes for alarm in ALARMS)
+_LONGEST_PAUSE: Final = max(alarm.short_minutes for alarm in ALARMS)
 
 
 class Burn(msgspec.Struct, frozen=True):
@@ -137,9 +138,10 @@ class ObjectiveStanding:
 
 
 class KeptBudget(msgspec.Struct, frozen=True):
-    """A budget as it outlives its server: since when it is watched, and counts, by minute since 1970."""
+    """A budget as it outlives its server: since when it was watched and until when, and counts by minute."""
 
     since_minute: int
+    until_minute: int
     counts: dict[int, tuple[float, float]]
 
 
@@ -153,7 +155,7 @@ class Budget:
 
     @property
     def watched_minutes(self) -> int:
-        """For how long somebody has counted, servers of before included."""
+        """For how long somebody has counted, without a pause that is longer than the short windows."""
         return self._minute - self._since_minute
 
     def kept(self) -> KeptBudget:
@@ -161,7 +163,7 @@ class Budget:
         places = np.flatnonzero(self._every)
         minutes = self._minute - (self._minute - places) % _KEPT
         counts = zip(self._good[places].tolist(), self._every[places].tolist(), strict=True)
-        return KeptBudget(self._since_minute, dict(zip(minutes.tolist(), counts, strict=True)))
+        return KeptBudget(self._since_minute, self._minute, dict(zip(minutes.tolist(), counts, strict=True)))
 
     def restore(self, kept: KeptBudget, now_ms: int) -> None:
         """Go on from there. Minutes to come are of a clock that was wrong, and passed over."""
@@ -170,8 +172,8 @@ class Budget:
             if 0 <= minute <= now:
                 self.add(*kept.counts[minute], minute * _MINUTE_MS)
         self._go_to(now)
-        if 0 <= kept.since_minute < self._since_minute:
-            self._since_minute = kept.since_minute
+        went_on = now - _LONGEST_PAUSE <= kept.until_minute <= now
+        self._since_minute = kept.since_minute if went_on and 0 <= kept.since_minute <= now else now
 
     def add(self, good: float, every: float, now_ms: int) -> None:
         """Count what has come since the last time. Time that goes back counts as now."""

@@ -73,6 +73,7 @@ class Watched:
     def __init__(self, client, subscribed=True):
         server = client.server
         self.client, self.server, self.hand = client, server, Hand()
+        self.numbers = itertools.count()
         self.store = server.session.store
         self.bus = server.outboxes.bus
         if subscribed:
@@ -83,6 +84,10 @@ class Watched:
             *(server.metrics, self.following, Outboxes(self.store.folder, self.hand)),
             *(self.store.log, self.hand, self.store.folder),
         )
+
+    def payment(self):
+        """One that nobody has asked for: the same again is answered from memory."""
+        return payment(f"p{next(self.numbers)}")
 
     def look(self, times=1, every_ms=10_000):
         for _ in range(times):
@@ -112,15 +117,15 @@ class Watched:
 
 async def slow(watched):
     watched.server.runner.journal = Journal(watched.store, 0.06)
-    for number in range(12):
-        assert (await watched.client.post("/v1/decisions", json=payment(f"s{number}"))).status_code == 200
+    for _ in range(12):
+        assert (await watched.client.post("/v1/decisions", json=watched.payment())).status_code == 200
     watched.look()
 
 
 async def refused(watched):
     held = threading.Event()  # until all that can be refused are
     watched.server.runner.journal = Journal(watched.store, held=held)
-    posts = (watched.client.post("/v1/decisions", json=payment(f"r{number}")) for number in range(30))
+    posts = (watched.client.post("/v1/decisions", json=watched.payment()) for _ in range(30))
     asked = {asyncio.ensure_future(one) for one in posts}
     try:
         statuses = [(await one).status_code for one in itertools.islice(asyncio.as_completed(asked), 10)]
@@ -133,7 +138,7 @@ async def refused(watched):
 
 async def at_the_deadline(watched):
     watched.server.runner.journal = Journal(watched.store, 0.5)
-    asked = [watched.client.post("/v1/decisions", json=payment(f"d{number}")) for number in range(12)]
+    asked = [watched.client.post("/v1/decisions", json=watched.payment()) for _ in range(12)]
     for one in await asyncio.gather(*asked):
         assert one.json()["degraded"] == ["deadline"]
     watched.look()
@@ -271,3 +276,28 @@ def test_what_the_log_cannot_take_is_told_once_it_can(api):
 
     told = api(broken)
     assert told.count((OBJECTIVE_BURNING, "latency", PAGE)) == 1
+
+
+def test_budgets_are_kept_for_the_next_server_when_this_one_stops(tmp_path):
+    async def once(answered):
+        with session_in(tmp_path / "data") as session:
+            async with running(session) as client:
+                watched = Watched(client, subscribed=False)
+                for number in range(answered):
+                    assert (await client.post("/v1/decisions", json=payment(f"t{number}"))).status_code == 200
+                watched.look()
+                return watched.teller.standings()[0].counts[60][1]
+
+    assert asyncio.run(once(5)) == 5
+    assert asyncio.run(once(0)) == 5
+
+
+def test_a_folder_that_takes_no_budgets_keeps_no_news_from_the_log(api):
+    async def talk(client):
+        watched = Watched(client, subscribed=False)
+        (watched.store.folder / "watch").write_text("no folder")
+        await slow(watched)
+        watched.look(10)
+        return watched.told()
+
+    assert (OBJECTIVE_BURNING, "latency", PAGE) in api(talk)

@@ -6,6 +6,7 @@ Each file has one process that writes it; others look.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -93,4 +94,5 @@ class WatchBook:
             said = f"{self._folder / name} cannot be written ({error.strerror})"
             raise (StoreFullError if error.errno == 28 else StoreError)(said) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):  # the first error is the one that helps
+                partial.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS: Final = 10.0
 KEEP_MS: Final = 60_000
-"""Budgets are written so often: a server that is killed loses what it counted since."""
+"""Budgets are written so often, and when the server stops: one that is killed loses what it counted since."""
 
 LATE_SECONDS: Final = 60.0
 """A follower that is behind for so long is late."""
@@ -78,6 +78,11 @@ class ObjectiveTeller(Teller):
             except Exception:
                 _LOGGER.exception("news of objectives waits")
 
+    async def stop(self) -> None:
+        """See `Teller.stop`; what was counted is kept for the next start."""
+        await super().stop()
+        await asyncio.to_thread(self._keep, self._clock.now_ms())
+
     def look(self) -> list[SloNews]:
         """Count what has come since the last time, off the event loop; what is news is in the log on return.
 
@@ -96,8 +101,7 @@ class ObjectiveTeller(Teller):
         tell(self._log, told, now_ms)
         self._untold = []
         if now_ms - self._kept_ms >= KEEP_MS:
-            self._book.keep_budgets({name: one.kept() for name, one in self._watch.budgets.items()})
-            self._kept_ms = now_ms
+            self._keep(now_ms)
         return told
 
     def warnings(self) -> list[str]:
@@ -122,7 +126,7 @@ class ObjectiveTeller(Teller):
         target = GaugeMetricFamily("ringfence_slo_target", "Share that has to be good.", labels=labels)
         rate = GaugeMetricFamily(
             "ringfence_slo_burn_rate",
-            "How many times too fast the budget burned in the latest minutes, since the start at the most.",
+            "How many times too fast the budget burned in the latest minutes.",
             labels=("objective", "minutes"),
         )
         burning = GaugeMetricFamily(
@@ -139,6 +143,13 @@ class ObjectiveTeller(Teller):
             for severity in (PAGE, TICKET):
                 burning.add_metric((name, severity), float(severity in severities))
         yield from (good, every, target, rate, burning)
+
+    def _keep(self, now_ms: int) -> None:
+        self._kept_ms = now_ms
+        try:
+            self._book.keep_budgets({name: one.kept() for name, one in self._watch.budgets.items()})
+        except StoreError as error:  # they are in memory still, and written again in a minute
+            _LOGGER.warning("budgets of objectives cannot be kept for a restart: %s", error)
 
     def _add(self, name: str, good: float, every: float, now_ms: int) -> None:
         before = self._totals[name]
