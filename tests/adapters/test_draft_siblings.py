@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.adapters.drafted import CASES, NOW, Drafted
 
+from ringfence.adapters.drafts.tables import table_in
 from ringfence.adapters.drafts.trial import tried
 from ringfence.adapters.files import sniff
 from ringfence.adapters.files.explaining import explain
@@ -108,3 +109,19 @@ def test_codes_of_currencies_are_known_by_their_values_whatever_the_column_is_ca
     ]
     file.write_text("\n".join(map(json.dumps, rows)), "utf-8")
     assert Drafted(file).fields["currency"] == "payment.lines[0].amt.c"
+
+
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [
+        ("reference,city,currency,amount,note", "abc,Berlin,EUR,n/a,reversed"),
+        ("card1,city,currency,amount,note", "visa,Berlin,EUR,n/a,"),
+        ("a1,b,c,d,e", "abc,Berlin,EUR,n/a,reversed"),
+    ],
+)
+def test_a_first_payment_without_a_number_is_no_header(header, first):
+    """The draft took the payment for the names of the columns, and skipped the header."""
+    rows = "".join(f"r{at},Paris,EUR,{at}.50,x\n" for at in range(30))
+    found = table_in(f"{header}\n{first}\n{rows}".encode(), b"", "some.csv", whole=True, limit=100)
+    assert found.names == header.split(",")
+    assert [len(found.rows), found.rows[0][0], found.options] == [31, first.split(",")[0], {}]

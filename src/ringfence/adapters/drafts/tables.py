@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.moments import moments_of
 from ringfence.adapters.drafts.money import money_of
+from ringfence.adapters.drafts.words import meanings_of
 from ringfence.errors import InputError
 from ringfence.events.values.visible import visible
 from ringfence.masking import find_cards
@@ -160,17 +161,27 @@ def _records(text: str, delimiter: str) -> list[_Record]:
 
 
 def _beginning(records: Sequence[_Record], width: int) -> int:
-    """The first record that is as wide as most, and filled; one of words alone before one with numbers."""
+    """The first record that is as wide as most, and filled; lines before names of columns are a preamble.
+
+    Such names stand in the first record of words alone before one with numbers, and are known words in most
+    cells. Any other record without a number may be a payment, the first one too.
+    """
     full = [
         at
         for at, record in enumerate(records[:_LINES])
         if len(record.cells) == width and 2 * sum(bool(cell.strip()) for cell in record.cells) > width
     ]
+    if not full:
+        return 0
     numbers = [any(map(str.isdigit, "".join(records[at].cells))) for at in full]
-    for place, at in enumerate(full[:-1]):
-        if not numbers[place] and numbers[place + 1]:
-            return at
-    return full[0] if full else 0
+    words = (at for place, at in enumerate(full[:-1]) if not numbers[place] and numbers[place + 1])
+    first, named = full[0], next(words, full[0])
+    known = _known_names(records[named])
+    return named if 2 * known > width and known > _known_names(records[first]) else first
+
+
+def _known_names(record: _Record) -> int:
+    return sum(bool(meanings_of(cell)) for cell in record.cells)
 
 
 def _is_data(records: Sequence[_Record], at: int, width: int) -> bool:
