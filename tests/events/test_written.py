@@ -114,3 +114,20 @@ def test_indian_groups():
 
 def test_no_text_breaks_it():
     assert minor(["", " ", "$", "()", "-", ".", ",", "\u0000", "9" * 400]) == [None] * 9
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "thousands", "wanted"),
+    [
+        ("\u0661\u0662\u066b\u0665\u0660\u0660", ",", ".", 1250),
+        ("\u0661\u0662\u066b\u0665\u0660", ",", "", 1250),
+        ("\u0661\u0662\u066b\u0665\u0660", ".", None, 1250),
+        ("\u0661\u066c\u0662\u0663\u0664\u066b\u0665", ",", None, 123450),
+        ("\u0661\u066c\u0662\u0663\u0664\u066b\u0665", ".", " ", 123450),
+        ("\u0661\u066c\u0662\u0663\u0664", ",", "", None),
+        ("\uff11\uff12\uff0e\uff15\uff10\uff10", ",", ".", 1250000),
+    ],
+)
+def test_the_marks_of_arabic_say_themselves_which_they_are(text, decimal, thousands, wanted):
+    """Whatever the mapping says of points and commas; those of full width are points and commas."""
+    assert minor([text], decimal=decimal, thousands=thousands) == [wanted]

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from ringfence.compiling import compiled
 from ringfence.events.buffers import spans
 from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
-from ringfence.events.values.visible import visible
+from ringfence.events.values.visible import unseen_bytes, visible
 from ringfence.masking import fold
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Norms:
         self._extra = frozenset(word.strip().casefold() for word in extra)
         self._kept = frozenset(word.strip().casefold() for word in kept)
         self._of = lru_cache(1 << 16)(self._read)
-        self._tables = _tables(PLACEHOLDERS | self._extra)
+        self._tables = (*_tables(PLACEHOLDERS | self._extra), unseen_bytes())
 
     def but(self, kept: Iterable[str]) -> Norms:
         """The same, with these words as ids."""
@@ -277,6 +277,7 @@ def _worth(
     rules: NDArray[np.uint8],
     sizes: NDArray[np.bool_],
     last: NDArray[np.bool_],
+    unseen: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     out = np.zeros(len(offsets) - 1, np.bool_)
     for row in range(len(out)):
@@ -291,7 +292,7 @@ def _worth(
         if rule != _COUNTRY_CODE and size <= _LONGEST_WORD and _may_be_word(data, start, stop, sizes, last):
             out[row] = True
             continue
-        if _has_unseen(data, start, stop):
+        if _has_unseen(data, start, stop, unseen):
             out[row] = True
         elif rule == _ACCOUNT:
             out[row] = size >= 15 and _is_letter(data[start]) and _is_letter(data[start + 1])
@@ -301,17 +302,12 @@ def _worth(
 
 
 @compiled(nogil=True)
-def _has_unseen(data: NDArray[np.uint8], start: int, stop: int) -> bool:
+def _has_unseen(data: NDArray[np.uint8], start: int, stop: int, unseen: NDArray[np.bool_]) -> bool:
     """Whether a text may have blanks on either side, or what `visible` leaves out, in UTF-8."""
     if data[start] <= 32 or data[stop - 1] <= 32:
         return True
-    for at in range(start, stop - 1):
-        byte, after = data[at], data[at + 1]
-        if byte >= 0xC2 and (
-            (byte == 0xE2 and after in (0x80, 0x81))
-            or (byte == 0xC2 and after in (0xA0, 0xAD))
-            or (byte == 0xEF and after == 0xBB)
-        ):
+    for at in range(start, stop - 1):  # noqa: SIM110 (numba takes no generator)
+        if data[at] >= 0xC2 and unseen[data[at], data[at + 1]]:
             return True
     return False
 

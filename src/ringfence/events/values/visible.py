@@ -6,22 +6,26 @@ They come from web pages, chats and spreadsheets, and would make another key of 
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow.compute as pc
 
 from ringfence.events.buffers import is_text
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _CODES: Final = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF)
-_MARKS: Final = {"\uff0e": ".", "\uff0c": ",", "\u066b": ".", "\u066c": ",", "\uff0d": "-", "\uff0b": "+"}
+_MARKS: Final = {"\uff0e": ".", "\uff0c": ",", "\uff0d": "-", "\uff0b": "+"}
 _NOTHING: Final = dict.fromkeys(_CODES)
 
-INVISIBLE: Final = r"[\x{00AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}]"
-"""They, as a pattern of Arrow."""
+INVISIBLE: Final = "[" + "".join(f"\\x{{{code:04X}}}" for code in _CODES) + "]"
+"""A pattern of Arrow for zero-width characters and marks of direction."""
 
 
 def visible(text: str) -> str:
-    r"""A text without them.
+    r"""A text without what nobody sees.
 
     >>> visible("\u200bEUR\u00a0"), visible("c\u200b1")
     ('EUR', 'c1')
@@ -29,15 +33,29 @@ def visible(text: str) -> str:
     return text.strip() if text.isascii() else text.translate(_NOTHING).strip()
 
 
-def western(text: str) -> str:
-    r"""A text with the digits of ASCII for those of any script, and their decimal and thousands marks.
+def unseen_bytes() -> NDArray[np.bool_]:
+    """Which pairs of bytes begin, in UTF-8, a character that `visible` may leave out: 256 x 256.
 
-    >>> western("\uff11\uff12\uff0e\uff15"), western("\u0661\u066b\u0665")
-    ('12.5', '1.5')
+    Those of ASCII are not among them.
+    """
+    pairs = np.zeros((256, 256), np.bool_)
+    blanks = filter(str.isspace, map(chr, range(128, 0x10000)))
+    for letter in (*map(chr, _CODES), *blanks):
+        first, second = letter.encode()[:2]
+        pairs[first, second] = True
+    return pairs
+
+
+def western(text: str, decimal: str, thousands: str) -> str:
+    r"""A text with the digits of ASCII for those of any script, and these marks for the Arabic ones.
+
+    >>> western("\uff11\uff12\uff0e\uff15", ",", "."), western("\u0661\u066c\u0660\u066b\u0665", ",", ".")
+    ('12.5', '1.0,5')
     """
     if text.isascii():
         return text
-    return "".join(_MARKS.get(letter) or str(unicodedata.decimal(letter, letter)) for letter in text)
+    marks = _MARKS | {"\u066b": decimal, "\u066c": thousands}
+    return "".join(marks.get(letter) or str(unicodedata.decimal(letter, letter)) for letter in text)
 
 
 def trimmed(values: Any) -> Any:

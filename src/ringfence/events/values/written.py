@@ -88,6 +88,7 @@ _SHAPE: Final = (
     r"(?P<number>[0-9][0-9.,' ]*|\.[0-9]+)"
     r"(?P<after>[-+]?\)?)\s*(?P<right>\p{Sc}[\p{L}]{0,3}|[\p{L}]{1,4}\.?\p{Sc}?)?\s*(?P<end>[-+]?\)?)$"
 )
+_OTHER: Final = {".": ",", ",": "."}
 _SPACES: Final = r"[\s\x{00A0}\x{2007}\x{2009}\x{202F}]+"
 _APOSTROPHES: Final = "[\u2019\u2018\u00b4`]"
 _FOREIGN: Final = "[^\\x00-\\x7F]"
@@ -145,7 +146,7 @@ def currency_within(values: Any) -> Any:
     """
     if not is_text(values):
         return pa.nulls(len(values), pa.string())
-    parts = pc.extract_regex(_tidy(values.cast(pa.string())), _SHAPE)
+    parts = pc.extract_regex(_tidy(values.cast(pa.string()), ".", ","), _SHAPE)
     return _mark(parts, {**SIGNS, **_USUAL})
 
 
@@ -189,7 +190,7 @@ def _quickly(values: Any, decimal: str, thousands: str | None) -> Any:
 
 def _plain(values: Any, decimal: str, thousands: str | None) -> tuple[Any, Any]:
     """Decimal texts ("?" for what is none), and the codes of the currencies named."""
-    tidy = _tidy(values)
+    tidy = _tidy(values, decimal, thousands or _OTHER[decimal])
     parts = pc.extract_regex(tidy, _SHAPE)
     numbers = _ungrouped(pc.struct_field(parts, "number"), decimal, thousands)
     negative, good = _signs(parts)
@@ -204,14 +205,16 @@ def _plain(values: Any, decimal: str, thousands: str | None) -> tuple[Any, Any]:
     return pc.if_else(pc.fill_null(blank, fill_value=True), None, texts), known
 
 
-def _tidy(values: Any) -> Any:
-    """One kind of space, apostrophe and minus.
+def _tidy(values: Any, decimal: str, thousands: str) -> Any:
+    """One kind of digits, space, apostrophe and minus.
 
     A dash in place of cents (`12.-`) goes, and Dr and Cr behind an amount become its sign.
     """
     texts = pc.replace_substring_regex(values, INVISIBLE, "")
     if pc.any(pc.match_substring_regex(texts, _FOREIGN)).as_py():
-        texts = pa.array([text and western(text) for text in texts.to_pylist()], pa.string())
+        texts = pa.array(
+            [text and western(text, decimal, thousands) for text in texts.to_pylist()], pa.string()
+        )
     texts = pc.replace_substring_regex(texts, _SPACES, " ")
     texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
     texts = pc.replace_substring_regex(texts, _MINUSES, "-")
