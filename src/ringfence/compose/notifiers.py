@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+import httpx
 
 from ringfence.adapters.notifiers import ConsoleNotifier
 from ringfence.bus.subscription import kind_of, shown
@@ -81,11 +82,13 @@ def check_destination(address: str, settings: Settings) -> str:
             networks,
             resolve,
         )
+        from ringfence.adapters.notifiers.webhook import place_of  # noqa: PLC0415
 
-        url = urlsplit(address)
-        port = url.port or (443 if url.scheme == "https" else 80)
         try:
-            resolve(url.hostname or "", port, networks(settings.webhook_networks))
+            place = place_of(httpx.URL(address))
+            resolve(place.host, place.port, networks(settings.webhook_networks))
+        except httpx.InvalidURL as error:
+            raise InputError(f"{shown(address)} is no address of a webhook: {error}") from None
         except PrivateAddressError as error:
             raise InputError(
                 f"{shown(address)}: {error}. Name its network in webhook_networks of ringfence.toml, or "

@@ -118,7 +118,6 @@ class WebhookNotifier:
 def _target(address: str) -> tuple[ReceiverPlace, bytes]:
     """Whom a request to an address goes to, and how it begins."""
     url = httpx.URL(address)
-    place = ReceiverPlace(url.scheme, url.host, url.port or _PORTS[url.scheme])
     lines = (
         f"POST {url.raw_path.decode('ascii')} HTTP/1.1",
         f"host: {url.netloc.decode('ascii')}",
@@ -126,7 +125,19 @@ def _target(address: str) -> tuple[ReceiverPlace, bytes]:
         "accept: */*",
         "content-type: application/cloudevents+json",
     )
-    return place, "".join(f"{line}\r\n" for line in lines).encode("ascii")
+    return place_of(url), "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def place_of(url: httpx.URL) -> ReceiverPlace:
+    """Whom requests to an address go to.
+
+    The name is in the letters of DNS: sockets and TLS would write any others by the rules of 2003, which make
+    another name of some.
+
+    >>> place_of(httpx.URL("https://straße.example/hook")).host
+    'xn--strae-oqa.example'
+    """
+    return ReceiverPlace(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
 
 
 def signed(message: Message, now: datetime) -> dict[str, str]:
