@@ -120,7 +120,7 @@ class Pump:
     def _is_wanted(self, follower: Follower) -> bool:
         """Whether it is to work, as people said within the last moments; begins anew where they want that."""
         now_ms = self._now_ms()
-        if 0 <= now_ms - self._looked.get(follower.name, -_LOOK_MS) < _LOOK_MS:
+        if 0 <= now_ms - self._looked.get(follower.name, now_ms - _LOOK_MS) < _LOOK_MS:
             return True
         wanted = self._roll.entry(follower.name)
         if wanted.rebuild:
@@ -142,7 +142,7 @@ class Pump:
     def _report(self, name: str, come: dict[str, int]) -> None:
         """Tell the roll soon what is new, and every few seconds that nothing is."""
         now_ms = self._now_ms()
-        before, at_ms = self._told.get(name, ({}, 0))
+        before, at_ms = self._told.get(name, ({}, now_ms - _REPORT_MS))
         if not 0 <= now_ms - at_ms < (_REPORT_MS if come == before else _LOOK_MS):
             self._roll.report(name, come, now_ms)
             self._told[name] = come, now_ms
@@ -153,6 +153,7 @@ class Pump:
             _LOGGER.warning("Follower %s failed and is tried again: %s", follower.name, problem)
         _close(follower)
         self._told.pop(follower.name, None)
+        self._looked.pop(follower.name, None)
         try:
             self._roll.report_failure(follower.name, problem, self._now_ms())
         except Exception:  # no room for the report either, perhaps: the attempts go on
