@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     slack_url: str = "https://slack.com/api/"  # of GovSlack, https://slack-gov.com/api/
     slack_hooks: str = "https://hooks.slack.com/"  # where replies to buttons may go
     webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
-    sources: tuple[str, ...] = ()  # what `ringfence serve` reads: kafka://BROKER:9092/TOPIC, kinesis://STREAM
+    sources: tuple[
+        str, ...
+    ] = ()  # what `ringfence serve` reads: kafka://BROKER:9092/TOPIC, kinesis://STREAM, s3://...
     kafka_sink: str | None = None  # topic that decisions go to, kafka://BROKER:9092/TOPIC
     kinesis_sink: str | None = None  # stream that decisions go to, kinesis://STREAM
     kafka_properties: Path | None = None  # file of NAME=VALUE with what Kafka's client is told, secrets too

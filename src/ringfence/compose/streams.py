@@ -15,6 +15,7 @@ from ringfence.events.mapping import load_mapping
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ringfence.adapters.bucket import BucketSource
     from ringfence.adapters.kafka import KafkaSource
     from ringfence.adapters.kinesis import KinesisSource
     from ringfence.adapters.kinesis.leases import ShardLeases
@@ -24,13 +25,24 @@ if TYPE_CHECKING:
 _KAFKA: Final = "kafka://"
 _KINESIS: Final = "kinesis://"
 _TABLES: Final = "dynamodb://"
+_BUCKETS: Final = "s3://"
 _LEASE_SECONDS: Final = "20"
 _LONGEST_LEASE_SECONDS: Final = 3600
 
 
 def is_stream(source: str) -> bool:
     """Whether a source goes on for ever, as opposed to a file."""
-    return source.lower().startswith((_KAFKA, _KINESIS, _TABLES))
+    return source.lower().startswith((_KAFKA, _KINESIS, _TABLES, _BUCKETS))
+
+
+def is_topic(source: str) -> bool:
+    """Whether a source is topics of Kafka."""
+    return source.lower().startswith(_KAFKA)
+
+
+def is_bucket(source: str) -> bool:
+    """Whether a source is the files under a prefix of a bucket."""
+    return source.lower().startswith(_BUCKETS)
 
 
 def is_kinesis(source: str) -> bool:
@@ -42,7 +54,7 @@ def stream_of(
     session: Session, address: str, mapping: str | None, say: Callable[[str], None]
 ) -> StreamSource:
     """The source that an address names, to be opened; its own mapping goes before `mapping`."""
-    make = _kinesis if is_kinesis(address) else _kafka
+    make = _kinesis if is_kinesis(address) else _bucket if is_bucket(address) else _kafka
     return make(session, address, mapping, say)
 
 
@@ -93,6 +105,18 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
     )
 
 
+def _bucket(session: Session, text: str, mapping: str | None, _say: Callable[[str], None]) -> BucketSource:
+    needs_aws("S3")
+    from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.bucket import BucketSource  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.bucket.address import BucketAddress  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.bucket.source import NAMES  # noqa: PLC0415 (likewise)
+
+    address = BucketAddress.of(text)
+    decoding = _decoding(session, address.options, mapping, NAMES)
+    return BucketSource(address, aws_client("s3"), decoding, session.store.positions, session.clock.now_ms)
+
+
 def _leases(session: Session, options: Mapping[str, str]) -> ShardLeases:
     """What shares a stream among several nodes, by the table that an address names."""
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
@@ -130,6 +154,16 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     if "leases" in address.options:
         LeaseTable(aws_client("dynamodb"), address.options["leases"]).of(found[0][1]["StreamARN"])
     return [(name, told["OpenShardCount"], told["RetentionPeriodHours"]) for name, told in found]
+
+
+def files_of(text: str) -> int:
+    """How many files there are under an address's prefix; errors as of `BucketSource.open`."""
+    needs_aws("S3")
+    from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.bucket.address import BucketAddress  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.bucket.listing import files_in  # noqa: PLC0415 (likewise)
+
+    return len(files_in(aws_client("s3"), BucketAddress.of(text)))
 
 
 def _decoding(

@@ -73,7 +73,7 @@ def run(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, - for standard input, kafka://BROKER:9092/TOPIC, or kinesis://STREAM.",
+            help="Files, folders, globs, - for standard input, kafka://BROKER:9092/TOPIC, kinesis://STREAM or s3://BUCKET/PREFIX.",
             metavar="SOURCE",
         ),
     ],

@@ -21,7 +21,7 @@ from ringfence.compose.checks import ChecksBeside
 from ringfence.compose.followers import declare_all
 from ringfence.compose.kafka import topic_browsers
 from ringfence.compose.session import open_session
-from ringfence.compose.streams import is_kinesis, is_stream
+from ringfence.compose.streams import is_topic
 from ringfence.compose.tracing import metering_of, tracing_of
 from ringfence.errors import InputError
 from ringfence.follow.supervised_process import Beside
@@ -46,7 +46,7 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Topics and streams read beside HTTP; repeat it. [default: sources of ringfence.toml]",
-            metavar="kafka://BROKER:9092/TOPIC|kinesis://STREAM",
+            metavar="kafka://BROKER:9092/TOPIC|kinesis://STREAM|s3://BUCKET/PREFIX",
         ),
     ] = None,
     deadline_ms: Annotated[
@@ -120,7 +120,7 @@ def serve(
 
 
 def _of_kafka(addresses: list[str | None]) -> list[str]:
-    return [one for one in addresses if one is not None and is_stream(one) and not is_kinesis(one)]
+    return [one for one in addresses if one is not None and is_topic(one)]
 
 
 def _followers(folder: Path) -> Callable[[Server], Beside]:

@@ -50,8 +50,8 @@ def opened(session: Session, addresses: list[str], mapping: str | None) -> Itera
         for address in addresses:
             if not is_stream(address):
                 raise InputError(
-                    "a source of a server is a stream, such as kafka://localhost:9092/payments or "
-                    "kinesis://payments"
+                    "a source of a server is a stream, such as kafka://localhost:9092/payments, "
+                    "kinesis://payments or s3://bucket/prefix"
                 )
             source = stream_of(session, address, mapping, screen.say)
             sources.append(source)

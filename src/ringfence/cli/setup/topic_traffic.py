@@ -9,7 +9,7 @@ import msgspec
 
 from ringfence.cli.terminal import screen
 from ringfence.compose.kafka import topic_outlet
-from ringfence.compose.streams import is_kinesis
+from ringfence.compose.streams import is_topic
 from ringfence.errors import InputError
 from ringfence.simulate.flagged_accounts import FLAGS
 from ringfence.simulate.lines import json_lines
@@ -33,7 +33,7 @@ def topics(address: str, schema: str) -> Iterator[Callable[[pa.RecordBatch], Non
 
     Of `flagged-accounts` the second topic, where the address names two, is that of the flags.
     """
-    if is_kinesis(address):
+    if not is_topic(address):
         raise InputError("--to takes a server or topics of Kafka")
     outlet = topic_outlet(address)
     most = 2 if schema == "flagged-accounts" else 1

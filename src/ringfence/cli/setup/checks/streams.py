@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.setup.checks.clocks import MOST_SKEW_SECONDS
 from ringfence.compose.kafka import kafka_client, kafka_options, look_at, schema_problems, topics_of
-from ringfence.compose.streams import is_kinesis, kinesis_streams
+from ringfence.compose.streams import files_of, is_bucket, is_kinesis, is_topic, kinesis_streams
 from ringfence.errors import InputError, RingfenceError
 from ringfence.settings import load_settings
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 def streams() -> Iterator[Check]:
     """Brokers and AWS answer, let this user in, and have what the settings name."""
     settings = load_settings()
-    topics = [source for source in settings.sources if not is_kinesis(source)]
+    topics = [source for source in settings.sources if is_topic(source)]
     for source in settings.sources:
         if is_kinesis(source):
             yield _kinesis(source, "source")
+        elif is_bucket(source):
+            yield _bucket(source)
     if settings.kinesis_sink is not None:
         yield _kinesis(settings.kinesis_sink, "sink")
     if topics or settings.kafka_sink is not None:
@@ -36,6 +38,14 @@ def _kinesis(address: str, part: str) -> Check:
         return Check(part, State.BAD, str(error))
     told = ", ".join(f"{name} with {shards} open shards, kept {hours} hours" for name, shards, hours in seen)
     return Check(part, State.FINE, f"Kinesis has {told}")
+
+
+def _bucket(address: str) -> Check:
+    try:
+        count = files_of(address)
+    except RingfenceError as error:
+        return Check("source", State.BAD, str(error))
+    return Check("source", State.FINE, f"{address.partition('?')[0]} has {count:,} files")
 
 
 def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
