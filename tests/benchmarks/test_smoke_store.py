@@ -30,3 +30,10 @@ def test_the_cost_of_sealing_is_printed_as_a_share_of_throughput():
     printed = run("sealing", "--events", "4000", "--rounds", "1")
     assert len(re.findall(r"\d+\.\d\d %", printed)) == 4
     assert "of throughput, the bar is 2 %" in printed
+
+
+def test_a_region_that_is_lost_is_brought_up_from_its_replicated_backup():
+    printed = run("region_loss", "--payments", "1600", "--every", "1")
+    assert "recovery point" in printed
+    assert "recovery time" in printed
+    assert printed.rstrip().endswith("PASS")
