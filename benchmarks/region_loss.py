@@ -5,9 +5,9 @@ python -m benchmarks.region_loss --payments 10000 --every 20
 Two emulators of AWS stand for two regions, each with a bucket; what is in the first one's arrives in the
 second's object by object, as S3 replicates it. A server decides in the first, `ringfence backup` runs every
 so often, and its files are uploaded, the manifest last. Then the server is killed and the first region with
-its volume is gone. In the second the newest back-up that is whole is restored and served. The recovery point is
-how old the last decision is that is there, the recovery time ends with the first new decision. Callers then
-send again what was answered and is not there; at the end each payment is decided once.
+its volume is gone. In the second the newest back-up that is whole is restored and served. The recovery point
+is how old the last decision is that is there, the recovery time ends with the first new decision. Callers
+then send again what was answered and is not there; at the end each payment is decided once.
 """
 
 from __future__ import annotations

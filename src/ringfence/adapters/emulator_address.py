@@ -24,5 +24,5 @@ def refuse_emulator() -> None:
     ]
     if named and _IN_CONTAINER in os.environ:
         raise InputError(
-            f"{named[0]} names an endpoint of its own in a task on AWS: remove it, or it is tested only"
+            f"{named[0]} names an endpoint of its own in a task on AWS, as for an emulator: remove it"
         )
