@@ -147,8 +147,7 @@ class BucketSource:
             if not self._download(one, file):
                 self._look()
                 return
-            values = enumerate(rows_in(file), 1)
-            values = islice(values, done, None)
+            values = islice(enumerate(rows_in(file), 1), done, None)
             while taken := list(islice(values, rows)):
                 if is_over():
                     return
