@@ -89,11 +89,15 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
     of_tables = text.lower().startswith(_TABLES)
     address = KinesisAddress.of(text, TABLE_OPTIONS if of_tables else OPTIONS)
     options = {**address.options, "format": "dynamodb"} if of_tables else address.options
+    if "lease_seconds" in options and "leases" not in options:
+        raise InputError("lease_seconds is for leases: add leases=TABLE to the address, or leave it out")
+    client: Any = aws_client("dynamodbstreams" if of_tables else "kinesis", tries=1)
+    more: dict[str, Any] = {}
     if of_tables:
-        client: Any = TableStreams(aws_client("dynamodbstreams", tries=1))
-    else:
-        client = aws_client("kinesis", tries=1)
-        client = FanOut(client, options["consumer"]) if "consumer" in options else client
+        client = TableStreams(client)
+    elif "consumer" in options:
+        client = FanOut(client, options["consumer"])
+        more["leave"] = client.leave
     return KinesisSource(
         address,
         client,
@@ -102,6 +106,7 @@ def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[st
         session.clock.now_ms,
         leases=_leases(session, options) if "leases" in options else None,
         say=say,
+        **more,
     )
 
 
@@ -125,7 +130,7 @@ def _leases(session: Session, options: Mapping[str, str]) -> ShardLeases:
 
     text = options.get("lease_seconds", _LEASE_SECONDS)
     if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_LEASE_SECONDS:
-        raise InputError(f"option lease_seconds of the address is a number, 1 to {_LONGEST_LEASE_SECONDS}")
+        raise InputError(f"lease_seconds must be a whole number from 1 to {_LONGEST_LEASE_SECONDS}")
     return ShardLeases(
         LeaseTable(aws_client("dynamodb"), options["leases"]),
         node=session.store.log.identity,
@@ -140,6 +145,7 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.fan_out import FanOut  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.lease_table import LeaseTable  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.sink import OPTIONS as SINK_OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS  # noqa: PLC0415 (likewise)
@@ -149,7 +155,9 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     of_tables = text.lower().startswith(_TABLES)
     address = KinesisAddress.of(text, OPTIONS | SINK_OPTIONS)
     streams = [*address.streams, *filter(None, [address.options.get("flag_matches")])]
-    client = TableStreams(aws_client("dynamodbstreams")) if of_tables else aws_client("kinesis")
+    client: Any = TableStreams(aws_client("dynamodbstreams")) if of_tables else aws_client("kinesis")
+    if "consumer" in address.options:
+        client = FanOut(client, address.options["consumer"])
     found = [(name, described(client, name, 0)[0]) for name in streams]
     if "leases" in address.options:
         LeaseTable(aws_client("dynamodb"), address.options["leases"]).of(found[0][1]["StreamARN"])

@@ -8,8 +8,9 @@ import base64
 import json
 import struct
 import threading
+import time
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 
@@ -28,6 +29,8 @@ class Kinesis:
         self.failures = {}
         self.refused = []
         self.late = False  # a closed shard's end is told one answer later
+        self.ends = []  # exceptions with which the next subscriptions end
+        self.is_held = False  # a subscription goes on, with empty events
         self.asked = []
         self.now_ms = MADE_S * 1000
         self._numbers = count(1)
@@ -178,6 +181,8 @@ class Kinesis:
             events.append(_framed("SubscribeToShardEvent", answer | more))
             if token is None:
                 break
+        if self.ends:
+            events.append(_framed(self.ends.pop(0), {"message": "as the test wants it"}, "exception"))
         return 200, b"".join(events)
 
     def _put(self, asked):
@@ -210,9 +215,9 @@ ANSWERS = {
 }
 
 
-def _framed(kind, payload):
-    """An event as AWS frames it: lengths and checksums around headers and payload."""
-    told = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+def _framed(kind, payload, message="event"):
+    """An event or exception as AWS frames it: lengths and checksums around headers and payload."""
+    told = {f":{message}-type": kind, ":content-type": "application/json", ":message-type": message}
     headers = b"".join(
         bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
         for name, value in told.items()
@@ -251,9 +256,23 @@ def running():
             kind = "vnd.amazon.eventstream" if is_pushed else "x-amz-json-1.1"
             self.send_response(status)
             self.send_header("Content-Type", f"application/{kind}")
+            if is_pushed and kinesis.is_held:
+                self._hold(said)
+                return
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
+
+        def _hold(self, said):
+            """Push for as long as the client listens."""
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            idle = {"Records": [], "MillisBehindLatest": 0, "ContinuationSequenceNumber": str(FIRST)}
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(said), said))
+                    said = _framed("SubscribeToShardEvent", idle)
+                    time.sleep(0.02)
 
         def date_time_string(self, timestamp=None):  # noqa: ARG002 (the clock of AWS)
             return super().date_time_string(kinesis.now_ms / 1000)

@@ -1,13 +1,16 @@
 """Enhanced fan-out: the event stream as AWS frames it, taken apart by boto3, as a source like any other.
 
-The emulator of ours pushes: those to be had do not know SubscribeToShard.
+Our own emulator pushes: public ones lack SubscribeToShard.
 """
+
+import threading
 
 import pytest
 from tests.adapters.kafka.test_kafka_source import ids, take
 from tests.adapters.kinesis.emulator import CONSUMER
 from tests.adapters.kinesis.test_kinesis_source import values
 from tests.spine import Tick, open_store
+from tests.waiting import until
 
 from ringfence.adapters.aws import aws_client
 from ringfence.adapters.kinesis import source as module
@@ -26,15 +29,21 @@ def store(tmp_path):
         yield made
 
 
-def all_of(store, consumer=CONSUMER, options=""):
-    """One run to the newest record of every shard."""
-    source = module.KinesisSource(
-        KinesisAddress.of(f"kinesis://payments?consumer={consumer}{options}", module.OPTIONS),
-        FanOut(aws_client("kinesis", tries=1), consumer),
+def source_of(store, consumer=CONSUMER):
+    client = FanOut(aws_client("kinesis", tries=1), consumer)
+    return module.KinesisSource(
+        KinesisAddress.of(f"kinesis://payments?consumer={consumer}", module.OPTIONS),
+        client,
         StreamDecoding(load_mapping("canonical"), Tokenizer(store.meta.token_key), NAMES),
         store.positions,
         Tick().now_ms,
+        leave=client.leave,
     )
+
+
+def all_of(store, consumer=CONSUMER):
+    """One run to the newest record of every shard."""
+    source = source_of(store, consumer)
     try:
         source.open()
         return take(store, source)
@@ -77,6 +86,60 @@ def test_a_subscription_that_is_refused_for_a_while_is_asked_for_again(aws, stor
     aws.put("payments", 0, *values(4))
     aws.failures = {"SubscribeToShard": [code] * 3}
     assert all_of(store).transactions == 4
+
+
+def test_every_shard_has_its_turn_however_many_there_are(aws, store):
+    aws.make("payments", shards=10)
+    source = source_of(store)
+    source.open()
+    rounds = source.batches(100, is_over=lambda: False)
+    for _ in range(6):
+        next(rounds)
+    source.close()
+    asked = {asked["ShardId"] for what, asked in aws.asked if what == "SubscribeToShard"}
+    assert len(asked) == 10
+
+
+@pytest.mark.parametrize("code", ["ResourceInUseException", "InternalFailureException"])
+def test_a_subscription_that_aws_ends_with_an_exception_is_followed_by_another(aws, store, monkeypatch, code):
+    monkeypatch.setattr(module, "_THROTTLED_SECONDS", 0.0)
+    aws.make("payments")
+    aws.put("payments", 0, *values(10))
+    aws.ends = [code] * 2
+    assert all_of(store).transactions == 10
+    assert aws.ends == []
+
+
+def pushing():
+    """Threads with a subscription."""
+    return [one for one in threading.enumerate() if one.name == "ringfence-fan-out"]
+
+
+def test_a_source_that_is_closed_ends_its_subscriptions(aws, store):
+    aws.make("payments", shards=4)
+    aws.is_held = True
+    source = source_of(store)
+    for _ in range(2):
+        source.open()
+        rounds = source.batches(100, is_over=lambda: False)
+        next(rounds)
+        assert len(pushing()) >= 4
+        source.close()
+        until(lambda: not pushing())
+
+
+def test_a_shard_that_is_left_ends_its_subscription_though_nobody_takes_what_it_has_pushed(aws, store):
+    aws.make("payments", shards=2)
+    aws.is_held = True
+    source = source_of(store)
+    source.open()
+    next(source.batches(100, is_over=lambda: False))
+    aws.trim("payments", 0)
+    source._beginning._options = {"on_gap": "continue"}
+    source._look()
+    until(lambda: len(pushing()) == 1)
+    source.close()
+    until(lambda: not pushing())
 
 
 def test_a_right_that_is_missing_is_named(aws, store):

@@ -3,26 +3,23 @@
     SubscribeToShard, five minutes ──► a thread for each shard ──► two answers that wait ──► GetRecords
 
 What is not taken waits at AWS: a thread whose answers nobody takes gives its subscription up, and the next
-question subscribes again behind the last record that was taken.
+question subscribes again behind the last record that was taken. A shard that is left gives up its own at its
+next event, of which AWS sends one every few seconds, or when the line is silent for too long.
 """
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import count
 from queue import Empty, Full, Queue
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Final
+from threading import Event, Thread
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from ringfence.adapters.kinesis.told import code_of
 from ringfence.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _WAITING: Final = 2  # answers of a shard, of some megabytes each
 _ANSWER_SECONDS: Final = 0.05  # that a question waits for one
@@ -33,13 +30,20 @@ _REGISTER: Final = "aws kinesis register-stream-consumer --stream-arn {arn} --co
 
 @dataclass(slots=True)
 class _Subscription:
-    """One shard: where it goes on, and the answers that AWS has pushed. None is the end of them."""
+    """One shard: where it goes on, and what AWS pushes of it while it is subscribed to."""
 
     stream: str
     shard: str
     position: dict[str, Any]
     behind_ms: int = 1
-    answers: Queue[dict[str, Any] | Exception | None] | None = None
+    pushed: _Pushed | None = None
+    is_left: bool = False
+
+    def leave(self) -> None:
+        """Take no more; a question on its way in another thread sees `is_left`."""
+        self.is_left = True
+        if self.pushed is not None:
+            self.pushed.leave()
 
 
 class FanOut:
@@ -52,7 +56,6 @@ class FanOut:
         self._client, self._consumer = client, consumer
         self._consumers: dict[str, str] = {}
         self._subscriptions: dict[str, _Subscription] = {}
-        self._numbers = count(1)
 
     def describe_stream_summary(self, *, StreamName: str) -> dict[str, Any]:  # noqa: N803 (AWS's words, here and below)
         """As of Kinesis; `InputError` where the stream has no such consumer, or not yet."""
@@ -76,40 +79,43 @@ class FanOut:
             position["SequenceNumber"] = StartingSequenceNumber
         elif Timestamp:
             position["Timestamp"] = Timestamp
-        place = f"{StreamName}/{ShardId}/"
-        for token in [one for one in self._subscriptions if one.startswith(place)]:
-            del self._subscriptions[token]
-        token = f"{place}{next(self._numbers)}"
+        self.leave(StreamName, ShardId)
+        token = f"{StreamName}/{ShardId}"
         self._subscriptions[token] = _Subscription(StreamName, ShardId, position)
         return {"ShardIterator": token}
 
     def get_records(self, *, ShardIterator: str, Limit: int) -> dict[str, Any]:  # noqa: N803, ARG002 (AWS says how many)
-        """What has been pushed next; nothing where nothing has come yet."""
+        """What has been pushed next; nothing where nothing has come yet.
+
+        `ClientError` as of SubscribeToShard, also where AWS ends a subscription with it.
+        """
         one = self._subscriptions[ShardIterator]
-        if one.answers is None and not self._subscribe(one):
-            return self._nothing(ShardIterator)
-        assert one.answers is not None
+        if one.pushed is None:
+            self._subscribe(one)
+        assert one.pushed is not None
+        is_over = one.pushed.is_over.is_set()  # asked first: then what it has pushed is all there
         try:
-            answer = one.answers.get(timeout=_ANSWER_SECONDS)
+            answer = one.pushed.answers.get(timeout=_ANSWER_SECONDS)
         except Empty:
-            return self._nothing(ShardIterator)
-        if answer is None or isinstance(answer, Exception):
-            one.answers = None
-            if answer is not None:
-                raise answer
-            return self._nothing(ShardIterator)
+            if is_over:
+                ended, one.pushed = one.pushed, None
+                if ended.failure is not None:
+                    raise ended.failure from None
+            return {"Records": [], "MillisBehindLatest": one.behind_ms, "NextShardIterator": ShardIterator}
         one.behind_ms = int(answer["MillisBehindLatest"])
         found = {"Records": answer["Records"], "MillisBehindLatest": one.behind_ms}
         after = answer.get("ContinuationSequenceNumber")
         if not after:  # the shard has been closed, and this was its end
-            del self._subscriptions[ShardIterator]
+            self.leave(one.stream, one.shard)
             return found
         one.position = {"Type": _AFTER, "SequenceNumber": after}
         return found | {"NextShardIterator": ShardIterator}
 
-    def _nothing(self, token: str) -> dict[str, Any]:
-        behind_ms = self._subscriptions[token].behind_ms
-        return {"Records": [], "MillisBehindLatest": behind_ms, "NextShardIterator": token}
+    def leave(self, stream: str, shard: str) -> None:
+        """End the subscription to a shard that is not read any more, if there is one."""
+        one = self._subscriptions.pop(f"{stream}/{shard}", None)
+        if one is not None:
+            one.leave()
 
     def _arn(self, stream: str) -> str:
         try:
@@ -123,48 +129,52 @@ class FanOut:
             ) from None
         return str(told["ConsumerDescription"]["ConsumerARN"])
 
-    def _subscribe(self, one: _Subscription) -> bool:
-        """Whether AWS agrees; it refuses for five seconds where the shard has been subscribed to just now."""
-        try:
-            answer = self._client.subscribe_to_shard(
-                ConsumerARN=self._consumers[one.stream], ShardId=one.shard, StartingPosition=one.position
-            )
-        except ClientError as error:
-            if code_of(error) != "ResourceInUseException":
-                raise
-            return False
-        one.answers = Queue(_WAITING)
-        pushed = _Pushed(answer["EventStream"], one.answers)
-        Thread(target=pushed.hand_over, name="ringfence-fan-out", daemon=True).start()
-        return True
+    def _subscribe(self, one: _Subscription) -> None:
+        """AWS refuses it for five seconds where the shard has been subscribed to just now."""
+        answer = self._client.subscribe_to_shard(
+            ConsumerARN=self._consumers[one.stream], ShardId=one.shard, StartingPosition=one.position
+        )
+        one.pushed = _Pushed(answer["EventStream"])
+        Thread(target=one.pushed.hand_over, name="ringfence-fan-out", daemon=True).start()
+        if one.is_left:
+            one.pushed.leave()
 
 
 class _Pushed:
     """The events of one subscription, on their way into a queue."""
 
-    def __init__(self, events: Any, answers: Queue[dict[str, Any] | Exception | None]) -> None:
-        self._events, self._answers = events, answers
+    def __init__(self, events: Any) -> None:
+        self.answers: Queue[dict[str, Any]] = Queue(_WAITING)
+        self.is_over = Event()
+        self.failure: ClientError | None = None  # with which AWS ended it
+        self._events = events
+        self._is_left = Event()
 
     def hand_over(self) -> None:
         """Until the subscription ends, or nobody takes."""
-        with closing(self._events):
-            for answer in self._each():
-                try:
-                    self._answers.put(answer, timeout=_PATIENCE_SECONDS)
-                except Full:
-                    break
-            else:
-                return
-        self._answers.put(None)  # for whoever takes again, behind what waits
-
-    def _each(self) -> Iterator[dict[str, Any] | Exception | None]:
         try:
-            for event in self._events:
-                if "SubscribeToShardEvent" in event:
-                    yield event["SubscribeToShardEvent"]
+            with closing(self._events):
+                self._push()
         except ClientError as error:
-            yield error
-            return
+            self.failure = error
         except (BotoCoreError, HTTPError, OSError):
             pass  # a line that broke is a subscription that ended: the next one goes on behind it
-        yield None
+        finally:
+            self.is_over.set()
+
+    def leave(self) -> None:
+        """Let the thread end, and what it has pushed go."""
+        self._is_left.set()
+        with suppress(Empty):
+            while True:
+                self.answers.get_nowait()
+
+    def _push(self) -> None:
+        for event in self._events:
+            if self._is_left.is_set():
+                return
+            if "SubscribeToShardEvent" in event:
+                try:
+                    self.answers.put(event["SubscribeToShardEvent"], timeout=_PATIENCE_SECONDS)
+                except Full:
+                    return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.kinesis.shards import ShardMark
+from ringfence.adapters.kinesis.told import described
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.kinesis.shards import Shard
 
+_HOUR_MS: Final = 3_600_000
 _EMPTY_PAGES: Final = 8  # in a row; an open shard of a table gives some amid its records, too
 
 
@@ -33,6 +35,13 @@ class StreamSeen:
     def source(self) -> str:
         """Its name among the journal's positions."""
         return f"kinesis:{self.arn}"
+
+
+def seen(client: Any, name: str, now_ms: int) -> StreamSeen:
+    """The stream of this name as it is now; errors as of `described`."""
+    told, at_ms = described(client, name, now_ms)
+    made_ms = int(told["StreamCreationTimestamp"].timestamp() * 1000)
+    return StreamSeen(name, told["StreamARN"], made_ms, int(told["RetentionPeriodHours"]) * _HOUR_MS, at_ms)
 
 
 @dataclass(slots=True)

@@ -20,10 +20,10 @@ from botocore.exceptions import ClientError
 
 from ringfence.adapters.aws.clients import explained
 from ringfence.adapters.kinesis.beginning import Beginning, made_again
-from ringfence.adapters.kinesis.reading import ShardReading, StreamSeen
+from ringfence.adapters.kinesis.reading import ShardReading, StreamSeen, seen
 from ringfence.adapters.kinesis.records import records_in, streamed_of
 from ringfence.adapters.kinesis.shards import ShardMark, gone, readable
-from ringfence.adapters.kinesis.told import code_of, described, shards_of
+from ringfence.adapters.kinesis.told import code_of, shards_of
 from ringfence.errors import StoreError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
@@ -56,8 +56,12 @@ _PAUSE_SECONDS: Final = 0.25  # between two questions to a shard: it answers fiv
 _THROTTLED_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 30.0  # between two looks for shards of somebody who resharded
 _IDLE_MS: Final = 3_600_000  # after which an idle shard's position is written again
-_HOUR_MS: Final = 3_600_000
-_THROTTLED: Final = frozenset({"ProvisionedThroughputExceededException", "LimitExceededException"})
+_PASSING: Final = {
+    "ProvisionedThroughputExceededException": "AWS throttles reading, because others read it as well",
+    "LimitExceededException": "AWS throttles reading, because others read it as well",
+    "ResourceInUseException": "its consumer is in use: another reader may have subscribed with its name",
+    "InternalFailureException": "AWS has ended a subscription",
+}
 
 
 class KinesisSource:
@@ -72,16 +76,20 @@ class KinesisSource:
         now_ms: Callable[[], int],
         *,
         leases: ShardLeases | None = None,
+        leave: Callable[[str, str], None] = lambda *_: None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`client` is boto3's of Kinesis, `positions` as of `Journal.positions`; `leases` share shards."""
+        """`client` is boto3's of Kinesis, `positions` as of `Journal.positions`; `leases` share shards.
+
+        `leave` is told the stream and name of each shard that is not read any more.
+        """
         self.address = address
         self.problem = ""
         self.moves = 0
         self._client = client
         self._decoding = decoding
         self._now_ms = now_ms
-        self._say = say
+        self._say, self._leave = say, leave
         self._leases = leases
         self._beginning = Beginning(client, positions, leases, address.options, now_ms, say)
         self._is_settled = True  # no shard waits for somebody who may not live
@@ -131,7 +139,7 @@ class KinesisSource:
         self._heard_of.clear()
         self._apart.clear()
         self._moved.clear()
-        self._streams = {name: self._found(name) for name in self.address.streams}
+        self._streams = {name: seen(self._client, name, self._now_ms()) for name in self.address.streams}
         for stream in self._streams.values():
             for name, mark in self._beginning.of(stream).items():
                 self._keep(stream, name, mark)
@@ -164,6 +172,8 @@ class KinesisSource:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+        for place in self._readings:
+            self._leave(*place)
         if self._leases is not None:
             with suppress(StoreError):  # they run out by themselves
                 self._leases.release()
@@ -189,12 +199,6 @@ class KinesisSource:
             one.is_at_end and not one.shard.is_closed for one in self._readings.values()
         )
 
-    def _found(self, name: str) -> StreamSeen:
-        told, now_ms = described(self._client, name, self._now_ms())
-        made_ms = int(told["StreamCreationTimestamp"].timestamp() * 1000)
-        kept_ms = int(told["RetentionPeriodHours"]) * _HOUR_MS
-        return StreamSeen(name, told["StreamARN"], made_ms, kept_ms, now_ms)
-
     def _look(self) -> None:
         """Read the shards that can be read now; one that is gone is refused, or passed over."""
         self._looked = time.monotonic()
@@ -219,6 +223,8 @@ class KinesisSource:
                 self._readings[name, shard.name] = reading
                 if shard.name not in stream.marks:  # from here on it is known when it was read last
                     self._keep(stream, shard.name, ShardMark(seen_ms=self._now_ms(), made_ms=stream.made_ms))
+        for place in before.keys() - self._readings.keys():
+            self._leave(*place)
         self.moves += self._readings.keys() != before.keys()
 
     def _ours(
@@ -251,11 +257,12 @@ class KinesisSource:
             for one in self._apart
             if one[0] is not reading or leases.has_claimed(stream.arn, reading.name, one[1].sequence)
         )
+        self._leave(stream.name, reading.name)
         self._say(f"{stream.name}/{reading.name} is read by another node now")
 
     def _current(self, name: str) -> StreamSeen:
         """The stream of this name; one that was made since the last look is refused, or begun anew."""
-        known, found = self._streams[name], self._found(name)
+        known, found = self._streams[name], seen(self._client, name, self._now_ms())
         if found.made_ms == known.made_ms:
             return known
         self._beginning.pass_over(made_again(name))
@@ -270,8 +277,7 @@ class KinesisSource:
         turns = sorted(self._readings.values(), key=lambda one: one.not_before)
         due = [one for one in turns[:_AT_ONCE] if one.not_before <= now]
         if not due:
-            first = turns[0].not_before if turns else now + wait_seconds
-            time.sleep(max(min(first - now, wait_seconds), 0.0))
+            time.sleep(min(turns[0].not_before - now, wait_seconds) if turns else wait_seconds)
             return
         for reading, answer in zip(due, self._pool.map(self._ask, due), strict=True):
             if answer is not None:
@@ -312,14 +318,15 @@ class KinesisSource:
                 if code == "ExpiredIteratorException":  # five minutes have passed since it was given
                     reading.iterator = None
                 elif code == "TrimmedDataAccessException":  # of tables: Kinesis begins with what is left
-                    self._beginning.pass_over(
-                        f"{stream}/{reading.name}: the records that come next have been trimmed"
-                    )
+                    told = "the records that come next have been trimmed"
+                    self._beginning.pass_over(f"{stream}/{reading.name}: {told}")
                     reading.iterator = None
                     self._move(reading, seen_ms=reading.mark.seen_ms, after="", part=0)
-                elif code in _THROTTLED:
-                    self.problem = f"stream {stream}: AWS throttles reading, because others read it as well"
+                elif code in _PASSING:
+                    self.problem = f"stream {stream}: {_PASSING[code]}"
                     reading.not_before = time.monotonic() + _THROTTLED_SECONDS
+                    if code == "ResourceInUseException":  # the leases say first whose shard it is
+                        self._looked = 0.0
                 else:
                     raise
                 return None
@@ -330,15 +337,14 @@ class KinesisSource:
         reading.empty_pages = 0 if answer["Records"] else reading.empty_pages + 1
         reading.behind_ms = reading.behind(answer, self._now_ms())
         if reading.behind_ms >= reading.stream.retention_ms:
-            self._beginning.pass_over(
-                f"{reading.stream.name}/{reading.name} is read more slowly than retention takes"
-            )
+            place = f"{reading.stream.name}/{reading.name}"
+            self._beginning.pass_over(f"{place} is read more slowly than retention takes")
         reading.seen_ms = self._now_ms() - reading.behind_ms
         reading.iterator = answer.get("NextShardIterator")
         reading.is_over = reading.iterator is None
         reading.is_at_end = reading.behind_ms == 0 and not reading.is_over
-        if "consumer" not in self.address.options:  # to which AWS pushes what comes
-            reading.not_before = time.monotonic() + _PAUSE_SECONDS
+        is_pushed = "consumer" in self.address.options
+        reading.not_before = time.monotonic() + (0.0 if is_pushed else _PAUSE_SECONDS)  # each has its turn
         self._heard_of += [(reading, record) for record in reading.wanted(answer["Records"])]
         if not answer["Records"] and reading.seen_ms - reading.mark.seen_ms > _IDLE_MS:
             self._move(reading)
@@ -372,9 +378,9 @@ class KinesisSource:
 
     def _claim(self) -> set[tuple[str, str]]:
         """Claim what has moved; the shards that others have taken, which are left to them."""
-        lost: set[tuple[str, str]] = set()
         if self._leases is None:
-            return lost
+            return set()
+        lost: set[tuple[str, str]] = set()
         for stream in self._streams.values():
             moved = {name for of, name in self._moved if of == stream.name} - stream.until.keys()
             taken = self._leases.claim(stream.arn, {name: stream.marks[name] for name in moved})
