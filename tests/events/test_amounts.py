@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def test_texts_floats_and_decimals_agree_with_exact_arithmetic(numbers, digits):
         (pa.array(floats), [repr(one) for one in floats]),
         (pa.array(numbers, pa.decimal128(30, 5)), texts),
     ):
-        amounts, status = minor(column, digits)
+        amounts, status, _ = minor(column, digits)
         for amount, state, text in zip(amounts.tolist(), status.tolist(), written, strict=True):
             exact = exact_minor(text, digits)
             absurd = abs(exact) > 10 ** (13 + digits)
@@ -69,3 +70,33 @@ def test_the_currency_tells_the_digits():
 
 def test_dates_are_no_amounts():
     assert minor(pa.array([0], pa.timestamp("ms")))[1].tolist() == [Status.NO_NUMBER]
+
+
+@pytest.mark.parametrize(("digits", "more"), [(0, "0.5"), (2, "1.005"), (3, "7.00001"), (4, "1.00005")])
+@pytest.mark.parametrize("kind", [str, float, np.float32, Decimal])
+def test_it_tells_which_amounts_had_more_decimals(digits, more, kind):
+    """However many more: five were not seen, nor any where the currency has four."""
+    texts = [more, "12", "12.0", "1" + "0" * 9, "-" + more]
+    values = pa.array([kind(text) for text in texts], pa.float32() if kind is np.float32 else None)
+    assert minor(values, digits)[2].tolist() == [True, False, False, False, True]
+
+
+@given(
+    st.lists(st.decimals(-(10**13), 10**13, places=5), min_size=1, max_size=30), st.sampled_from([0, 2, 4])
+)
+def test_more_decimals_are_those_of_exact_arithmetic(numbers, digits):
+    texts = [format(number, "f") for number in numbers]
+    wanted = [number != round(number, digits) and abs(number) <= 10**13 for number in numbers]
+    assert minor(pa.array(texts), digits)[2].tolist() == wanted
+    assert minor(pa.array([f"{text}e0" for text in texts]), digits)[2].tolist() == wanted
+
+
+def test_what_arithmetic_leaves_behind_is_no_decimal():
+    floats = pa.array([0.1 + 0.2, 57.16, 3 * 1.1, 12.345])
+    assert minor(floats)[2].tolist() == [False, False, False, True]
+    assert minor(floats.cast(pa.float32()))[2].tolist() == [False, False, False, True]
+
+
+def test_an_amount_that_is_none_had_no_decimals():
+    values = pa.array(["x1.005", "99999999999999.005", "", None, "1.005"])
+    assert minor(values)[2].tolist() == [False, False, False, False, True]

@@ -35,10 +35,7 @@ _CAUSES: Final = {
     LATE: "they came later than the features allow",
     FUTURE: "dated later than they were received, so a sender's clock or zone is wrong",
 }
-_ROUNDED: Final = (
-    "{count:,} amounts had more decimals than their currency keeps, two without one: they were rounded, "
-    "a half to even"
-)
+_ROUNDED: Final = "more decimals than {} currency has (two where no currency is given)"
 _NAMED: Final = 5
 EXIT_QUARANTINED = 4
 EXIT_INTERRUPTED = 130
@@ -150,10 +147,17 @@ def run(
             _read_files(session, sources, chosen, account, tell, asked, settings)
         account.dropped = dict(session.tokenizer.dropped)
         if session.tokenizer.rounded:
-            account.remarks.append(_ROUNDED.format(count=session.tokenizer.rounded))
+            account.remarks.append(_rounded(session.tokenizer.rounded))
     _report(session, account, verbose=verbose, json=json)
     if account.exit_code:
         raise typer.Exit(account.exit_code)
+
+
+def _rounded(count: int) -> str:
+    """What `run` says of so many amounts that lost decimals."""
+    if count == 1:
+        return f"1 amount had {_ROUNDED.format('its')}; it was rounded half to even"
+    return f"{count:,} amounts had {_ROUNDED.format('their')}; they were rounded half to even"
 
 
 def _read_files(

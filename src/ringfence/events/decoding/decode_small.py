@@ -305,7 +305,7 @@ def _money(given: Mapping[str, Values]) -> _Money:
         raise _NotPlainError
     exponents = np.array([CURRENCY_EXPONENT.get(code or "", 2) for code in currencies or [None] * count])
     kept = exponents if not _any_given(minor) else np.zeros(count, np.int64)
-    found, status = amounts.to_minor(values, kept, _LARGEST_MINOR[exponents])
+    found, status, _ = amounts.to_minor(values, kept, _LARGEST_MINOR[exponents])
     if status.any() or found.min() < 0:
         raise _NotPlainError
     return _Money(found, found * _FIXED_OF_MINOR[exponents], currencies)

@@ -179,8 +179,8 @@ class Draft:
         exponents = self.exponents()
         digits = np.maximum((0 if minor_units else exponents) + shift, 0)
         limit = amounts.limit_of(exponents)
-        minor, status = amounts.to_minor(values, digits, limit)
-        self.dropped.round(amounts.is_rounded(values, minor, digits, limit))
+        minor, status, rounded = amounts.to_minor(values, digits, limit)
+        self.dropped.note_rounded(rounded)
         self.money(values, minor, status)
 
     def money(

@@ -186,7 +186,7 @@ class Filler:
         if source.other_sign == "skip":
             self.draft.skip(other & (found.status == amounts.Status.OK))
         self._check_currency(values, found)
-        self.draft.dropped.round(found.rounded)
+        self.draft.dropped.note_rounded(found.rounded)
         self.draft.money(values, found.minor, found.status, partial(hint, source))
 
     def _side(self, column: str, source: FieldSource) -> tuple[Any, Read]:
@@ -203,6 +203,7 @@ class Filler:
         more = self._own_digits(source, exponents) - exponents  # digits that the source has beyond ISO's
         own = 10 ** np.maximum(more, 0)
         found = read_amounts(values, source, np.maximum(shift - np.minimum(more, 0), 0), limit * own)
+        found.rounded |= found.minor % own != 0
         found.minor = _divided(found.minor, own)
         return found
 

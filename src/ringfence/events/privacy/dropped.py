@@ -34,7 +34,7 @@ class Dropped:
         if len(rows):
             self.found.append((secret, np.asarray(rows, np.int64)))
 
-    def round(self, rounded: NDArray[np.bool_]) -> None:
+    def note_rounded(self, rounded: NDArray[np.bool_]) -> None:
         """The amounts of these rows have lost decimals."""
         if rounded.any():
             self._rounded.append(np.flatnonzero(rounded))

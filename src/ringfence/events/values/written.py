@@ -122,17 +122,15 @@ def read_amounts(
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if not is_text(values):
-        minor, status = amounts.to_minor(values, digits, limit)
-        return Read(minor, status, amounts.is_rounded(values, minor, digits, limit))
+        return Read(*amounts.to_minor(values, digits, limit))
     texts = _quickly(values, source.decimal, source.thousands)
-    minor, status = amounts.to_minor(texts, digits, limit)
-    rows = np.flatnonzero(status == amounts.Status.NO_NUMBER)
-    found = Read(minor, status, amounts.is_rounded(texts, minor, digits, limit))
+    found = Read(*amounts.to_minor(texts, digits, limit))
+    rows = np.flatnonzero(found.status == amounts.Status.NO_NUMBER)
     if len(rows):
         some = values if len(rows) == len(values) else values.take(pa.array(rows))
         plain, marks = _plain(some.cast(pa.string()), source.decimal, source.thousands)
-        minor[rows], status[rows] = amounts.to_minor(plain, digits[rows], limit[rows])
-        found.rounded[rows] = amounts.is_rounded(plain, minor[rows], digits[rows], limit[rows])
+        again = amounts.to_minor(plain, digits[rows], limit[rows])
+        found.minor[rows], found.status[rows], found.rounded[rows] = again
         if marks.null_count < len(marks):
             found.named = _spread(marks, rows, len(values))
     return found
