@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import time
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -12,7 +14,6 @@ import httptools
 from ringfence.adapters.notifiers.addresses import resolve
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Sequence
 
     from ringfence.adapters.notifiers.addresses import Network
@@ -23,6 +24,9 @@ SAID_BYTES: Final = 300
 _PIECE_BYTES: Final = 16_384
 _READ_BYTES: Final = 65_536  # of an answer, to its end, so that the connection may be used again
 _HEADER_BYTES: Final = 65_536
+_MOST_BYTES: Final = (
+    _HEADER_BYTES + _READ_BYTES
+)  # of all that an answer has, also between and behind its body
 _IDLE_SECONDS: Final = 4.0  # less than the five after which common servers hang up
 _MOST_IDLE: Final = 64
 
@@ -92,7 +96,7 @@ class ReceiverConnection:
             self._socket.settimeout(deadline.left(seconds))
             self._socket.sendall(request[begin : begin + _PIECE_BYTES])
         reading = _Reading()
-        while not reading.is_whole and len(reading.body) < _READ_BYTES:
+        while not reading.is_whole and reading.taken_bytes < _MOST_BYTES:
             try:
                 self._socket.settimeout(deadline.left(seconds))
                 data = self._socket.recv(_READ_BYTES)
@@ -105,6 +109,14 @@ class ReceiverConnection:
                 break
         self.is_good = reading.may_go_on
         return reading.answer()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing waits to be read: neither the end nor what would pass for the next answer."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self) -> None:
         """Hang up."""
@@ -126,7 +138,14 @@ class ReceiverConnections:
         self._idle: list[ReceiverConnection] = []
 
     def idle(self, place: ReceiverPlace) -> ReceiverConnection | None:
-        """One that is open to a place, if there is one."""
+        """One that is open to a place and on which nothing waits to be read, if there is one."""
+        while (found := self._take(place)) is not None:
+            if found.is_quiet():
+                return found
+            found.close()
+        return None
+
+    def _take(self, place: ReceiverPlace) -> ReceiverConnection | None:
         now = time.monotonic()
         with self._lock:
             old = [one for one in self._idle if now - one.idle_since > _IDLE_SECONDS]
@@ -175,44 +194,58 @@ class ReceiverConnections:
 
 
 class _Reading:
-    """An answer as it comes, in the words of httptools' parser; what 1xx announces is not it yet."""
+    """An answer as it comes, in the words of httptools' parser; what 1xx announces is not it yet.
+
+    Lines may end without CR, and a length may stand beside chunks: one question at a time is open on a
+    connection, so neither can make part of an answer pass for another. Whatever follows a whole answer
+    changes nothing about it.
+    """
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_optional_cr_before_lf=True)
         self._reason = self._retry_after = b""
-        self._head_bytes = 0
-        self._is_framed = False  # its end is told, and not the end of the connection
+        self._framed_by: set[bytes] = set()  # headers that tell its end; without them it is the connection's
         self._has_more = False  # something follows that nobody has asked for
         self._stays_open = False
-        self.has_head = self.is_whole = False
+        self._whole: ReceiverAnswer | None = None
+        self.has_head = False
+        self.taken_bytes = 0
         self.body = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has come to its end."""
+        return self._whole is not None
 
     @property
     def may_go_on(self) -> bool:
         """Whether another answer may follow on the connection."""
-        return self.is_whole and not self._has_more and self._stays_open
+        return self.is_whole and not self._has_more and self._stays_open and len(self._framed_by) < 2
 
     def take(self, data: bytes) -> bool:
         """Read on; False at the end of the connection, where that is an end of the answer, too."""
         if not data:
-            if not self.has_head or (self._is_framed and len(self.body) < SAID_BYTES):
+            if not self.has_head or (self._framed_by and len(self.body) < SAID_BYTES):
                 raise BrokenConnectionError("the receiver hung up before its answer was whole")
             return False
-        if not self.has_head:
-            self._head_bytes += len(data)
+        self.taken_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.has_head = self.is_whole = self._has_more = True
+            self._end()
+            self._has_more = True
         except httptools.HttpParserError as error:
-            raise BrokenConnectionError(f"what the receiver said is no HTTP: {error}") from None
-        if not self.has_head and self._head_bytes > _HEADER_BYTES:
+            if not self.is_whole:
+                raise BrokenConnectionError(f"what the receiver said is no HTTP: {error}") from None
+            self._has_more = True
+        if not self.has_head and self.taken_bytes > _HEADER_BYTES:
             raise BrokenConnectionError(f"the headers of the answer are longer than {_HEADER_BYTES:,} bytes")
         return True
 
     def answer(self) -> ReceiverAnswer:
-        """What was said so far."""
-        return ReceiverAnswer(
+        """All of it, or what was said so far."""
+        return self._whole or ReceiverAnswer(
             self._parser.get_status_code(),
             self._reason.decode(errors="replace"),
             self._retry_after.decode("ascii", "replace"),
@@ -221,24 +254,35 @@ class _Reading:
 
     def on_message_begin(self) -> None:
         self._has_more = self.is_whole
-        self._reason = self._retry_after = b""
-        self._is_framed = False
+        if not self.is_whole:
+            self._reason = self._retry_after = b""
+            self._framed_by = set()
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.has_head:  # a trailer
+            return
         known = name.lower()
         if known == b"retry-after":
             self._retry_after = value
-        self._is_framed = self._is_framed or known in (b"content-length", b"transfer-encoding")
+        if known in (b"content-length", b"transfer-encoding"):
+            self._framed_by.add(known)
 
     def on_headers_complete(self) -> None:
-        self.has_head = self._parser.get_status_code() >= 200
-        self._stays_open = self._parser.should_keep_alive()
+        if not self.is_whole:
+            self.has_head = self._parser.get_status_code() >= 200
+            self._stays_open = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
-        self.body += body
+        if not self.is_whole:
+            self.body += body
 
     def on_message_complete(self) -> None:
-        self.is_whole = self.has_head
+        if self.has_head and not self.is_whole:
+            self._end()
+
+    def _end(self) -> None:
+        self.has_head = True
+        self._whole = self.answer()

@@ -65,8 +65,8 @@ class WebhookNotifier:
 
     def deliver(self, message: Message) -> AttemptOutcome:
         """See `Notifier.deliver`."""
-        if len(message.event) > _MOST_BYTES:
-            return AttemptOutcome(AttemptEnd.REFUSED, f"the event is longer than {_MOST_BYTES:,} bytes")
+        if refusal := _refusal(message):
+            return AttemptOutcome(AttemptEnd.REFUSED, refusal)
         place, head = _target(message.to)
         told = "".join(f"{name}: {value}\r\n" for name, value in signed(message, self._now()).items())
         length = f"content-length: {len(message.event)}\r\n\r\n"
@@ -138,6 +138,15 @@ def place_of(url: httpx.URL) -> ReceiverPlace:
     'xn--strae-oqa.example'
     """
     return ReceiverPlace(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
+
+
+def _refusal(message: Message) -> str:
+    """Why a message can be sent to nobody, nothing where it can."""
+    if len(message.event) > _MOST_BYTES:
+        return f"the event is longer than {_MOST_BYTES:,} bytes"
+    if not (message.id.isascii() and message.id.isprintable()):
+        return "a header cannot hold the message's id: printable ASCII is needed"
+    return ""
 
 
 def signed(message: Message, now: datetime) -> dict[str, str]:
