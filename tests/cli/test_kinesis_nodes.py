@@ -11,7 +11,7 @@ import boto3
 import pytest
 from tests.adapters.aws import emulator
 from tests.adapters.kafka.test_kafka_source import lines
-from tests.adapters.kinesis.test_leases import make_table
+from tests.adapters.kinesis.leasing import make_table
 from tests.cli.test_going_on import decided
 from tests.waiting import until
 

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from tests.adapters.aws import emulator
 from tests.adapters.kafka.test_kafka_source import ids
+from tests.adapters.kinesis.leasing import make_table
 from tests.adapters.kinesis.test_kinesis_source import aggregate, all_of, values
 from tests.spine import Tick, open_store, runner
 
@@ -23,39 +24,6 @@ from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
 
 SECONDS = 10.0
-
-
-def make_table(client, name):
-    keys = {"stream": "HASH", "shard": "RANGE"}
-    client.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": one, "KeyType": kind} for one, kind in keys.items()],
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in keys],
-        BillingMode="PAY_PER_REQUEST",
-    )
-
-
-@pytest.fixture
-def shared(aws, monkeypatch):
-    """A stream of four shards with 40 payments, and the name of a table for its leases."""
-    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.0)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", emulator.address())
-    name = f"leases-{uuid.uuid4().hex}"
-    make_table(boto3.client("dynamodb", region_name=emulator.REGION), name)
-    aws.make("payments", shards=4)
-    for shard in range(4):
-        aws.put("payments", shard, *values(10, 100 * shard))
-    return name
-
-
-class Clock:
-    """Seconds that pass as a test has them pass."""
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    def __call__(self):
-        return self.seconds
 
 
 class Node:
@@ -128,11 +96,6 @@ def once_over(*nodes):
     found = [one for node in nodes for one in node.ids()]
     assert len(found) == len(set(found))
     return set(found)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 def node(tmp_path, name, shared, clock, **more):

@@ -93,12 +93,15 @@ class Beginning:
     ) -> None:
         """Set the marks by the leases; what this node owes goes on where its journal says."""
         fresh = ShardMark(seen_ms=self._now_ms(), made_ms=stream.made_ms, is_shared=True)
-        if not leases.load(stream.arn, own, fresh):
-            if any(mark.is_shared for mark in own.values()):
-                self.pass_over(
-                    f"the leases of stream {stream.name} are gone, and what others have read of it"
-                )
-            leases.begin(stream.arn, first)
+        is_shared = any(mark.is_shared for mark in own.values())
+        if not leases.load(stream.arn, own, fresh) and is_shared:
+            self.pass_over(f"the leases of stream {stream.name} are gone, and what others have read of it")
+        leases.begin(stream.arn, own or first, fresh)
+        if own and not is_shared and not leases.has_begun(stream.arn):
+            self.pass_over(
+                f"this node has read stream {stream.name} alone, and others have begun to share it without "
+                "what it has read: they decide that again"
+            )
         stream.marks = leases.load(stream.arn, own, fresh)
         for name in leases.lacks(stream.arn):
             self.pass_over(

@@ -13,6 +13,8 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_START: Final = "(start)"  # among the names of shards, which have no brackets
+_IS_NEW: Final = "attribute_not_exists(#name)"
 _CREATE: Final = (
     "aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST "
     "--attribute-definitions AttributeName=stream,AttributeType=S AttributeName=shard,AttributeType=S "
@@ -24,11 +26,25 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a node has claimed of a shard since it took its lease: all behind `start`, up to `until`.
 
     `before` is the last record of the shard that was in the node's journal then; both are sequence numbers.
+    `seen_ms` is about when it was written.
     """
 
     start: ShardMark
     until: str = ""
     before: str = ""
+    seen_ms: int = 0
+
+
+class StreamStart(msgspec.Struct, frozen=True):
+    """Where the shards of a stream begin, as the first `node` has put down for all, in one item.
+
+    A shard that is not in `marks` is read whole. `made_ms` is when the stream was made.
+    """
+
+    stream: str
+    node: str
+    made_ms: int
+    marks: dict[str, ShardMark]
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -81,37 +97,56 @@ class LeaseTable:
                         f"there is no table {self.name!r} for leases in {self._client.meta.region_name}: "
                         f"{_CREATE.format(table=self.name)}"
                     ) from None
-            found |= {lease.shard: lease for lease in map(_lease, answer["Items"])}
+            items = [one for one in answer["Items"] if one["shard"]["S"] != _START]
+            found |= {lease.shard: lease for lease in map(_lease, items)}
             if "LastEvaluatedKey" not in answer:
                 return found
             asked = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
-    def written(self, lease: Lease) -> Lease | None:
-        """Write a lease over the one with the counter before it; None where that is not what is there.
+    def start(self, stream: str) -> StreamStart | None:
+        """Where a stream begins; None where nobody has said."""
+        item = self._get(stream, _START)
+        return None if item is None else msgspec.json.decode(item["start"]["S"], type=StreamStart)
+
+    def begin(self, start: StreamStart) -> None:
+        """Say where a stream begins, unless somebody has said so of the stream that was made then."""
+        item = {"stream": {"S": start.stream}, "shard": {"S": _START}, "made": {"N": str(start.made_ms)}}
+        item["start"] = {"S": msgspec.json.encode(start).decode()}
+        self._put(item, "made", f"{_IS_NEW} OR #name <> :value", start.made_ms)
+
+    def write(self, lease: Lease) -> bool:
+        """Write a lease over the one with the counter before it; whether that was there.
 
         A write whose answer was lost counts as written: nobody else writes as this holder.
         """
         before = lease.counter - 1
-        condition, values = "attribute_not_exists(#counter)", {}
-        if before:
-            condition, values = "#counter = :before", {":before": {"N": str(before)}}
+        if self._put(_item(lease), "counter", "#name = :value" if before else _IS_NEW, before):
+            return True
+        item = self._get(lease.stream, lease.shard)
+        return item is not None and _lease(item) == lease
+
+    def _put(self, item: dict[str, Any], name: str, condition: str, value: int) -> bool:
+        """Whether the item was written, on a condition about its number `name`."""
+        values = {":value": {"N": str(value)}} if ":value" in condition else {}
         with explained(f"table {self.name}"):
             try:
                 self._client.put_item(
                     TableName=self.name,
-                    Item=_item(lease),
+                    Item=item,
                     ConditionExpression=condition,
-                    ExpressionAttributeNames={"#counter": "counter"},
+                    ExpressionAttributeNames={"#name": name},
                     **({"ExpressionAttributeValues": values} if values else {}),
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
-                return lease if self._now(lease) == lease else None
-        return lease
+                return False
+        return True
 
-    def _now(self, lease: Lease) -> Lease | None:
-        key = {"stream": {"S": lease.stream}, "shard": {"S": lease.shard}}
-        found = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True)
-        return _lease(found["Item"]) if "Item" in found else None
+    def _get(self, stream: str, shard: str) -> dict[str, Any] | None:
+        key = {"stream": {"S": stream}, "shard": {"S": shard}}
+        with explained(f"table {self.name}"):
+            found = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True)
+        item: dict[str, Any] | None = found.get("Item")
+        return item
 
 
 def _item(lease: Lease) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.adapters.kinesis.lease_table import Claim, Lease
+from ringfence.adapters.kinesis.lease_table import Claim, Lease, StreamStart
 from ringfence.adapters.kinesis.shards import ShardMark
 from ringfence.errors import StoreError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.kinesis.lease_table import LeaseTable
 
 _AT_ONCE: Final = 8
+_MOST_CLAIMS: Final = 100  # of an item, which holds 400 KB; more only while their records are kept
 _BEATS: Final = 3  # writes of a lease in the time after which it is taken for abandoned
 _Place = tuple[str, str]  # ARN of a stream, name of a shard
 
@@ -52,7 +53,9 @@ class ShardLeases:
         self._lost: set[_Place] = set()  # and nobody has asked yet
         self._alive: set[_Place] = set()  # whose counter has moved while we looked
         self._leases: dict[str, dict[str, Lease]] = {}
+        self._starts: dict[str, StreamStart] = {}
         self._own: dict[_Place, ShardMark] = {}
+        self._pool = ThreadPoolExecutor(_AT_ONCE, "ringfence-leases")
 
     @property
     def pause_seconds(self) -> float:
@@ -68,6 +71,7 @@ class ShardLeases:
         leases = self._table.of(stream)
         self._own = {place: mark for place, mark in self._own.items() if place[0] != stream}
         self._own |= {(stream, name): mark for name, mark in own.items()}
+        begun = self._begun(stream, fresh.made_ms)
         now = self._monotonic()
         for name, lease in leases.items():
             place = stream, name
@@ -79,16 +83,20 @@ class ShardLeases:
             if place in self._held and lease.holder != self._holder:
                 self._lose(lease)
             if lease.mark.made_ms != fresh.made_ms:
-                leases[name] = msgspec.structs.replace(lease, mark=fresh, claims={})
+                leases[name] = msgspec.structs.replace(lease, mark=begun.get(name, fresh), claims={})
                 self._held.pop(place, None)
         self._leases[stream] = leases
-        return {name: lease.mark for name, lease in leases.items()}
+        return {**begun, **{name: lease.mark for name, lease in leases.items()}}
 
-    def begin(self, stream: str, marks: Mapping[str, ShardMark]) -> None:
-        """Put down where shards begin that have no lease; somebody else's word goes before ours."""
-        for name, mark in marks.items():
-            if name not in self._leases[stream]:
-                self._table.written(Lease(stream, name, mark, counter=1))
+    def begin(self, stream: str, marks: Mapping[str, ShardMark], fresh: ShardMark) -> None:
+        """Put down where shards begin, at once for all; somebody else's word goes before ours."""
+        if stream not in self._starts:
+            self._table.begin(StreamStart(stream, self._node, fresh.made_ms, dict(marks)))
+            self._begun(stream, fresh.made_ms)
+
+    def has_begun(self, stream: str) -> bool:
+        """Whether it was this node that has put down where shards begin."""
+        return stream in self._starts and self._starts[stream].node == self._node
 
     def owed(self, stream: str) -> dict[str, tuple[ShardMark, str]]:
         """Shards of which this node has claimed what its journal lacks: from where, and to which record."""
@@ -110,22 +118,27 @@ class ShardLeases:
             and _number(self._own.get((stream, name), ShardMark()).after) < _number(claim.before)
         ]
 
-    def turn(self, stream: str, names: Iterable[str], fresh: ShardMark) -> set[str]:
+    def turn(self, stream: str, names: Iterable[str], fresh: ShardMark, retention_ms: int) -> set[str]:
         """Take what is free of these shards, and one of whoever has two more than we; those that we hold.
 
         A shard that nobody has begun begins at `fresh`. What this node owes of a shard goes before its lease.
         """
+        self.begin(stream, {}, fresh)
+        begun = self._starts[stream].marks
         owed, leases = self.owed(stream), self._leases[stream]
+        oldest_ms = fresh.seen_ms - retention_ms
         wanted = [name for name in names if name not in owed]
         for name in wanted:
             if (stream, name) not in self._held and self._is_free(stream, name):
-                self._take(leases.get(name, Lease(stream, name, fresh)))
+                self._take(
+                    leases.get(name, Lease(stream, name, begun.get(name, fresh))), fresh.seen_ms, oldest_ms
+                )
         held = {name for of, name in self._held if of == stream}
         others = Counter(leases[name].owner for name in wanted if name in leases and name not in held)
         richest = max(others.items(), key=lambda one: (one[1], one[0]), default=("", 0))
         if richest[0] and richest[1] - len(held) > 1:
             name = next(one for one in wanted if one in leases and leases[one].owner == richest[0])
-            self._take(leases[name])
+            self._take(leases[name], fresh.seen_ms, oldest_ms)
         return {name for of, name in self._held if of == stream}
 
     def is_settled(self, stream: str, names: Iterable[str]) -> bool:
@@ -135,15 +148,17 @@ class ShardLeases:
 
     def claim(self, stream: str, marks: Mapping[str, ShardMark]) -> set[str]:
         """Claim shards up to marks; those that somebody else has taken, of which nothing may be written."""
-        held = [(name, mark) for name, mark in marks.items() if (stream, name) in self._held]
         lost = {
             name
             for name, mark in marks.items()
             if (stream, name) not in self._held and not self.has_claimed(stream, name, mark.after)
         }
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            done = list(pool.map(lambda move: self._move(stream, *move), held))
-        return lost | {name for (name, _), is_ours in zip(held, done, strict=True) if not is_ours}
+        moves = [self._moved(stream, *move) for move in marks.items() if (stream, move[0]) in self._held]
+        new = [lease for lease in moves if lease is not None]
+        for lease, is_ours in zip(new, list(self._pool.map(self._table.write, new)), strict=True):
+            if not self._is_ours(lease, is_ours):
+                lost.add(lease.shard)
+        return lost
 
     def has_claimed(self, stream: str, name: str, sequence: str) -> bool:
         """Whether a record is ours to decide, whoever holds the shard by now."""
@@ -161,20 +176,29 @@ class ShardLeases:
         """Renew what has not been written for a while; `lost` tells what others have."""
         late = self._monotonic() - self.pause_seconds
         for place in [place for place in self._held if self._written[place] <= late]:
-            self._renew(self._held[place])
+            lease = self._held[place]
+            self._write(msgspec.structs.replace(lease, counter=lease.counter + 1))
 
     def release(self) -> None:
         """Let others have what we hold, at once."""
         for lease in list(self._held.values()):
-            self._table.written(
-                msgspec.structs.replace(lease, owner="", holder="", counter=lease.counter + 1)
-            )
+            self._table.write(msgspec.structs.replace(lease, owner="", holder="", counter=lease.counter + 1))
         self.forget()
 
     def forget(self) -> None:
         """Hold nothing, whatever the table says."""
-        for known in (self._held, self._alive, self._lost, self._seen, self._own):
+        for known in (self._held, self._alive, self._lost, self._seen, self._own, self._starts):
             known.clear()
+
+    def _begun(self, stream: str, made_ms: int) -> dict[str, ShardMark]:
+        """Where shards of the stream that was made then begin; nowhere while nobody has said."""
+        start = self._starts.pop(stream, None)
+        if start is None or start.made_ms != made_ms:
+            start = self._table.start(stream)
+        if start is None or start.made_ms != made_ms:
+            return {}
+        self._starts[stream] = start
+        return start.marks
 
     def _is_free(self, stream: str, name: str) -> bool:
         lease = self._leases[stream].get(name)
@@ -182,36 +206,51 @@ class ShardLeases:
             return True
         return self._monotonic() - self._seen[stream, name][1] >= self.seconds
 
-    def _take(self, lease: Lease) -> None:
-        """Take one as it was seen; somebody who was faster has it."""
+    def _take(self, lease: Lease, now_ms: int, oldest_ms: int) -> None:
+        """Take one as it was seen; somebody who was faster has it.
+
+        Of many claims those go that are older than what the stream keeps: their records cannot be read.
+        """
+        claims = lease.claims
+        if len(claims) >= _MOST_CLAIMS:
+            claims = {node: one for node, one in claims.items() if one.seen_ms >= oldest_ms}
         own = self._own.get((lease.stream, lease.shard), ShardMark())
-        claim = Claim(lease.mark, before=own.after)
+        claim = Claim(lease.mark, before=own.after, seen_ms=now_ms)
         self._write(
             msgspec.structs.replace(
                 lease,
                 owner=self._node,
                 holder=self._holder,
                 counter=lease.counter + 1,
-                claims={**lease.claims, self._node: claim},
+                claims={**claims, self._node: claim},
             )
         )
 
-    def _move(self, stream: str, name: str, mark: ShardMark) -> bool:
+    def _moved(self, stream: str, name: str, mark: ShardMark) -> Lease | None:
+        """A lease that claims up to a mark; None where that is claimed."""
         lease = self._held[stream, name]
         whole = msgspec.structs.replace(mark, part=0)  # of an aggregate nobody else has the rest
         if whole == lease.mark:
-            return True
-        claim = msgspec.structs.replace(lease.claims[self._node], until=mark.after)
+            return None
+        claim = msgspec.structs.replace(lease.claims[self._node], until=mark.after, seen_ms=mark.seen_ms)
         claims = {**lease.claims, self._node: claim}
-        return self._renew(msgspec.structs.replace(lease, mark=whole, claims=claims))
-
-    def _renew(self, lease: Lease) -> bool:
-        return self._write(msgspec.structs.replace(lease, counter=lease.counter + 1))
+        return msgspec.structs.replace(lease, mark=whole, claims=claims, counter=lease.counter + 1)
 
     def _write(self, lease: Lease) -> bool:
+        return self._is_ours(lease, self._table.write(lease))
+
+    def _is_ours(self, lease: Lease, is_written: bool) -> bool:
+        """Remember a lease that is written; find out who has one that is not."""
         place = lease.stream, lease.shard
-        if self._table.written(lease) is None:
-            self._lose(self._table.of(lease.stream)[lease.shard])
+        if not is_written:
+            found = self._table.of(lease.stream).get(lease.shard)
+            if found is None:
+                self._held.pop(place, None)
+                raise StoreError(
+                    f"table {self._table.name}: somebody has deleted the lease of shard {lease.shard}. Start "
+                    "again; records of it may be decided twice"
+                )
+            self._lose(found)
             return False
         self._held[place] = self._leases[lease.stream][lease.shard] = lease
         self._written[place] = self._monotonic()

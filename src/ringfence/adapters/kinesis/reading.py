@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.kinesis.shards import ShardMark
 from ringfence.adapters.kinesis.told import described
-from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,26 +64,31 @@ class ShardReading:
         return self.shard.name
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Names of its stream and of itself."""
+        return self.stream.name, self.shard.name
+
+    @property
     def mark(self) -> ShardMark:
         """Where it goes on."""
         return self.stream.marks.get(self.name, ShardMark(made_ms=self.stream.made_ms))
 
-    def wanted(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those up to the last one that is wanted, after which nothing is asked any more.
+    def wanted(self, records: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+        """Those up to the last one that is wanted, and whether the rest of them is gone.
 
-        `InputError` where that one is gone.
+        Behind the last one, or where they are gone, nothing is asked any more.
         """
         if not self.until:
-            return records
+            return records, False
         found = [record for record in records if int(record["SequenceNumber"]) <= int(self.until)]
         is_there = bool(found) and found[-1]["SequenceNumber"] == self.until
-        if not is_there and (len(found) < len(records) or self.is_at_end or self.is_over):
-            raise InputError(
-                f"{self.stream.name}/{self.name}: records are gone that this node has claimed and not decided"
-            )
-        if is_there:
-            self.is_at_end, self.is_over, self.not_before = True, False, math.inf
-        return found
+        is_gone = not found and (bool(records) or self.is_at_end or self.is_over)
+        self.is_over = False
+        if is_there or is_gone:
+            self.is_at_end, self.not_before = True, math.inf
+        elif found and len(found) < len(records):
+            self.iterator = None  # to be asked again behind those that are there
+        return found, is_gone
 
     def behind(self, answer: Mapping[str, Any], now_ms: int) -> int:
         """Milliseconds; where AWS does not tell, by the last record, and none after enough empty pages."""

@@ -23,7 +23,7 @@ from ringfence.adapters.kinesis.beginning import Beginning, made_again
 from ringfence.adapters.kinesis.reading import ShardReading, StreamSeen, seen
 from ringfence.adapters.kinesis.records import records_in, streamed_of
 from ringfence.adapters.kinesis.shards import ShardMark, gone, readable
-from ringfence.adapters.kinesis.told import code_of, shards_of
+from ringfence.adapters.kinesis.told import PASSING, code_of, shards_of
 from ringfence.errors import StoreError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch
@@ -56,12 +56,6 @@ _PAUSE_SECONDS: Final = 0.25  # between two questions to a shard: it answers fiv
 _THROTTLED_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 30.0  # between two looks for shards of somebody who resharded
 _IDLE_MS: Final = 3_600_000  # after which an idle shard's position is written again
-_PASSING: Final = {
-    "ProvisionedThroughputExceededException": "AWS throttles reading, because others read it as well",
-    "LimitExceededException": "AWS throttles reading, because others read it as well",
-    "ResourceInUseException": "its consumer is in use: another reader may have subscribed with its name",
-    "InternalFailureException": "AWS has ended a subscription",
-}
 
 
 class KinesisSource:
@@ -242,23 +236,22 @@ class KinesisSource:
         stream.marks = marks | {name: stream.marks[name] for name in stream.until}
         wanted = [*(one.name for one in readable(shards, stream.marks)), *gone(shards, stream.marks)]
         wanted = [name for name in wanted if name not in stream.until]
-        ours = self._leases.turn(stream.arn, wanted, fresh)
+        ours = self._leases.turn(stream.arn, wanted, fresh, stream.retention_ms)
         self._is_settled &= self._leases.is_settled(stream.arn, wanted)
         return ours | stream.until.keys()
 
     def _drop(self, reading: ShardReading | None) -> None:
         """Forget what was read of a shard that somebody else reads now, but for what is claimed."""
-        if reading is None or (leases := self._leases) is None:
+        if reading is None:
             return
-        stream = reading.stream
         self._heard_of = deque(one for one in self._heard_of if one[0] is not reading)
-        self._apart = deque(
-            one
-            for one in self._apart
-            if one[0] is not reading or leases.has_claimed(stream.arn, reading.name, one[1].sequence)
-        )
-        self._leave(stream.name, reading.name)
-        self._say(f"{stream.name}/{reading.name} is read by another node now")
+        self._apart = deque(one for one in self._apart if one[0] is not reading or self._has_claimed(*one))
+        self._leave(*reading.place)
+        self._say(f"{'/'.join(reading.place)} is read by another node now")
+
+    def _has_claimed(self, reading: ShardReading, got: Got) -> bool:
+        leases = self._leases
+        return leases is not None and leases.has_claimed(reading.stream.arn, reading.name, got.sequence)
 
     def _current(self, name: str) -> StreamSeen:
         """The stream of this name; one that was made since the last look is refused, or begun anew."""
@@ -322,8 +315,8 @@ class KinesisSource:
                     self._beginning.pass_over(f"{stream}/{reading.name}: {told}")
                     reading.iterator = None
                     self._move(reading, seen_ms=reading.mark.seen_ms, after="", part=0)
-                elif code in _PASSING:
-                    self.problem = f"stream {stream}: {_PASSING[code]}"
+                elif code in PASSING:
+                    self.problem = f"stream {stream}: {PASSING[code]}"
                     reading.not_before = time.monotonic() + _THROTTLED_SECONDS
                     if code == "ResourceInUseException":  # the leases say first whose shard it is
                         self._looked = 0.0
@@ -337,32 +330,36 @@ class KinesisSource:
         reading.empty_pages = 0 if answer["Records"] else reading.empty_pages + 1
         reading.behind_ms = reading.behind(answer, self._now_ms())
         if reading.behind_ms >= reading.stream.retention_ms:
-            place = f"{reading.stream.name}/{reading.name}"
-            self._beginning.pass_over(f"{place} is read more slowly than retention takes")
+            self._beginning.pass_over(f"{'/'.join(reading.place)} is read more slowly than retention takes")
         reading.seen_ms = self._now_ms() - reading.behind_ms
         reading.iterator = answer.get("NextShardIterator")
         reading.is_over = reading.iterator is None
         reading.is_at_end = reading.behind_ms == 0 and not reading.is_over
         is_pushed = "consumer" in self.address.options
         reading.not_before = time.monotonic() + (0.0 if is_pushed else _PAUSE_SECONDS)  # each has its turn
-        self._heard_of += [(reading, record) for record in reading.wanted(answer["Records"])]
+        records, is_gone = reading.wanted(answer["Records"])
+        if is_gone:
+            place = "/".join(reading.place)
+            self._beginning.pass_over(f"{place}: records are gone that this node has claimed and not decided")
+            self._move(reading, after=reading.until, part=0)  # so that nothing is owed any more
+        self._heard_of += [(reading, record) for record in records]
         if not answer["Records"] and reading.seen_ms - reading.mark.seen_ms > _IDLE_MS:
             self._move(reading)
 
     def _batch(self, taken: list[tuple[ShardReading, Got]]) -> StreamBatch:
         """Taken records, and where each shard goes on that has moved."""
-        last = {(one.stream.name, one.name): (one, got) for one, got in taken}
+        last = {one.place: (one, got) for one, got in taken}
         for reading, got in last.values():
-            self._move(reading, after=got.sequence, part=got.part if got.part < got.parts else 0)
+            self._move_behind(reading, got)
         over = [] if self._is_waiting else [one for one in self._readings.values() if one.is_over]
         for reading in over:
             self._move(reading, is_read=True)
         lost = self._claim()
-        streamed = [
-            streamed_of(one.stream.name, one.name, got, self._decoding)
-            for one, got in taken
-            if (one.stream.name, one.name) not in lost
-        ]
+        kept = [one for one in taken if one[0].place not in lost or self._has_claimed(*one)]
+        for reading, got in kept:
+            if reading.place in lost:  # and yet ours: of an aggregate that was begun before
+                self._move_behind(reading, got)
+        streamed = [streamed_of(one.stream.name, one.name, got, self._decoding) for one, got in kept]
         piece = self._decoding(streamed, self._now_ms())
         self._records += len(streamed)
         positions = tuple(
@@ -390,6 +387,9 @@ class KinesisSource:
             self.moves += 1
         self._moved -= lost
         return lost
+
+    def _move_behind(self, reading: ShardReading, got: Got) -> None:
+        self._move(reading, after=got.sequence, part=got.part % max(got.parts, 1), is_read=False)
 
     def _move(self, reading: ShardReading, **to: Any) -> None:
         mark = msgspec.structs.replace(reading.mark, **({"seen_ms": reading.seen_ms} | to))

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from ringfence.adapters.aws.clients import explained
 from ringfence.adapters.kinesis.shards import Shard
 from ringfence.errors import InputError
+
+PASSING: Final = {
+    "ProvisionedThroughputExceededException": "AWS throttles reading, because others read it as well",
+    "LimitExceededException": "AWS throttles reading, because others read it as well",
+    "ResourceInUseException": "its consumer is in use: another reader may have subscribed with its name",
+    "InternalFailureException": "AWS has ended a subscription",
+}
+"""What ends by itself, by what AWS calls it."""
 
 
 def described(client: Any, stream: str, now_ms: int) -> tuple[dict[str, Any], int]:
