@@ -43,7 +43,7 @@ from ringfence.scoring.rulesets.books import MAX_NODES as BOOK_NODES
 FOLDER = Path(__file__).parent.parent / "docs"
 RECORD = re.compile(
     r"# (?P<number>\d{4}) (?P<title>\S.*)\n\n"
-    r"(?P<status>(?:Accepted|Replaced by \[\d{4}\]\([\w-]+\.md\)), \d{4}-\d\d-\d\d)\.\n\n\S"
+    r"(?P<status>(?:Accepted|Replaced(?: in part)? by \[\d{4}\]\([\w-]+\.md\)), \d{4}-\d\d-\d\d)\.\n\n\S"
 )
 """How a decision record begins."""
 

@@ -203,11 +203,13 @@ def test_few_threads_make_the_attempts_that_are_answered_and_more_those_that_are
             released.wait(30)
         return number
 
-    lanes = AttemptLanes(attempt)
+    lanes = AttemptLanes(attempt, soon_seconds=60)
     lanes.begin(range(8))
     lanes.wait(30)
     assert sorted(lanes.ended()) == [(number, number) for number in range(8)]
     assert len(threads) == 1
+    lanes.stop()
+    lanes = AttemptLanes(attempt, soon_seconds=0)
     lanes.begin([64, 1, 2, 3])
     lanes.wait(0.1)
     found = []

@@ -43,7 +43,10 @@ def test_every_command_teaches_with_an_example(words, capsys):
 
 @pytest.mark.parametrize("path", REFERENCE["records"](), ids=name_of)
 def test_a_decision_record_says_its_number_its_title_and_its_status(path):
-    """`# 0123 Title`, then `Accepted, 2026-01-31.` or `Replaced by [0124](0124-title.md), 2026-01-31.`"""
+    """`# 0123 Title`, then `Accepted, 2026-01-31.` or `Replaced by [0124](0124-title.md), 2026-01-31.`
+
+    A record of which some still holds is `Replaced in part by …`.
+    """
     told = REFERENCE["RECORD"].match(path.read_text("utf-8"))
     assert told, f"{path.name} does not begin as a record does"
     assert told["number"] == path.name[:4]

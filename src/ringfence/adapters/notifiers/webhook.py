@@ -12,7 +12,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from ringfence.adapters.notifiers.addresses import PrivateAddressError
-from ringfence.adapters.notifiers.connections import (
+from ringfence.adapters.notifiers.receiver_connections import (
     AttemptDeadline,
     BrokenConnectionError,
     LookUpError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.adapters.notifiers.addresses import Network
-    from ringfence.adapters.notifiers.connections import ReceiverAnswer
+    from ringfence.adapters.notifiers.receiver_connections import ReceiverAnswer
     from ringfence.bus.notifier import Message
 
 SECONDS: Final = 10.0

@@ -25,10 +25,12 @@ class AttemptLanes(Generic[Asked, Given]):
 
     Args:
         attempt: makes one. It raises nothing.
+        soon_seconds: how long one thread may take before others help.
     """
 
-    def __init__(self, attempt: Callable[[Asked], Given]) -> None:
+    def __init__(self, attempt: Callable[[Asked], Given], soon_seconds: float = _SOON_SECONDS) -> None:
         self._attempt = attempt
+        self._soon_seconds = soon_seconds
         self._threads = ThreadPoolExecutor(AT_ONCE, "ringfence-attempt")
         self._waiting: deque[Asked] = deque()
         self._ended: deque[tuple[Asked, Given]] = deque()
@@ -46,10 +48,10 @@ class AttemptLanes(Generic[Asked, Given]):
 
     def wait(self, seconds: float) -> None:
         """Until all that was begun has ended, or so many seconds."""
-        if self._all_ended.wait(min(seconds, _SOON_SECONDS)):
+        if self._all_ended.wait(min(seconds, self._soon_seconds)):
             return
         self._hire(len(self._waiting))
-        self._all_ended.wait(max(0.0, seconds - _SOON_SECONDS))
+        self._all_ended.wait(max(0.0, seconds - self._soon_seconds))
 
     def ended(self) -> list[tuple[Asked, Given]]:
         """What has ended since the last call."""
