@@ -53,7 +53,10 @@ def _miss(store: DataFolder, name: str) -> None:
 
 def _is_there(folder: Path, name: str) -> bool:
     path = folder / name
-    return path.is_dir() or path.is_symlink() or (path.is_file() and path.stat().st_size > 0)
+    try:
+        return path.is_dir() or path.is_symlink() or (path.is_file() and path.stat().st_size > 0)
+    except PermissionError:  # nobody may look into the folder: who opens the file is told so
+        return True
 
 
 def _had(name: str) -> str:
