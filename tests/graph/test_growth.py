@@ -66,7 +66,7 @@ def test_signals_are_the_same_while_tables_and_rings_move_slowly(name, monkeypat
     """A few places with a step, so that many steps fall into some move, and once through a snapshot."""
     graph, events = GRAPHS[name], stream(3)
     still, values, _ = in_single_steps(graph, events)
-    for setting, value in (("_LEAST", 1), ("_PACE", 6), ("_DUE", 0.2), ("_RING_DUE", 0.2)):
+    for setting, value in (("LEAST", 1), ("PACE", 6), ("DUE", 0.2), ("_RING_DUE", 0.2)):
         monkeypatch.setattr(growth, setting, value)
     slow, found, moving = in_single_steps(graph, events)
     assert moving > 5

@@ -19,8 +19,9 @@ from ringfence.features.memory import extended, zeros
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PACE: Final = 16  # places copied for each entry that may come: all are, before the table is full
-_LEAST: Final = 2048  # places copied with a step
+PACE: Final = 16  # places copied for each entry that may come: all are, before the table is full
+LEAST: Final = 2048  # places copied with a step
+DUE: Final = 0.75  # of what a table may hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class _Table:
 
     def is_due(self, state: at.State) -> bool:
         """Whether it is three quarters as full as it may be."""
-        return bool(state.counters[self.count] > 0.75 * self.share * len(getattr(state, self.name)))
+        return bool(state.counters[self.count] > DUE * self.share * len(getattr(state, self.name)))
 
 
 _TABLES: Final = {
@@ -58,7 +59,7 @@ class Growth:
         widest = max(1, state.slots.shape[1], state.pairs.shape[1])
         for table in _TABLES.values():
             if table.name in self._left or table.is_due(state):
-                state = self._move(state, table, max(_LEAST, _PACE * widest * rows))
+                state = self._move(state, table, max(LEAST, PACE * widest * rows))
         return state
 
     def make_room(self, state: at.State, need: int) -> at.State:
@@ -83,7 +84,7 @@ class Growth:
             if 8 * (end - oldest) <= 7 * size:
                 return state
             larger = 2 * size
-            if sum(count for _, _, count in moves(oldest, end, size, larger)) > _LEAST:
+            if sum(count for _, _, count in moves(oldest, end, size, larger)) > LEAST:
                 return state
         grown = {}
         for name in at.RING_ARRAYS:
@@ -117,9 +118,7 @@ class Growth:
 
     def _unwrap(self, smaller: NDArray[Any], larger: NDArray[Any]) -> None:
         """Copy what probing has carried over the end to the first places: a removal may take it back."""
-        stop = 0
-        while stop < len(smaller) and smaller[stop]:
-            stop += 1
+        stop = first_empty(smaller)
         reinsert(smaller, larger, 0, stop)
         self.copied += stop
 
@@ -128,6 +127,14 @@ def load() -> None:
     """Have what moves tables compiled, or read from the compile cache: no step should wait for it."""
     none = np.empty(0, np.int64)
     reinsert(none, none, 0, 0)
+
+
+def first_empty(table: NDArray[Any]) -> int:
+    """How many places stand before the first empty one."""
+    place = 0
+    while place < len(table) and table[place]:
+        place += 1
+    return place
 
 
 def moves(oldest: int, end: int, size: int, larger: int) -> list[tuple[int, int, int]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.features.growth import moves, runs
+from ringfence.features.growth import DUE, LEAST, PACE, first_empty, moves, runs
 from ringfence.features.memory import extended, zeros
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.tables import copy_nodes, copy_pairs, enter_paid, remove_paid
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from ringfence.graph.program import CompiledGraph
 
-_PACE: Final = 16  # places copied for each entry that may come: all are, before the table or ring is full
-_LEAST: Final = 2048  # places copied with a step
-_DUE: Final = 0.75  # of what a table may hold
 _RING_DUE: Final = 7 / 8
 
 
@@ -41,7 +38,7 @@ class _GraphTable:
 
     def is_due(self, state: at.State) -> bool:
         """Whether it is three quarters as full as it may be."""
-        return bool(state.counters[self.count] > _DUE * at.LARGEST_LOAD * len(getattr(state, self.name)))
+        return bool(state.counters[self.count] > DUE * at.LARGEST_LOAD * len(getattr(state, self.name)))
 
 
 _TABLES: Final = {
@@ -81,8 +78,8 @@ class GraphGrowth:
         entries = 2 * links + 2
         for table in _TABLES.values():
             if table.name in self._left or table.is_due(state):
-                state = self._move_table(state, table, max(_LEAST, _PACE * entries * rows))
-        payments = max(_LEAST, _PACE * rows)
+                state = self._move_table(state, table, max(LEAST, PACE * entries * rows))
+        payments = max(LEAST, PACE * rows)
         if self._flows or _is_filling(state, "flow", at.FLOWS_OLDEST, at.FLOWS_END):
             state = self._move_flows(state, payments)
         if self._paid or _is_filling(state, "paid_clock", at.PAYMENTS_OLDEST, at.PAYMENTS_END):
@@ -108,7 +105,7 @@ class GraphGrowth:
             empty = zeros(2 * len(smaller), np.int32, filled=places >= len(smaller))
             state = state._replace(**{table.larger: empty})
             self._left[table.name] = len(smaller)
-            self._copy(state, table, 0, _first_empty(smaller))  # a removal may take it over the end
+            self._copy(state, table, 0, first_empty(smaller))  # a removal may take it over the end
         left = self._left[table.name]
         begin = max(0, left - places)
         self._copy(state, table, begin, left)
@@ -175,13 +172,6 @@ def load(compiled: CompiledGraph) -> None:
 def _is_filling(state: at.State, name: str, oldest: int, end: int) -> bool:
     held = state.counters[end] - state.counters[oldest]
     return bool(held > _RING_DUE * len(getattr(state, name)))
-
-
-def _first_empty(table: NDArray[np.int32]) -> int:
-    place = 0
-    while place < len(table) and table[place]:
-        place += 1
-    return place
 
 
 def _twice(array: NDArray[Any]) -> NDArray[Any]:
