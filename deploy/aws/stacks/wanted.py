@@ -20,7 +20,9 @@ _ELSEWHERE = _ARN + r"(sns|sqs|events):[a-z0-9-]+:\d{12}:[\w./-]+"
 _ORIGIN = _ARN + r"sms-voice:[a-z0-9-]+:\d{12}:(phone-number|pool|sender-id)/[\w/-]+"
 _IDENTITY = r"[\w.+-]+(@[\w.-]+)?"
 _TABLE = r"[\w.-]{3,255}"
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 _READ_CHANGES = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+_LEASE = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
 _ENDPOINT_OF_CHANGES = "AWS_ENDPOINT_URL_DYNAMODB_STREAMS"
 
 
@@ -57,6 +59,9 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
     table = _wanted(
         stack, "ReadTable", _TABLE, "Table of DynamoDB whose stream of changes is read", "the name of a table"
     )
+    bucket = _wanted(
+        stack, "ReadBucket", _BUCKET, "Bucket of S3 whose files are read as they come", "the name of a bucket"
+    )
     identity, changes = (
         stack.format_arn(service=service, resource=resource, resource_name=name)
         for service, resource, name in (
@@ -69,7 +74,20 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
     _allow(role, mail, ["ses:SendEmail", "ses:SendRawEmail"], identity)
     _allow(role, sms, ["sms-voice:SendTextMessage"], sms.parameter.value_as_string)
     _allow(role, table, _READ_CHANGES, changes)
+    here = stack.format_arn(service="s3", region="", account="", resource=bucket.parameter.value_as_string)
+    _allow(role, bucket, ["s3:GetObject", "s3:ListBucket"], here, f"{here}/*")
     if private:
+        leases = _wanted(
+            stack,
+            "LeaseTable",
+            _TABLE,
+            "Table of DynamoDB by which several nodes share a stream",
+            "the name of a table",
+        )
+        name = leases.parameter.value_as_string
+        _allow(
+            role, leases, _LEASE, stack.format_arn(service="dynamodb", resource="table", resource_name=name)
+        )
         _endpoint(stack, network, mail, ec2.InterfaceVpcEndpointAwsService.EMAIL)
         _endpoint(stack, network, sms, ec2.InterfaceVpcEndpointAwsService("sms-voice"))
         way = _endpoint(stack, network, table, ec2.InterfaceVpcEndpointAwsService.DYNAMODB_STREAMS)
@@ -92,9 +110,15 @@ def _wanted(stack: Stack, name: str, pattern: str, description: str, of: str) ->
     return Wanted(parameter, CfnCondition(stack, f"HasMay{name}", expression=given))
 
 
-def _allow(role: iam.IRole, wanted: Wanted, actions: list[str], resource: str) -> None:
+def _allow(role: iam.IRole, wanted: Wanted, actions: list[str], *resources: str) -> None:
     name = f"May{wanted.parameter.node.id}"
-    statements = [{"Effect": "Allow", "Action": actions, "Resource": resource}]
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": resources[0] if len(resources) == 1 else list(resources),
+        }
+    ]
     if (
         actions is _READ_CHANGES
     ):  # the list of the account's streams opens none of them, and knows no resource
@@ -114,6 +138,12 @@ def _allow(role: iam.IRole, wanted: Wanted, actions: list[str], resource: str) -
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:dynamodb:<AWS::Region>:<AWS::AccountId>:"
             "table/<ReadTable>/stream/*]",
             "A stream is named by when it was made, and made again when its view changes.",
+        )
+    if len(resources) > 1:
+        acknowledge(
+            policy,
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::<ReadBucket>/*]",
+            "Files have names of their own.",
         )
 
 

@@ -109,14 +109,17 @@ NAMED = {
     "MailIdentity": {"ses:SendEmail", "ses:SendRawEmail"},
     "SmsOrigin": {"sms-voice:SendTextMessage"},
     "ReadTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
+    "ReadBucket": {"s3:GetObject", "s3:ListBucket"},
 }
+SHARED = {"LeaseTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}}  # of several nodes
 
 
 def test_the_task_may_send_to_and_read_what_the_user_names_and_nothing_else(stacks):
     """Each right has a condition: without its parameter there is none."""
     for name in ("RingfenceSmall", "RingfenceService"):
         template = stacks[name]
-        for parameter, actions in NAMED.items():
+        of_several = SHARED if name == "RingfenceService" else {}
+        for parameter, actions in (NAMED | of_several).items():
             policy = template["Resources"][f"May{parameter}"]
             statement, *others = policy["Properties"]["PolicyDocument"]["Statement"]
             assert set(statement["Action"]) == actions
@@ -177,6 +180,8 @@ VALUES = {
     "MailIdentity": (["", "bank.example", "alerts@bank.example"], ["*", "a b", "a@b@c"]),
     "SmsOrigin": (["", ARN.format("sms-voice", "pool/pool-1")], ["*", "+491701234567", ARN.format("sns", "x")]),
     "ReadTable": (["", "user_demographic"], ["*", "a", "table/x", "users/stream/*"]),
+    "ReadBucket": (["", "lake", "bank.lake-1"], ["*", "a", "Lake", "lake/people", "s3://lake", "lake-"]),
+    "LeaseTable": (["", "leases"], ["*", "a", "table/leases"]),
     "ModelData": (["models/model.tar.gz"], ["", "model.zip", "a b.tar.gz"]),
 }  # fmt: skip
 
