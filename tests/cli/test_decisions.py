@@ -129,7 +129,7 @@ def test_a_folder_without_a_store_is_an_error(ringfence):
 
 
 HOSTILE = [
-    payment(0, transaction_id="=1+1", merchant_id="shop\u202egro", attributes={"note": "@SUM(1)"}),
+    payment(0, transaction_id="=1+1", merchant_id="shop\u202egro", attributes={"note": "@SUM\u202e(1)"}),
     payment(1, transaction_id="+p", attributes={"note": "\x1b]0;gone\x07", "balance": -5}),
     payment(2, transaction_id="p\n2", attributes={"note": "\t=1"}),
 ]
@@ -148,7 +148,7 @@ class TestTextOfStrangers:
     def test_is_no_formula_in_csv_and_numbers_stay_numbers(self, ringfence):
         rows = list(csv.reader(io.StringIO(ringfence("sql", self.QUESTION, "--format", "csv").out)))
         assert rows[0] == ["'=id", "n", "merchant_id", "b", "a"]
-        assert rows[1] == ["'=1+1", "'@SUM(1)", "shop\\u202egro", "", "-20.0"]
+        assert rows[1] == ["'=1+1", "'@SUM\\u202e(1)", "shopgro", "", "-20.0"]
         assert rows[2] == ["'+p", "\\x1b]0;gone\\x07", "shop", "-5.0", "-20.0"]
         assert rows[3][1] == "'\t=1"
 
