@@ -11,6 +11,7 @@ from benchmarks.damage import DAMAGE
 
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.outbox import Bus, Courier
+from ringfence.adapters.outbox.delivery import DueLetter
 from ringfence.adapters.sqlite import Store
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import Destination
@@ -361,9 +362,8 @@ class Taking:
 def test_a_customer_is_written_to_at_the_address_of_the_vault_until_it_is_erased(bank, ringfence):
     folder, taking = bank / "ringfence-data", Taking()
     with closing(sqlite3.connect(folder / "bus.db")) as bus:
-        letters = bus.execute(
-            "SELECT 1, id, event, 0, 0 FROM message WHERE destination = 'customer:mail'"
-        ).fetchall()
+        rows = bus.execute("SELECT 1, id, event, 0, 0 FROM message WHERE destination = 'customer:mail'")
+        letters = [DueLetter(*row) for row in rows]
     with Store.open(folder, read_only=True) as store, closing(Bus(folder)) as bus:
         contact, vault = contacts_of(store)
         words = alert_words(alert_policy(), store.meta.token_key, has_buttons=False)
