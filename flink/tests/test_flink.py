@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 
+import psutil
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
 from tests.kafka import broker
@@ -163,7 +164,9 @@ def at_work(project, source, to, *more):
             process.wait(PATIENCE_SECONDS)
         assert process.returncode == 0, said.read_text()
     finally:
-        process.kill()
+        left = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        for one in (process, *left):  # a cluster that outlives its command takes the next test's processors
+            one.kill()
         process.wait()
 
 
