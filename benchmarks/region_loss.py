@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,8 @@ def decided(folder: Path) -> set[str]:
     return {name for table in tables for name in table.column("transaction_id").to_pylist()}
 
 
-def lose(scratch: Path, count: int, every: float) -> bool:
+def lose(scratch: Path, count: int, every: float, here: Region, there: Region) -> bool:
     """Work, loss after half of the payments, recovery; whether every payment is decided once at the end."""
-    here, there = (Region(name) for name in NAMES)
     folder, other = scratch / "here", scratch / "there"
     server = Process(folder)
     address: dict[str, str] = {"url": server.url}
@@ -145,6 +145,9 @@ def lose(scratch: Path, count: int, every: float) -> bool:
         Every(lambda: back_up(folder, scratch / "made", here), every),
         Every(lambda: replicate(here, there), 1.0),
     ]
+    back_up(folder, scratch / "made", here)  # there is always one of before
+    replicate(here, there)
+    begun = time.monotonic()
     for thread in (*regular, *callers):
         thread.start()
     while len(told) < count // 2:
@@ -162,10 +165,9 @@ def lose(scratch: Path, count: int, every: float) -> bool:
         caller.join()
     first = min(when for _, when in told.values() if when > restored)
     missing = [one for one in answered if one not in kept]
-    last = max(when for one, (_, when) in answered.items() if one in kept)
+    last = max((when for one, (_, when) in answered.items() if one in kept), default=begun)
     again = resent(server.url, bodies, missing, told)
     assert server.end() == 0
-    there.end()
     others = sum(answered[one][0]["outcome"] != told[one][0]["outcome"] for one in again)
     print(f"back-up {name} of {len(kept):,} payments, made every {every:.0f} s")
     print(f"recovery point: {lost - last:.1f} s, in which {len(missing):,} payments had been answered")
@@ -194,8 +196,11 @@ def main() -> None:
     parser.add_argument("--payments", type=int, default=10_000)
     parser.add_argument("--every", type=float, default=20.0, help="seconds between back-ups")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        whole = lose(Path(scratch), asked.payments, asked.every)
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as regions:
+        here, there = (Region(name) for name in NAMES)
+        regions.callback(here.end)
+        regions.callback(there.end)
+        whole = lose(Path(scratch), asked.payments, asked.every, here, there)
     print("PASS" if whole else "FAIL")
     raise SystemExit(not whole)
 

@@ -33,6 +33,8 @@ class Inside(NamedTuple):
     """What `pyproject.toml` says."""
     compare: str
     """What to compare before another version is let in."""
+    public: frozenset[str] = frozenset()
+    """Files that use its public names alone."""
 
 
 INSIDES = {
@@ -49,6 +51,7 @@ INSIDES = {
         "0.9",
         "httptools>=0.9.0,<0.10",
         "the callbacks of `HttpRequestParser`, and what it does after one of them raises",
+        frozenset({"adapters/notifiers/receiver_connections.py"}),
     ),
     "numba": Inside(
         "features/kernel/numba_internals.py",
@@ -92,7 +95,7 @@ def test_the_insides_of_a_library_are_known_to_one_file(library):
     knowing = {
         path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if taken.search(path.read_text())
     }
-    assert knowing <= {inside.file}
+    assert knowing - inside.public <= {inside.file}
 
 
 def test_no_private_module_of_a_library_is_imported():
