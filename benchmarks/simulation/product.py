@@ -6,14 +6,13 @@ each method does what one thread would do next.
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.simulation.disk import IDENTITY, Crash, Disk, DiskJournal
 from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import Courier, OutboxFollower
-from ringfence.adapters.outbox.courier import _Round
+from ringfence.adapters.outbox.delivery import DestinationRound
 from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
@@ -31,7 +30,7 @@ from ringfence.scoring.rulesets.rules import compile_rules
 from ringfence.testing.memory_snapshots import MemorySnapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from random import Random
 
@@ -124,13 +123,22 @@ class Receiver:
         pass
 
 
-class _Inline:
-    """A pool without threads: what is submitted is done."""
+class _InlineLanes:
+    """Lanes without threads: what is begun is attempted."""
 
-    def submit(self, act: Callable[..., Any], *given: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(act(*given))
-        return done
+    def __init__(self, attempt: Callable[[Any], AttemptOutcome]) -> None:
+        self._attempt = attempt
+        self._ended: list[tuple[Any, AttemptOutcome]] = []
+
+    def begin(self, asked: Sequence[Any]) -> None:
+        self._ended += [(one, self._attempt(one)) for one in asked]
+
+    def wait(self, _seconds: float) -> None:
+        pass
+
+    def ended(self) -> list[tuple[Any, AttemptOutcome]]:
+        ended, self._ended = self._ended, []
+        return ended
 
 
 @dataclass
@@ -177,7 +185,9 @@ class Product:
             SealFollower(lambda: SqliteTrail(folder)),
         ]
         self._courier = Courier(bus, {"slack": receiver}, now_ms, chance)
-        self._round = _Round(self._courier, bus.destination(SUBSCRIPTION.to))
+        to = bus.destination(SUBSCRIPTION.to)
+        self._round = DestinationRound(bus, to, self._courier.attempt, now_ms, chance)
+        self._round._lanes = _InlineLanes(lambda one: self._courier.attempt(to, one))  # noqa: SLF001
         self._point = point
 
     def take(self) -> None:
@@ -216,7 +226,7 @@ class Product:
 
     def deliver(self) -> None:
         """What is due goes to its destination."""
-        self._round._deliver(_Inline())  # noqa: SLF001 (without its thread)
+        self._round._deliver()  # noqa: SLF001 (without its thread)
 
     def tidy(self) -> None:
         """A snapshot that is being written comes to its end."""
