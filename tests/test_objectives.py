@@ -107,6 +107,12 @@ def test_a_ticket_waits_until_its_short_window_has_been_watched():
     assert fed(watch, 1, 2, start=360) == [(BURNING, TICKET)]
 
 
+def test_a_slow_start_is_no_page_but_an_outage_is():
+    assert fed(BurnWatch(), 30, 8) == []
+    assert fed(BurnWatch(), 31, 8)[-1] == (BURNING, PAGE)
+    assert fed(BurnWatch(), 1, 100) == [(BURNING, PAGE)]
+
+
 def test_a_budget_goes_on_where_the_server_before_left_it():
     watch, later = BurnWatch(), BurnWatch()
     fed(watch, 359, 2)

@@ -81,7 +81,7 @@ OBJECTIVES: Final = (
 
 ALARMS: Final = (
     Alarm(PAGE, 60, 5, 14.4),
-    Alarm(PAGE, 360, 30, 6.0),
+    Alarm(PAGE, 360, 30, 6.0, least_minutes=30),
     Alarm(TICKET, 4320, 360, 1.0, least_minutes=360),
 )
 """2 % of a budget of 30 days gone within an hour, 5 % within six, 10 % within three days."""
