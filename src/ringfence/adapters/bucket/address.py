@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
+from ringfence.adapters.aws_address import parts_of
 from ringfence.errors import InputError
 from ringfence.events.values.vocabulary import nearest
 
@@ -38,15 +39,7 @@ class BucketAddress:
     @classmethod
     def of(cls, text: str) -> Self:
         """Read one; `InputError` repeats no value of an option."""
-        try:
-            parts = urlsplit(text)
-        except ValueError:
-            raise InputError(f"this is no address of a bucket: {_FORM}") from None
-        if "@" in parts.netloc:
-            raise InputError(
-                "an address holds no credentials, because every user of this machine can read a command "
-                "line: give the task a role, or sign in (aws sso login)"
-            )
+        parts = parts_of(text, "a bucket", _FORM)
         if not _BUCKET.fullmatch(parts.netloc):
             raise InputError(f"the address names no bucket: {_FORM}")
         options = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
+from ringfence.adapters.aws_address import parts_of
 from ringfence.errors import InputError
 from ringfence.events.values.vocabulary import nearest
 
@@ -42,15 +43,7 @@ class KinesisAddress:
         """
         scheme = TABLES if text.lower().startswith(TABLES) else SCHEME
         form = _FORMS[scheme]
-        try:
-            parts = urlsplit(text)
-        except ValueError:
-            raise InputError(f"this is no address of Kinesis: {form}") from None
-        if "@" in parts.netloc:
-            raise InputError(
-                "an address holds no credentials, because every user of this machine can read a command "
-                "line: give the task a role, or sign in (aws sso login)"
-            )
+        parts = parts_of(text, "Kinesis", form)
         names = tuple(dict.fromkeys(name for name in unquote(parts.netloc).split(",") if name))
         wrong = next((name for name in names if not _NAME.fullmatch(name)), None)
         if not names or wrong is not None or parts.path.strip("/"):
