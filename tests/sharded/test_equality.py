@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.spine import batch, payments
+from tests.spine import START_MS, batch, payments
 
 from ringfence.adapters.framed_records import FramedDecoding
 from ringfence.adapters.stream_records import StreamDecoding
@@ -171,6 +171,27 @@ def test_any_specification_over_any_log(scenario, seed):
     )
     parts, append = spread(scenario.log, chance, partitions)
     assert_equal(plan, parts, append, chance, [chance.choice((1, 3, 8)), chance.choice((1, 3, 8))])
+
+
+@pytest.mark.parametrize("seed", [48, 143, 145])
+def test_chunks_that_begin_with_what_came_before_hold_up_those_behind_them(seed):
+    """Payments of one card, out of order and mostly twice: a chunk whose first rows have no place in the log."""
+    chance = random.Random(seed)
+    told = {"card_id": "c", "account_id": "a", "customer_id": "u", "merchant_id": "m", "amount_minor": 500}
+    rows = [
+        told | {"transaction_id": f"t{n}", "event_time_ms": START_MS + chance.randrange(100) * 1000}
+        for n in range(25)
+    ]
+    parts: list = [[], []]
+    append: list = [[], []]
+    for number, row in enumerate(rows):
+        for door in chance.sample((0, 1), chance.choice((1, 2))):
+            parts[door].append(row)
+            append[door].append(number * 10 + chance.choice((0, 0, 60)))
+    plan = ShardedPlan(
+        CATALOG, compile_rules(ALWAYS, CATALOG), ["payments/0", "payments/1"], DECODE, SEED, shards=1
+    )
+    assert_equal(plan, [batch(some) for some in parts], [np.array(some) for some in append], chance)
 
 
 def world(count, seed):

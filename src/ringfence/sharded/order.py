@@ -257,7 +257,7 @@ class LogOrder:
         out: list[Element] = []
         entries = [(chunk, self._open.pop(chunk)) for chunk in whole]
         partial = [one for one in self._open.values() if one.done]
-        before = min((_first(one.places[0, : one.done]) for one in partial), default=self._offset)
+        before = min([self._offset, *(_first(one.places[0, : one.done]) for one in partial)])
         floor = min([self._epoch, *(int(one.places[2, : one.done].min()) for one in partial)])
         limits = []  # below which all offsets have been told once the chunk has, from the last one on
         for _, one in reversed(entries):
