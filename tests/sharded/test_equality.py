@@ -175,7 +175,7 @@ def test_any_specification_over_any_log(scenario, seed):
 
 @pytest.mark.parametrize("seed", [48, 143, 145])
 def test_chunks_that_begin_with_what_came_before_hold_up_those_behind_them(seed):
-    """Payments of one card, out of order and mostly twice: a chunk whose first rows have no place in the log."""
+    """Payments of one card, out of order, many twice: the first rows of a chunk have no place in the log."""
     chance = random.Random(seed)
     told = {"card_id": "c", "account_id": "a", "customer_id": "u", "merchant_id": "m", "amount_minor": 500}
     rows = [
