@@ -110,7 +110,7 @@ flink-test: setup
 	@if ! $(RUN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
 	  echo "NOT CHECKED: the Flink host, whose Python API needs Python 3.11 or 3.12" >&2; \
 	elif command -v java >/dev/null && command -v mvn >/dev/null; then \
-	  $(MAKE) --no-print-directory flink && $(RUN)/pytest -q flink/tests; \
+	  $(MAKE) --no-print-directory flink && $(RUN)/pytest -q --timeout 1200 flink/tests; \
 	else \
 	  echo "NOT CHECKED: the Flink host, which needs \`java\` and \`mvn\` on the path" >&2; \
 	  test -z "$$RINGFENCE_ALL_PARTS"; \
