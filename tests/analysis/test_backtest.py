@@ -243,7 +243,7 @@ def test_the_control_group_estimates_what_declines_keep_one_from_seeing(tmp_path
         for n in range(4000)
     ]
     with spine.open_store(tmp_path) as opened:
-        seed = opened.meta.hash_seed
+        seed = 7  # not the store's own: one store in twenty would lie outside of its interval
         runner = spine.Runner(opened, Pipeline(SPEC, book, seed), spine.Tick())
         decisions = []
         for start in range(0, len(rows), 500):
