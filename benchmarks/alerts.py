@@ -76,11 +76,11 @@ class Receiver:
     An event loop on one thread: what it costs is not to be taken for what is measured.
     """
 
-    def __init__(self, seed: int = 0, refused: float = 0.0):
+    def __init__(self, seed: int = 0, refused: float = 0.0, port: int = 0):
         self.taken: list[tuple[str, dict, float]] = []
         self._chance, self._refused = Random(seed), refused
         self._loop = asyncio.new_event_loop()
-        made = self._loop.create_server(lambda: _Webhooks(self._take), "127.0.0.1", 0)
+        made = self._loop.create_server(lambda: _Webhooks(self._take), "127.0.0.1", port)
         self._server = self._loop.run_until_complete(made)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hook"

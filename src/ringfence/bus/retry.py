@@ -13,7 +13,7 @@ DEAD_AFTER_MS: Final = 3 * 86_400_000
 """A message that has been tried for so long becomes a dead letter."""
 
 _TRIPPED_BY: Final = 5  # failures in a row
-_LONGEST_OPEN_MS: Final = 300_000
+_LONGEST_OPEN_MS: Final = 60_000  # a destination that is back waits no longer for the message that finds out
 _LONGEST_ASKED_MS: Final = 86_400_000
 
 
@@ -31,37 +31,61 @@ def wait_ms(attempts: int, asked_seconds: float | None, chance: Callable[[], flo
     30567
     """
     longest = min(LONGEST_MS, FIRST_MS * 2 ** min(attempts - 1, 20))
-    asked = min(max(0, round((asked_seconds or 0) * 1000)), _LONGEST_ASKED_MS)
-    return asked + round(longest / 2 + chance() * longest / 2)
+    return _asked_ms(asked_seconds) + round(longest / 2 + chance() * longest / 2)
 
 
 class Breaker:
-    """Leaves a destination alone after failures in a row; then one message tries, whether it is well."""
+    """Leaves a destination alone after failures in a row; then one message at a time tries it.
 
-    def __init__(self) -> None:
-        self.failing = 0
-        self.open_until_ms = 0
+    The waits between those are twice as long each time, up to a minute, at least half of it.
+
+    Attributes:
+        failing: attempts that failed in a row.
+        since_ms: when the first of them did, 0 where none has.
+        open_until_ms: no attempt is made before.
+    """
+
+    def __init__(self, failing: int = 0, since_ms: int = 0, open_until_ms: int = 0) -> None:
+        self.failing = failing
+        self.since_ms = since_ms
+        self.open_until_ms = open_until_ms
+        self._asked_until_ms = open_until_ms
+        self._trials = 0
+
+    @property
+    def is_tripped(self) -> bool:
+        """Whether the destination counts as ill."""
+        return self.failing >= _TRIPPED_BY
 
     def allows(self, now_ms: int) -> int:
         """How many attempts may be made at once: none, one on trial, or any number (-1)."""
         if now_ms < self.open_until_ms:
             return 0
-        return 1 if self.failing >= _TRIPPED_BY else -1
+        return 1 if self.is_tripped else -1
 
     def succeeded(self) -> None:
-        """It is well."""
-        self.failing = 0
-        self.open_until_ms = 0
+        """It is well; what it asked for before still holds."""
+        self.failing = self.since_ms = self._trials = 0
+        self.open_until_ms = self._asked_until_ms
 
     def failed(self, now_ms: int, asked_seconds: float | None, chance: Callable[[], float]) -> None:
-        """It is not; `asked_seconds` is for how long it wants to be left alone, if it said so."""
+        """It is not; `asked_seconds` is for how long it wants to be left alone, if it said so.
+
+        Attempts that were under way when it was tripped say nothing new.
+        """
         self.failing += 1
+        self.since_ms = self.since_ms or now_ms
         pause = 0
-        if self.failing >= _TRIPPED_BY:
-            pause = min(_LONGEST_OPEN_MS, FIRST_MS * 2 ** min(self.failing - _TRIPPED_BY, 20))
+        if self.is_tripped and now_ms >= self.open_until_ms:
+            pause = min(_LONGEST_OPEN_MS, FIRST_MS * 2 ** min(self._trials, 20))
             pause = round(pause / 2 + chance() * pause / 2)
-        asked = min(max(0, round((asked_seconds or 0) * 1000)), _LONGEST_ASKED_MS)
-        self.open_until_ms = max(self.open_until_ms, now_ms + max(pause, asked))
+            self._trials += 1
+        self._asked_until_ms = max(self._asked_until_ms, now_ms + _asked_ms(asked_seconds))
+        self.open_until_ms = max(self.open_until_ms, now_ms + pause, self._asked_until_ms)
+
+    def try_now(self) -> None:
+        """Somebody says that it is worth a trial."""
+        self.open_until_ms = self._asked_until_ms = 0
 
 
 class AttemptBucket:
@@ -83,3 +107,7 @@ class AttemptBucket:
         granted = min(wanted, int(self._there))
         self._there -= granted
         return granted
+
+
+def _asked_ms(seconds: float | None) -> int:
+    return min(max(0, round((seconds or 0) * 1000)), _LONGEST_ASKED_MS)

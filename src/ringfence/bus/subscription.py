@@ -75,7 +75,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         secrets: what messages are signed with, newest first; only of webhooks.
         disabled: why nothing is sent there any more, empty while it is.
-        failing: attempts that failed, the latest ones in a row.
+        failing: attempts that failed, the latest ones in a row; `failing_since_ms` is when the first did.
         open_until_ms: no attempt is made before.
         said: what it answered last.
     """
@@ -85,6 +85,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
     disabled: str = ""
     failing: int = 0
+    failing_since_ms: int = 0
     open_until_ms: int = 0
     said: str = ""
 

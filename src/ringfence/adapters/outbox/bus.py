@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -219,21 +220,18 @@ class Bus:
         Those with these ids, or all dead ones where the filters hold.
         """
         told = "state = 'waiting', attempts = 0, due_ms = 0, made_ms = ?, done_ms = 0, tried_ms = 0"
-        chosen = list(ids)
+        wheres = [(["id = ?", "state <> 'delivered'"], [one]) for one in ids]
+        if not wheres:
+            wheres = [_where(state="dead", destination=destination, subscription=subscription)]
+        found: list[str] = []
         with self.database.transaction() as connection:
-            if chosen:
-                return sum(
-                    connection.execute(
-                        f"UPDATE message SET {told} WHERE id = ? AND state <> 'delivered'",  # noqa: S608 (constants)
-                        (now_ms, one),
-                    ).rowcount
-                    for one in chosen
-                )
-            where, arguments = _where(state="dead", destination=destination, subscription=subscription)
-            return connection.execute(
-                f"UPDATE message SET {told} WHERE {' AND '.join(where)}",  # noqa: S608 (constants)
-                (now_ms, *arguments),
-            ).rowcount
+            for where, arguments in wheres:
+                text = f"UPDATE message SET {told} WHERE {' AND '.join(where)} RETURNING destination"  # noqa: S608 (constants)
+                found += [address for (address,) in connection.execute(text, (now_ms, *arguments))]
+            for address in set(found):  # at once, also where it has failed lately
+                with suppress(InputError):  # it has been removed
+                    self.change_within(connection, address, open_until_ms=0)
+        return len(found)
 
     def purge(
         self,

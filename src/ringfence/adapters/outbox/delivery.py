@@ -26,6 +26,9 @@ _LOGGER: Final = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0  # between two looks at a destination to which nothing may go
 _IDLE_SECONDS: Final = 0.25
 _PORTION: Final = 64
+_NEVER_MS: Final = 1 << 62
+_AGE_MS: Final = 600_000  # between two looks at how long an ill destination has kept its messages waiting
+_AT_ONCE: Final = 1000  # rows that are changed in one transaction: others wait for it
 _PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
 
 RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
@@ -34,15 +37,32 @@ RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "appris
 _DESTINATION: Final = "SELECT body FROM destination WHERE address = ?"
 _DUE: Final = """
 SELECT seq, id, event, attempts, tried_ms FROM message AS due
-WHERE destination = ? AND state = 'waiting' AND due_ms <= ?
+WHERE destination = :to AND state = 'waiting' AND due_ms <= :latest_ms
+  AND (due_ms <= :now_ms OR tried_ms >= :since_ms)
   AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
-  AND seq NOT IN (SELECT value FROM json_each(?))
+  AND seq NOT IN (SELECT value FROM json_each(:begun))
   AND (NOT ordered OR NOT EXISTS (
     SELECT 1 FROM message AS before
     WHERE before.subscription = due.subscription AND before.key = due.key AND before.state = 'waiting'
       AND before.ordered AND before.seq < due.seq))
-ORDER BY due_ms, seq LIMIT ?
+ORDER BY due_ms, seq LIMIT :most
 """
+_RELEASE: Final = """
+UPDATE message SET due_ms = :now_ms
+WHERE destination = :to AND state = 'waiting' AND due_ms > :now_ms AND tried_ms >= :since_ms
+"""
+_KEPT_WAITING: Final = """
+SELECT seq FROM message
+WHERE destination = ? AND state = 'waiting' AND due_ms <= ? AND tried_ms = 0
+  AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
+"""
+_COUNT_FROM: Final = "UPDATE message SET tried_ms = ? WHERE seq = ? AND state = 'waiting' AND tried_ms = 0"
+_TOO_LONG: Final = """
+SELECT seq FROM message WHERE destination = ? AND state = 'waiting' AND tried_ms BETWEEN 1 AND ?
+"""
+_GIVE_UP: Final = (
+    "UPDATE message SET state = 'dead', said = ?, done_ms = ? WHERE seq = ? AND state = 'waiting'"
+)
 _DONE: Final = """
 UPDATE message SET state = ?, due_ms = ?, attempts = attempts + 1, said = ?, tried_ms = ?, done_ms = ?
 WHERE seq = ?
@@ -50,7 +70,7 @@ WHERE seq = ?
 
 
 class DueLetter(NamedTuple):
-    """A row of `_DUE`; `tried_ms` is when its first attempt failed, 0 where none has."""
+    """A row of `_DUE`; since `tried_ms` it is tried, 0 where no attempt has failed."""
 
     seq: int
     id: str
@@ -79,7 +99,8 @@ class DestinationRound:
         self._now_ms = now_ms
         self._random = random
         self._destination = destination
-        self._breaker = Breaker()
+        self._breaker = Breaker(destination.failing, destination.failing_since_ms, destination.open_until_ms)
+        self._aged_ms = now_ms()
         self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), now_ms())
         self._under_way: set[int] = set()
         self._lanes = AttemptLanes[DueLetter, AttemptOutcome](
@@ -139,12 +160,23 @@ class DestinationRound:
         self._destination = _destination(found[0][0])
         if self._destination.disabled:
             return 0, _LOOK_SECONDS
+        if self._destination.open_until_ms < self._breaker.open_until_ms:  # as somebody wants
+            self._breaker.try_now()
         allowed = self._breaker.allows(now_ms)
         if not allowed:
             return 0, min(_LOOK_SECONDS, (self._breaker.open_until_ms - now_ms) / 1000)
         most = (_PORTION if allowed < 0 else allowed) - len(self._under_way)
-        begun = msgspec.json.encode(list(self._under_way)).decode()
-        due = rows(_DUE, (self._destination.address, now_ms, begun, max(0, most)))
+        asked = {
+            "to": self._destination.address,
+            "now_ms": now_ms,
+            "latest_ms": now_ms,
+            "since_ms": _NEVER_MS,
+            "begun": msgspec.json.encode(list(self._under_way)).decode(),
+            "most": max(0, most),
+        }
+        if allowed > 0:  # the breaker says when: what has failed since the destination is ill may try it
+            asked |= {"latest_ms": _NEVER_MS, "since_ms": max(1, self._breaker.since_ms)}
+        due = rows(_DUE, asked)
         granted = self._bucket.take(len(due), now_ms) if due else 0
         letters = [DueLetter(*row) for row in due[:granted]]
         self._under_way.update(one.seq for one in letters)
@@ -158,9 +190,13 @@ class DestinationRound:
             return
         self._under_way.difference_update(letter.seq for letter, _ in ended)
         now_ms = self._now_ms()
+        ill_since_ms = self._breaker.since_ms if self._breaker.is_tripped else 0
         rows = [self._noted(letter, outcome, now_ms) for letter, outcome in ended]
+        if self._breaker.is_tripped:
+            self._under_way.difference_update(letter.seq for letter in self._lanes.withdraw())
         fields = {
             "failing": self._breaker.failing,
+            "failing_since_ms": self._breaker.since_ms,
             "open_until_ms": self._breaker.open_until_ms,
             "said": ended[-1][1].said[:500],
         }
@@ -170,9 +206,28 @@ class DestinationRound:
         address = self._destination.address
         with self._bus.database.transaction(at_leisure=True) as connection:  # lost, it is sent again
             connection.executemany(_DONE, rows)
+            if ill_since_ms and self._breaker.since_ms != ill_since_ms:
+                released = {"to": address, "now_ms": now_ms, "since_ms": ill_since_ms}
+                connection.execute(_RELEASE, released)
             if msgspec.structs.replace(self._destination, **fields) != self._destination:
                 with suppress(InputError):  # it has been removed
                     self._bus.change_within(connection, address, **fields)
+        if self._breaker.is_tripped and now_ms - self._aged_ms >= _AGE_MS:
+            self._age(now_ms, ended[-1][1].said)
+            self._aged_ms = now_ms
+
+    def _age(self, now_ms: int, said: str) -> None:
+        """Of what an ill destination keeps waiting, much never gets a trial: its days count all the same."""
+        address, rows = self._destination.address, self._bus.database.rows
+        too_long = rows(_TOO_LONG, (address, now_ms - DEAD_AFTER_MS))
+        kept_waiting = rows(_KEPT_WAITING, (address, now_ms))
+        for found, change, values in (
+            (too_long, _GIVE_UP, (said[:500], now_ms)),
+            (kept_waiting, _COUNT_FROM, (now_ms,)),
+        ):
+            for at in range(0, len(found), _AT_ONCE):
+                with self._bus.database.transaction(at_leisure=True) as connection:
+                    connection.executemany(change, [(*values, seq) for (seq,) in found[at : at + _AT_ONCE]])
 
     def _noted(
         self, letter: DueLetter, outcome: AttemptOutcome, now_ms: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -57,6 +58,15 @@ class AttemptLanes(Generic[Asked, Given]):
         """What has ended since the last call."""
         return [self._ended.popleft() for _ in range(len(self._ended))]
 
+    def withdraw(self) -> list[Asked]:
+        """What waits and has not been begun; it is not."""
+        found: list[Asked] = []
+        with suppress(IndexError):  # a lane was faster
+            while self._waiting:
+                found.append(self._waiting.popleft())
+        self._close(len(found))
+        return found
+
     def stop(self) -> None:
         """Let what is under way end; what waits is not begun."""
         self._waiting.clear()
@@ -73,7 +83,10 @@ class AttemptLanes(Generic[Asked, Given]):
             except IndexError:  # another lane was faster
                 return
             self._ended.append((asked, self._attempt(asked)))
-            with self._lock:
-                self._open -= 1
-                if not self._open:
-                    self._all_ended.set()
+            self._close(1)
+
+    def _close(self, count: int) -> None:
+        with self._lock:
+            self._open -= count
+            if not self._open:
+                self._all_ended.set()
