@@ -147,6 +147,30 @@ def test_what_was_said_first_stands(message):
     assert "slack:anna has said already: not fraud" in refused["text"]
 
 
+def test_whoever_acknowledges_second_hears_who_was_first(message):
+    """And the message keeps what it says, with the buttons that it has."""
+
+    async def talk(client, told):
+        for by in ("anna", "bob"):
+            await sent(client, told.pressed("acknowledge", by=by))
+            await settled(client)
+
+    _, replies, _ = message(talk)
+    assert [one["replace_original"] for one in replies] == [True, False]
+    assert replies[1]["text"] == "slack:anna has acknowledged this already."
+
+
+def test_a_verdict_that_was_given_before_is_told_with_who_gave_it(message):
+    async def talk(client, told):
+        for by in ("anna", "bob"):
+            await sent(client, told.pressed("fraud", by=by))
+            await settled(client)
+
+    _, replies, labels = message(talk)
+    assert [one["text"] for one in replies] == ["anna: this is fraud."] * 2
+    assert len(labels) == 1
+
+
 def test_each_payment_of_an_alert_has_a_verdict_of_its_own(message):
     """The message on an alert that was raised has buttons for the payment that raised it."""
 

@@ -17,6 +17,7 @@ from ringfence.compose.alerts import alert_words
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up
+from ringfence.web.pages.answer import GERMAN
 
 pytestmark = pytest.mark.slow
 POLICY = AlertPolicy(
@@ -78,6 +79,41 @@ def test_looking_changes_nothing_and_a_button_is_a_label_and_a_list_entry(asked)
     assert len(heard(site)) == 2
 
 
+def test_a_link_that_was_used_asks_nothing_more(asked):
+    site, browser, link = asked
+    press(browser, browser.get(link), "yes")
+    again = browser.get(link)
+    assert again.status_code == 410
+    assert "answered already" in again.text
+    assert "schon geantwortet" in again.text
+    assert "<form" not in again.text
+    assert len(heard(site)) == 2
+
+
+def test_the_page_says_all_in_english_and_german(asked):
+    _, browser, link = asked
+    page = browser.get(link)
+    answered = [press(browser, page, "yes"), press(browser, page, "no"), browser.get("/answer/x")]
+    for one, said in zip(answered, ("Vielen Dank", "schon geantwortet", "nicht gültig"), strict=True):
+        assert said in one.text
+    assert len(GERMAN) == 5
+
+
+def test_an_alert_that_is_being_made_again_is_no_matter_of_the_customer(asked):
+    site, browser, link = asked
+    page, database = browser.get(link), site.server.outboxes.bus.database
+    with database.transaction() as connection:
+        kept = connection.execute("SELECT * FROM alert").fetchall()
+        connection.execute("DELETE FROM alert")
+    later = press(browser, page, "yes")
+    assert later.status_code == 503
+    assert "ringfence" not in later.text.replace("ringfence.css", "")
+    assert heard(site) == []
+    with database.transaction() as connection:
+        connection.executemany("INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept)
+    assert "Thank you" in press(browser, page, "yes").text
+
+
 def test_yes_is_a_label_and_allows_for_a_time(asked):
     site, browser, link = asked
     press(browser, browser.get(link), "yes")
@@ -91,9 +127,10 @@ def test_yes_of_a_contact_that_the_payer_gave_is_no_label_and_allows_nothing(ask
     """Whoever pays with a stolen card gives an address of their own, and says that it was them."""
     site, browser, link = asked
     (tmp_path / "alerts.toml").write_text("no_blocks = true\n")
-    assert "Thank you" in press(browser, browser.get(link), "yes").text
+    page = browser.get(link)
+    assert "Thank you" in press(browser, page, "yes").text
     assert heard(site) == []
-    assert press(browser, browser.get(link), "no").status_code == 409
+    assert press(browser, page, "no").status_code == 409
     assert heard(site) == []
 
 

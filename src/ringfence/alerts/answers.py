@@ -21,6 +21,8 @@ ANSWERS: Final = ("yes", "no")
 LONGEST: Final = 2048
 LIST_ALLOWED: Final = "customer-confirmed"
 LIST_BLOCKED: Final = "customer-denied"
+NOT_VALID: Final = "This link is not valid. Please use the link from our message as it is."
+EXPIRED: Final = "This link has expired. Please call us on the number on the back of your card."
 
 
 class Asked(NamedTuple):
@@ -55,10 +57,10 @@ def read(key: bytes, token: str, now_ms: int) -> Asked:
     if len(token) > LONGEST or not hmac.compare_digest(
         expected.encode(), signature.encode("utf-8", "replace")
     ):
-        raise InputError("This link is not valid. Please use the link from our message as it is.")
+        raise InputError(NOT_VALID)
     asked = Asked(*json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))
     if now_ms >= asked.expires_ms:
-        raise InputError("This link has expired. Please call us on the number on the back of your card.")
+        raise InputError(EXPIRED)
     return asked
 
 

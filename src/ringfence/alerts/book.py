@@ -56,6 +56,10 @@ class Alerts(Protocol):
         """What the customer said first: this, unless there was another answer before."""
         ...
 
+    def has_answer(self, alert_id: str) -> bool:
+        """Whether the customer has answered, and the log has it."""
+        ...
+
     def answered(self, alert_id: str) -> None:
         """The log has the answer."""
         ...

@@ -90,6 +90,10 @@ class AlertBook:
             ).fetchone()
         return Answered(row[0], row[1], bool(row[2]))
 
+    def has_answer(self, alert_id: str) -> bool:
+        """Whether the customer has answered, and the log has it."""
+        return bool(self._database.rows("SELECT 1 FROM answer WHERE id = ? AND done", (alert_id,)))
+
     def answered(self, alert_id: str) -> None:
         """The log has the answer."""
         with self._database.transaction() as connection:

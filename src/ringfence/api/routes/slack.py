@@ -85,7 +85,7 @@ async def _done(services: AnswerServices, actions: Buttons, press: Press, asked:
     try:
         if press.action not in _DONE:
             raise InputError("There is no such button.")
-        now_ms = services.clock.now_ms()
+        now_ms, by = services.clock.now_ms(), press.by
         if press.action != ACKNOWLEDGE:
             payment = asked.alert_id, asked.transaction_id
             kept = await asyncio.to_thread(book.judge, *payment, press.action, press.by, now_ms)
@@ -100,11 +100,14 @@ async def _done(services: AnswerServices, actions: Buttons, press: Press, asked:
                 if result.status >= 400:
                     raise InputError("This could not be kept right now: please press again in a minute.")
                 await asyncio.to_thread(book.judged, *payment)
-        await asyncio.to_thread(book.acknowledge, asked.alert_id, press.by, now_ms)
+            by = kept.by
+        seen = await asyncio.to_thread(book.acknowledge, asked.alert_id, press.by, now_ms)
+        if press.action == ACKNOWLEDGE and seen.by != press.by:
+            raise InputError(f"{seen.by} has acknowledged this already.")
     except (RingfenceError, Refusal) as error:
         await _reply(actions, press, str(error))
         return
-    text = _DONE[press.action].format(by=press.by.removeprefix("slack:"))
+    text = _DONE[press.action].format(by=by.removeprefix("slack:"))
     await _reply(actions, press, text, press.rest if press.action == ACKNOWLEDGE else press.settled)
 
 

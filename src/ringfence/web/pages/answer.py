@@ -20,23 +20,35 @@ from ringfence.web.parts.rendering import render
 if TYPE_CHECKING:
     from ringfence.alerts.answers import Asked
     from ringfence.alerts.book import Alerts
-    from ringfence.alerts.policy import AlertPolicy
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
 _LOGGER: Final = logging.getLogger(__name__)
 _THANKS: Final = "Thank you for your answer. You can close this page."
 _LATER: Final = "Your answer could not be kept right now. Please try again in a minute."
+_USED: Final = "You have answered already. Please call us if your answer has changed."
+GERMAN: Final = {
+    _THANKS: "Vielen Dank für Ihre Antwort. Sie können diese Seite schließen.",
+    _LATER: "Ihre Antwort konnte gerade nicht gespeichert werden. Bitte versuchen Sie es in einer Minute "
+    "noch einmal.",
+    _USED: "Sie haben schon geantwortet. Bitte rufen Sie uns an, wenn sich Ihre Antwort geändert hat.",
+    answers.NOT_VALID: "Dieser Link ist nicht gültig. Bitte verwenden Sie den Link aus unserer Nachricht.",
+    answers.EXPIRED: "Dieser Link ist abgelaufen. Bitte rufen Sie uns unter der Nummer auf der Rückseite "
+    "Ihrer Karte an.",
+}
+"""What the page says, as it says it in German: it does not know who reads it."""
 
 
 @router.get("/answer/{token}")
 async def ask(request: Request, token: str) -> Response:
     """The question; nothing changes by looking at it."""
     try:
-        _read(dashboard_of(request), token)
+        asked = _read(dashboard_of(request), token)
     except InputError as error:
-        return render(request, "answer.html", {"token": "", "said": str(error)}, 404)
-    return render(request, "answer.html", {"token": token, "said": ""})
+        return _page(request, str(error), status=404)
+    if await beside(request, _book(dashboard_of(request)).has_answer, asked.alert_id):
+        return _page(request, _USED, status=410)
+    return _page(request, "", token)
 
 
 @router.post("/answer")
@@ -50,12 +62,12 @@ async def answer(
     dashboard = dashboard_of(request)
     try:
         asked = _read(dashboard, token)
-        policy = await beside(request, _policy)
-        if policy is None:
-            return render(request, "answer.html", {"token": token, "said": _LATER}, 503)
-        lines, is_new = await beside(request, _begun, dashboard, asked, was_it, policy)
+        begun = await beside(request, _begun, dashboard, asked, was_it)
     except InputError as error:
-        return render(request, "answer.html", {"token": "", "said": str(error)}, 409)
+        return _page(request, str(error), status=409)
+    if begun is None:
+        return _page(request, _LATER, token, 503)
+    lines, is_new = begun
     if is_new:
         results = (
             await dashboard.of(AnswerServices).decider.ask(lines, "customer", wants_decisions=False)
@@ -63,9 +75,15 @@ async def answer(
             else []
         )
         if any(result.status >= 400 for result in results):
-            return render(request, "answer.html", {"token": token, "said": _LATER}, 503)
+            return _page(request, _LATER, token, 503)
         await beside(request, _book(dashboard).answered, asked.alert_id)
-    return render(request, "answer.html", {"token": "", "said": _THANKS})
+    return _page(request, _THANKS)
+
+
+def _page(request: Request, said: str, token: str = "", status: int = 200) -> Response:
+    """The page with a word to the customer, and the buttons where there is a token."""
+    told = {"token": token, "said": said, "german": GERMAN.get(said, "")}
+    return render(request, "answer.html", told, status)
 
 
 def _read(dashboard: Dashboard, token: str) -> Asked:
@@ -73,22 +91,21 @@ def _read(dashboard: Dashboard, token: str) -> Asked:
     return answers.read(key, token, dashboard.of(Surroundings).clock.now_ms())
 
 
-def _policy() -> AlertPolicy | None:
-    """The alert policy; None where its file is faulty, which is for the log and not for the customer."""
+def _begun(dashboard: Dashboard, asked: Asked, was_it: str) -> tuple[list[bytes], bool] | None:
+    """What the log has to hear, and whether it has not yet.
+
+    None where that is not known now: the alert policy is faulty, or alerts are being made again. That is for
+    the log of the server, and not for the customer.
+    """
+    book, now_ms = _book(dashboard), dashboard.of(Surroundings).clock.now_ms()
     try:
-        return alert_policy()
+        policy, alert = alert_policy(), book.alert(asked.alert_id)
     except InputError:
         _LOGGER.exception("A customer's answer cannot be kept")
         return None
-
-
-def _begun(dashboard: Dashboard, asked: Asked, was_it: str, policy: AlertPolicy) -> tuple[list[bytes], bool]:
-    """What the log has to hear, and whether it has not yet."""
-    book, now_ms = _book(dashboard), dashboard.of(Surroundings).clock.now_ms()
-    alert = book.alert(asked.alert_id)
     kept = book.answer(asked.alert_id, was_it, now_ms)
     if kept.answer != was_it:
-        raise InputError("You have answered already. Please call us if your answer has changed.")
+        raise InputError(_USED)
     records: list[dict[str, Any]] = answers.events_of(
         asked, alert, was_it, kept.at_ms, policy, answers.answer_key(dashboard.store.meta.token_key)
     )
