@@ -12,6 +12,7 @@ from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.access.principal import LOCAL
 from ringfence.api.front import HOT_PATH, REPLAYED
 from ringfence.api.http.bodies import JSON
 from ringfence.api.http.connections import BODY, IDLE
@@ -66,10 +67,11 @@ class DirectProtocol(Wire):
     def __init__(self, front: Front, **more: Any) -> None:
         super().__init__(front.services.connections, **more)
         self.front = front
+        self.payer = ""  # who has sent the latest payment
 
     def data_received(self, data: bytes) -> None:
         """Bytes are there. While nobody is let in, a payment is refused without a closer look."""
-        if self.stage == IDLE and self.front.lets_nobody_in() and is_one_payment(data):
+        if self.stage == IDLE and self.front.lets_nobody_in(self.payer) and is_one_payment(data):
             self.transport.write(_SHED)
             self.since = self.among.beat
             self.server_state.total_requests += 1
@@ -126,6 +128,7 @@ class DirectProtocol(Wire):
         if caller is None:
             return None
         self.know()
+        self.payer = self.address if caller is LOCAL else caller.name
         trace = self.front.trace(headers.get(b"traceparent", b""))
         return _Payment(self, caller, trace, keep_alive=self.parser.should_keep_alive())
 
@@ -167,7 +170,7 @@ class _Payment:
     def begin(self) -> None:
         """Refuse it right away where that is known from the head."""
         try:
-            self.protocol.front.let_in(self.caller, self.begun)
+            self.protocol.front.let_in(self.caller, self.protocol.payer, self.begun)
         except Refusal as refusal:
             self.refuse(refusal)
 
@@ -177,7 +180,8 @@ class _Payment:
             return
         body = b"".join(self.pieces)
         try:
-            self.protocol.front.services.hot.submit(body, self.give, self.refuse, self.trace)
+            hot, payer = self.protocol.front.services.hot, self.protocol.payer
+            hot.submit(body, self.give, self.refuse, self.trace, payer)
         except Refusal as refusal:
             self.refuse(refusal)
 

@@ -13,6 +13,7 @@ from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, heade
 from ringfence.api.http.hosts import HostNames
 from ringfence.api.http.problems import TYPE, Refusal, check_permission, traced, unavailable
 from ringfence.api.http.proxies import scheme_of
+from ringfence.api.streaming.stream_places import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,9 +127,9 @@ class Front:
         self.services.metrics.refused_unread(HOT_PATH, count)
         self.log.write("POST", HOT_PATH, 503, 0.0, None, count)
 
-    def lets_nobody_in(self) -> bool:
-        """Whether a further payment would wait too long at this moment."""
-        return self.services.decider.lets_nobody_in()
+    def lets_nobody_in(self, caller: str) -> bool:
+        """Whether a further payment of a caller would wait too long at this moment."""
+        return self.services.decider.lets_nobody_in(caller)
 
     def is_short(self, length: int) -> bool:
         """Whether a body of so many bytes may come."""
@@ -138,16 +139,17 @@ class Front:
         """The caller who sends these headers, where it is known without asking anybody."""
         return self.services.authoriser.remembered(_credential(authorization, key))
 
-    def let_in(self, caller: Principal, now: float) -> None:
+    def let_in(self, caller: Principal, owner: str, now: float) -> None:
         """Admit a payment, whichever way it came, before its body is read; `Refusal` 403, 429 or 503."""
         check_permission(caller, Permission.DECIDE)
         self.services.charge(caller, 1)
-        self.services.decider.gate.check(1, now)
+        self.services.decider.gate.check(1, now, owner)
 
     async def _decide(self, scope: Any, receive: Any, send: Any) -> tuple[int, bool]:
         trace = scope["ringfence.trace"]
         try:
-            self.let_in(await self._named(scope), time.perf_counter())
+            caller = await self._named(scope)
+            self.let_in(caller, owner_of(scope), time.perf_counter())
             result = await self._asked(scope, receive)
         except Refusal as refusal:
             return await self._refuse(send, refusal, trace), False
@@ -168,7 +170,8 @@ class Front:
             raise Refusal(415, "unsupported_media_type", "send the payment as application/json")
         body = await read_body(headers, receive, self._limit)
         future: asyncio.Future[Sequence[Result]] = asyncio.get_running_loop().create_future()
-        self.services.hot.submit(body, future.set_result, future.set_exception, scope["ringfence.trace"])
+        owner, trace = owner_of(scope), scope["ringfence.trace"]
+        self.services.hot.submit(body, future.set_result, future.set_exception, trace, owner)
         return (await future)[0]
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> int:
@@ -184,7 +187,9 @@ class Front:
             if scope["path"].startswith(_KEYED):
                 self.services.charge(await self._named(scope), 1)
                 _check_address(scope)
-            await self._app(scope, receive, note)
+                await self.services.decider.shares.work(owner_of(scope), self._app(scope, receive, note))
+            else:
+                await self._app(scope, receive, note)
         except Refusal as refusal:
             return await self._refuse(send, refusal, scope["ringfence.trace"])
         except ClientGoneError:

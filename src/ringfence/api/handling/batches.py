@@ -15,6 +15,7 @@ from ringfence.api.hot.portions import cut
 from ringfence.api.hot.records import chunks
 from ringfence.api.http.problems import Refusal
 from ringfence.api.streaming.batch_slots import in_time, read_in_time
+from ringfence.api.streaming.stream_places import owner_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,6 +57,7 @@ class BatchResponse(Response):
         self._under_way: deque[_Chunk] = deque()
         self._bad = 0
         self._trace: RequestTrace | None = None
+        self._owner = ""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """`Refusal` where the body is no batch, too large, too slow or too much."""
@@ -63,6 +65,7 @@ class BatchResponse(Response):
         if line is not None:
             line.streamed = True
         caller, self._trace = scope["ringfence.caller"], scope.get("ringfence.trace")
+        self._owner = owner_of(scope)
         with self._server.slots.take(caller) as slot, SpooledTemporaryFile(_IN_MEMORY) as done:
             await self._take(scope, in_time(receive, slot), done)
             send = read_in_time(send, slot, line)
@@ -78,13 +81,16 @@ class BatchResponse(Response):
     async def _take(self, scope: Any, receive: Any, done: IO[bytes]) -> None:
         """Read the body to its end; `done` gets the answers that are there by then."""
         services, caller = self._server, scope["ringfence.caller"]
-        decode, first = services.aside.of_batch(), 0
+        spent: list[float] = []
+        decode, first = services.aside.of_batch(spent.append), 0
         async for chunk in chunks(scope["headers"], receive, services.settings.batch_bytes):
             services.charge(caller, len(chunk))
             if len(chunk) <= _TOGETHER and not is_large(chunk):
                 await self._ask(chunk, first, done)
             else:
                 events, bad = await services.pools.batches.run(decode, chunk, services.clock.now_ms())
+                services.decider.shares.spend(self._owner, sum(spent), perf_counter())
+                spent.clear()
                 self._count_bad(len(bad), first + len(chunk))
                 begin, rows = first, services.decider.portions.rows(perf_counter())
                 for part in cut(chunk, events, bad, rows):
@@ -107,6 +113,7 @@ class BatchResponse(Response):
             "http batch",
             wants_decisions=self._wants_decisions,
             first_position=first + 1,
+            caller=self._owner,
             bounded=False,
             prepared=prepared,
             trace=self._trace,

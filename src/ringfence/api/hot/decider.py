@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep
 from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions
+from ringfence.api.hot.shares import Shares
 from ringfence.api.hot.steps import TakenStep
+from ringfence.api.hot.waiting import next_small, next_whole
 from ringfence.api.http.problems import unavailable
 from ringfence.ports.tracing import StageSpan
 
@@ -42,14 +44,9 @@ if TYPE_CHECKING:
     from ringfence.runner import Arrival, Runner
 
 T = TypeVar("T")
-MOST_ROWS: Final = 1024
-"""Records of one step on the event loop, about: more would hold up those who come next."""
-
-MOST_BYTES: Final = 64 << 10
-"""Likewise, of all its records."""
-
 _PATIENCE_SECONDS: Final = 30.0  # with an event loop that may never come to it
-_WHOLE_IN_FLIGHT: Final = 2  # large steps without a commit: one is decided while the other is written
+_WHOLE_IN_FLIGHT: Final = 2
+"""Large steps without a commit: one is decided while the other is written, unless single payments come."""
 
 
 class Decider:
@@ -78,7 +75,7 @@ class Decider:
         self._observe, self._tracing = observe, tracing
         self.failure: BaseException | None = None
         self.gate = gate
-        self.portions = Portions()
+        self.portions, self.shares = Portions(), Shares()
         self._loop: asyncio.AbstractEventLoop | None = None
         # What follows belongs to the event loop.
         self._open: set[Ticket | Order | Look] = set()  # without a result yet
@@ -86,7 +83,7 @@ class Decider:
         self._whole: deque[Ticket | Order | Look] = deque()  # steps of their own, on a thread of their own
         self._was_whole = self._aside = False  # whether the last step was such a one, and one is under way
         self._uncommitted = 0
-        self._committed: deque[tuple[list[Ticket], list[Sequence[Result]]]] = deque()  # to be answered
+        self._committed: deque[tuple[TakenStep, list[Ticket], list[Sequence[Result]]]] = deque()  # to answer
         self._woken = False
         self._finished: asyncio.Event = asyncio.Event()
         self._stopping = False
@@ -105,8 +102,8 @@ class Decider:
         """Records asked for one by one that wait or are under way."""
         return self.gate.waiting
 
-    def lets_nobody_in(self) -> bool:
-        """Whether a further payment is to be refused unread; on the event loop.
+    def lets_nobody_in(self, caller: str = "") -> bool:
+        """Whether a further payment of a caller is to be refused unread; on the event loop.
 
         Under overload hundreds are, between two looks at what else is due: so it is looked here too. Whoever
         was let in goes on while others are refused, but those who come next get their turn with the next
@@ -114,10 +111,12 @@ class Decider:
         """
         gate = self.gate
         if not gate.is_shut:
-            if self._loop is None or not gate.refuses(1, now := perf_counter()):
+            if self._loop is None or not gate.refuses(1, now := perf_counter(), caller):
                 return False
             gate.shut(now)
             self._loop.call_soon(self._open_up)
+        elif gate.spares(1, caller):
+            return False
         if self._committed or (self._line and not (self._uncommitted or self._aside)):
             begin = perf_counter()
             if self._committed:
@@ -137,7 +136,8 @@ class Decider:
         ticket.since = ticket.since or now
         if ticket.bounded:
             self.portions.heard(now)
-            self.gate.check(len(ticket.lines), now)
+            self.shares.paid(ticket.caller, now)
+            self.gate.check(len(ticket.lines), now, ticket.caller)
             self.gate.enter(ticket, now)
         self._open.add(ticket)
         if ticket.prepared is None:
@@ -224,11 +224,11 @@ class Decider:
         self._woken = False
         if self.failure is not None:
             self._finished.set()
-        elif self._aside or self._uncommitted >= _WHOLE_IN_FLIGHT:
+        elif self._aside or self._uncommitted >= self._most_in_flight():
             return
         elif self._whole and not (self._line and self._was_whole):
             self._was_whole = self._aside = True
-            item = self._whole.popleft()
+            item = next_whole(self._whole, self.shares, perf_counter())
             if isinstance(item, Look):
                 self._threads.submit(self._look_aside, item)
             else:
@@ -239,22 +239,15 @@ class Decider:
             self._was_whole = False
             if self._runner.pipeline.models.waits:
                 self._aside = True
-                self._threads.submit(self._take_aside, self._first_in_line())
+                self._threads.submit(self._take_aside, next_small(self._line))
             else:
-                self._take_together(self._first_in_line())
+                self._take_together(next_small(self._line))
         elif self._stopping:
             self._finished.set()
 
-    def _first_in_line(self) -> list[Ticket]:
-        """Those of the next step."""
-        tickets: list[Ticket] = []
-        rows = size = 0
-        while self._line and rows < MOST_ROWS and size < MOST_BYTES:
-            ticket = self._line.popleft()
-            tickets.append(ticket)
-            rows += len(ticket.lines)
-            size += sum(map(len, ticket.lines))
-        return tickets
+    def _most_in_flight(self) -> int:
+        """A payment that comes now waits for all of them."""
+        return 1 if self.portions.hears(perf_counter()) else _WHOLE_IN_FLIGHT
 
     def _take_together(self, tickets: list[Ticket]) -> None:
         try:
@@ -347,8 +340,9 @@ class Decider:
             step.tell(self._tracing)
             return
         if step.asked.tickets[0].prepared is not None:
-            self.portions.took(len(step.asked.slots), step.seconds + committed - begin)
-        self._committed.append((step.asked.tickets, self._resolver.resolve(step.asked, step.work)))
+            step.seconds += committed - begin
+            self.portions.took(len(step.asked.slots), step.seconds)
+        self._committed.append((step, step.asked.tickets, self._resolver.resolve(step.asked, step.work)))
         self._on_loop(self._settle_all, None)
         self._observe("answer", perf_counter() - committed)
         step.tell(self._tracing)  # when it keeps nobody waiting
@@ -365,8 +359,10 @@ class Decider:
         while self._committed:
             self._settle(*self._committed.popleft())
 
-    def _settle(self, tickets: list[Ticket], answered: list[Sequence[Result]]) -> None:
+    def _settle(self, step: TakenStep, tickets: list[Ticket], answered: list[Sequence[Result]]) -> None:
         self._uncommitted -= 1
+        if tickets[0].prepared is not None:
+            self.shares.spend(tickets[0].caller, step.seconds, perf_counter())
         if tickets[0].bounded:
             self.gate.served(self.gate.clock(perf_counter()) - tickets[0].entered)
         for ticket, results in zip(tickets, answered, strict=True):

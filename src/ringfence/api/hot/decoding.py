@@ -41,8 +41,13 @@ class Decoding:
         except Exception:  # noqa: BLE001 (one request must not harm another: each by itself)
             return self._each(lines, now_ms)
 
-    def of_batch(self) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
-        """The same for the many records of one caller, which tend to look alike; on one thread at a time."""
+    def of_batch(
+        self, _spent: Callable[[float], None] | None = None
+    ) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
+        """The same for the many records of one caller, which tend to look alike; on one thread at a time.
+
+        No other process is asked, so that nothing is told of its time.
+        """
         blocks = BlockDecoder(self._tokenizer)
 
         def decode(lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:

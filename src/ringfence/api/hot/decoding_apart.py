@@ -9,6 +9,7 @@ import sys
 from collections import OrderedDict
 from dataclasses import fields
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -43,6 +44,7 @@ def main(folder: Path, seconds: float) -> None:
         )
 
         def answer(message: bytes) -> bytes:
+            begin = process_time()
             piece = msgspec.msgpack.decode(message, type=RawPiece)
             decode = known.pop(piece.batch, None) or decoding.of_batch()
             known[piece.batch] = decode
@@ -51,8 +53,10 @@ def main(folder: Path, seconds: float) -> None:
             tokenizer.dropped.clear()
             originals.clear()
             events, bad = decode(piece.records, piece.now_ms)
+            encoded, told = codec.encode(events), list(map(_told, bad))
+            took = process_time() - begin
             return msgspec.msgpack.encode(
-                DecodedPiece(codec.encode(events), list(map(_told, bad)), dict(tokenizer.dropped), originals)
+                DecodedPiece(encoded, told, dict(tokenizer.dropped), originals, took)
             )
 
         answer(msgspec.msgpack.encode(RawPiece(batch=0, now_ms=0, texts=[b"{}"])))  # loads every kernel

@@ -55,13 +55,18 @@ class RawPiece(msgspec.Struct, frozen=True, kw_only=True):
 class DecodedPiece(msgspec.Struct, frozen=True):
     """The events of a piece as `codec` has them, its bad records, and what was dropped, by kind.
 
-    `originals` are of personal data that tokens took the place of.
+    `originals` are of personal data that tokens took the place of. All of it took `seconds` of CPU.
     """
 
     events: bytes
     bad: list[ToldRecord]
     dropped: dict[str, int]
     originals: list[Original]
+    seconds: float
+
+
+def untold(_seconds: float) -> None:
+    """Nobody hears how long it took."""
 
 
 class Aside(Protocol):
@@ -71,8 +76,10 @@ class Aside(Protocol):
         """Events of the good lines in order, and the bad ones, by position from 0."""
         ...
 
-    def of_batch(self) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
-        """The same for the many records of one caller."""
+    def of_batch(
+        self, spent: Callable[[float], None] = untold
+    ) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
+        """The same for the many records of one caller; `spent` hears what another process took: seconds."""
         ...
 
 
@@ -99,12 +106,14 @@ class DecodingAside:
 
     def __call__(self, lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
         """See `Aside`."""
-        return self._decode(lines, now_ms, 0)
+        return self._decode(lines, now_ms, 0, untold)
 
-    def of_batch(self) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
+    def of_batch(
+        self, spent: Callable[[float], None] = untold
+    ) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
         """See `Aside`."""
         number = next(self._batches)
-        return lambda lines, now_ms: self._decode(lines, now_ms, number)
+        return lambda lines, now_ms: self._decode(lines, now_ms, number, spent)
 
     def close(self) -> None:
         """Nothing is decoded any more."""
@@ -114,7 +123,9 @@ class DecodingAside:
         with suppress(RingfenceError):  # told to whoever sends a batch
             self._apart.start()
 
-    def _decode(self, lines: Sequence[bytes], now_ms: int, batch: int) -> tuple[EventBatch, list[BadRecord]]:
+    def _decode(
+        self, lines: Sequence[bytes], now_ms: int, batch: int, spent: Callable[[float], None]
+    ) -> tuple[EventBatch, list[BadRecord]]:
         given: dict[str, Any] = (
             {"block": lines.block, "ends": lines.ends.tobytes()}
             if isinstance(lines, Lines)
@@ -127,6 +138,7 @@ class DecodingAside:
             raise Refusal(413, "too_costly", str(error)) from None
         except StoreError as error:
             raise unavailable(str(error)) from None
+        spent(read.seconds)
         self._tokenizer.dropped.update(read.dropped)
         if self._tokenizer.personal is not None:
             self._tokenizer.personal.take(read.originals)

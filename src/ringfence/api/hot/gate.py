@@ -24,6 +24,9 @@ class Gate:
     larger: what does not fit into that time is refused instead of kept waiting. A second without a refusal
     restores the whole.
 
+    Where there is no room left, a caller may still come who has less than its part of it waiting: who sends
+    too much is refused, and not whoever comes next. No more than twice the room wait that way.
+
     A step's time is read from `clock`, which stands still while a row of requests is refused: deciding does
     not become slower by that, and a smaller room would refuse more still.
     """
@@ -37,6 +40,7 @@ class Gate:
         self._lost = 0.0  # seconds of all rows before
         self.room = most
         self.waiting = 0
+        self._of: dict[str, int] = {}  # who has how many of them waiting
 
     @property
     def is_shut(self) -> bool:
@@ -62,13 +66,21 @@ class Gate:
         """Seconds, of which none went into refusing."""
         return (now if self._shut_at is None else self._shut_at) - self._lost
 
-    def check(self, count: int, now: float) -> None:
+    def check(self, count: int, now: float, caller: str = "") -> None:
         """`Refusal` (503) where `refuses` says so."""
-        if self.refuses(count, now):
+        if self.refuses(count, now, caller):
             raise overloaded()
 
-    def refuses(self, count: int, now: float) -> bool:
-        """Whether so many more records find no room at this moment."""
+    def spares(self, count: int, caller: str) -> bool:
+        """Whether a caller has less than its part waiting, with so many more."""
+        own = self._of.get(caller, 0)
+        callers = len(self._of) + (not own)
+        if callers < 2 or self.waiting + count > 2 * self.room:
+            return False
+        return (own + count) * callers <= self.room
+
+    def refuses(self, count: int, now: float, caller: str = "") -> bool:
+        """Whether so many more records of a caller find no room at this moment."""
         waiting = self.waiting + count
         if waiting <= self.room:
             return False
@@ -76,6 +88,8 @@ class Gate:
             self.room = self._most
             if waiting <= self.room:
                 return False
+        if self.spares(count, caller):
+            return False
         self._refused_at = now
         self._refused = True
         return True
@@ -83,11 +97,17 @@ class Gate:
     def enter(self, ticket: Ticket, now: float) -> None:
         """It waits from now on."""
         self.waiting += len(ticket.lines)
+        self._of[ticket.caller] = self._of.get(ticket.caller, 0) + len(ticket.lines)
         ticket.entered = self.clock(now)
 
     def leave(self, ticket: Ticket) -> None:
         """It waits no longer, whatever became of it."""
         self.waiting -= len(ticket.lines)
+        left = self._of[ticket.caller] - len(ticket.lines)
+        if left:
+            self._of[ticket.caller] = left
+        else:
+            del self._of[ticket.caller]
 
     def served(self, seconds: float) -> None:
         """A step has been answered, so long after the first of its requests came by `clock`."""

@@ -86,6 +86,7 @@ class Ticket:
     source: str  # what a bad record is said to come from
     give: Callable[[Sequence[Result]], None]
     refuse: Callable[[Refusal], None]
+    caller: str = ""  # whose it is
     wants_decisions: bool = True  # else other kinds of events are taken too, and only accepted
     first_position: int = 1
     entered: float = 0.0  # by the gate's clock, since when it waits

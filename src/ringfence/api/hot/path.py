@@ -76,6 +76,7 @@ class HotPath:
         give: Callable[[Sequence[Result]], None],
         refuse: Callable[[Refusal], None],
         trace: RequestTrace | None = None,
+        caller: str = "",
     ) -> None:
         """Ask for a decision; one of the two is called, at the deadline at the latest.
 
@@ -83,7 +84,7 @@ class HotPath:
         """
         if not body or body.isspace():
             raise Refusal(400, "empty_body", "the body is empty: send one payment as a JSON object")
-        ticket = Ticket((body,), "http", give, refuse, trace=trace)
+        ticket = Ticket((body,), "http", give, refuse, caller=caller, trace=trace)
         if is_large(ticket.lines):
             self._read_aside(ticket)
         else:

@@ -47,7 +47,11 @@ class Portions:
 
     def rows(self, now: float) -> int:
         """Records of the next step of a batch."""
-        return self._rows if now - self._heard < _RECENT_SECONDS else CHUNK
+        return self._rows if self.hears(now) else CHUNK
+
+    def hears(self, now: float) -> bool:
+        """Whether somebody pays one by one."""
+        return now - self._heard < _RECENT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

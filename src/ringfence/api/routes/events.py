@@ -10,6 +10,7 @@ from ringfence.api.hot.outcomes import is_large
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.http.problems import TYPE, Refusal, traced
 from ringfence.api.services import EventServices, services_of
+from ringfence.api.streaming.stream_places import owner_of
 
 router = APIRouter()
 
@@ -45,9 +46,9 @@ async def take_event(request: Request) -> Response:
     prepared = None
     if is_large((body,)):
         prepared = await services.pools.payments.run(services.aside, (body,), services.clock.now_ms())
-    trace = request.scope.get("ringfence.trace")
+    trace, caller = request.scope.get("ringfence.trace"), owner_of(request.scope)
     (result,) = await services.decider.ask(
-        (body,), "http", wants_decisions=False, prepared=prepared, trace=trace
+        (body,), "http", caller=caller, wants_decisions=False, prepared=prepared, trace=trace
     )
     if result.status < 400:
         return Response(result.body, result.status, media_type="application/json")
