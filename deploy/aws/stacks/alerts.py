@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -25,6 +25,7 @@ class Alerts(Construct):
         self.operations = self._topic("Operations", "Alarms of the installation")
         for service in services[1:]:
             self.operations.grant_publish(iam.ServicePrincipal(service))
+        CfnOutput(Stack.of(self), "Operations", value=self.operations.topic_arn)
         self.undelivered = sqs.Queue(
             self,
             "Undelivered",

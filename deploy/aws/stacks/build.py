@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secrets
 
 from stacks.alerts import Alerts
+from stacks.backups import Held, Replicated
 from stacks.common import (
     acknowledge,
     allow,
@@ -28,17 +29,37 @@ from stacks.scale import Scale
 from stacks.service import Service
 from stacks.store import PORT, Audit, Store
 from stacks.streams import Streams
-from stacks.wanted import allow_wanted
+from stacks.wanted import allow_wanted, fan_out
 from stacks.watch import Watch, tag
 
 
 def build(app: App, *, owner: str = "fraud-team", environment: str = "production") -> list[Stack]:
     """All stacks of both profiles; `cdk deploy` takes those that you name."""
-    stacks = [_small(app), *_large(app)]
-    for stack in stacks:
-        profile = SMALL if stack.stack_name == "RingfenceSmall" else LARGE
-        tag(stack, profile, owner, environment)
-    return stacks
+    found = {SMALL.name: [_small(app)], LARGE.name: _large(app), "any": _of_two_regions(app)}
+    for profile, stacks in found.items():
+        for stack in stacks:
+            tag(stack, profile, owner, environment)
+    return [stack for stacks in found.values() for stack in stacks]
+
+
+def _of_two_regions(app: App) -> list[Stack]:
+    """For either profile: backups here and copies in a second region, by CloudFormation alone."""
+    made = {
+        name: Stack(
+            app,
+            f"Ringfence{name}",
+            description=f"Ringfence: {about}",
+            synthesizer=BootstraplessSynthesizer(),
+            termination_protection=True,
+        )
+        for name, about in (
+            ("Standby", "copies of backups, for the second region"),
+            ("Backups", "backups, and their way to the second region"),
+        )
+    }
+    Held(made["Standby"], "Backups", LARGE.log_days)
+    Replicated(made["Backups"], LARGE.log_days)
+    return list(made.values())
 
 
 def _small(app: App) -> Stack:
@@ -153,6 +174,7 @@ def _large_service(
     use_key(role, streams.key, write=True)
     _send_alerts(role, alerts)
     allow_wanted(service.task, network, private=LARGE.private)
+    fan_out(role, "PaymentsConsumer", "the stream of payments", streams.payments.stream_arn)
     for name in ("Landing7141C7BFArn9A8B3447", "Models7414EF8FArn0A92314F"):
         acknowledge(
             role,

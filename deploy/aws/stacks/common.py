@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 NAMESPACE = "Ringfence"
 IMAGE = r"^[a-z0-9][a-zA-Z0-9._/-]*(:[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})$"
 """What a parameter that names an image may be: with its tag or digest."""
+BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+"""The name of a bucket."""
+KEY_ID = r"(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+"""The id of a key of KMS."""
 
 
 def key(scope: Construct, name: str, purpose: str, services: Sequence[str] = ()) -> kms.Key:
@@ -92,7 +96,8 @@ def acknowledge(scope: Construct, rule: str, reason: str) -> None:
     Validations.of(scope).acknowledge(Acknowledgment(id=rule, reason=reason))
 
 
-_READ_STREAM = ("DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards", "SubscribeToShard")
+READ_STREAM = ("DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
+"""Actions of Kinesis with which a stream is polled."""
 _WRITE_STREAM = ("DescribeStreamSummary", "ListShards", "PutRecord", "PutRecords")
 
 
@@ -117,7 +122,7 @@ def use_bucket(role: iam.Role, held: s3.Bucket, prefix: str = "", *, write: bool
 
 def read_stream(role: iam.IRole, stream: kinesis.IStream) -> None:
     """Let a role read a stream."""
-    allow(role, "kinesis", _READ_STREAM, stream.stream_arn)
+    allow(role, "kinesis", READ_STREAM, stream.stream_arn)
 
 
 def write_stream(role: iam.IRole, stream: kinesis.IStream) -> None:

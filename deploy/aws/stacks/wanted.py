@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aws_cdk import CfnCondition, CfnParameter, Fn, Stack
+from aws_cdk import CfnCondition, CfnParameter, CfnRule, CfnRuleAssertion, Fn, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
 
-from stacks.common import acknowledge
+from stacks.common import BUCKET, READ_STREAM, acknowledge
 
 if TYPE_CHECKING:
     from aws_cdk import aws_ecs as ecs
@@ -20,9 +21,11 @@ _ELSEWHERE = _ARN + r"(sns|sqs|events):[a-z0-9-]+:\d{12}:[\w./-]+"
 _ORIGIN = _ARN + r"sms-voice:[a-z0-9-]+:\d{12}:(phone-number|pool|sender-id)/[\w/-]+"
 _IDENTITY = r"[\w.+-]+(@[\w.-]+)?"
 _TABLE = r"[\w.-]{3,255}"
-_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_STREAM = r"[\w.-]{1,128}"
 _READ_CHANGES = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
 _LEASE = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
+_READ_FILES = ["s3:GetObject", "s3:ListBucket"]
+_FAN_OUT = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"]
 _ENDPOINT_OF_CHANGES = "AWS_ENDPOINT_URL_DYNAMODB_STREAMS"
 
 
@@ -60,7 +63,7 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
         stack, "ReadTable", _TABLE, "Table of DynamoDB whose stream of changes is read", "the name of a table"
     )
     bucket = _wanted(
-        stack, "ReadBucket", _BUCKET, "Bucket of S3 whose files are read as they come", "the name of a bucket"
+        stack, "ReadBucket", BUCKET, "Bucket of S3 whose files are read as they come", "the name of a bucket"
     )
     identity, changes = (
         stack.format_arn(service=service, resource=resource, resource_name=name)
@@ -75,7 +78,24 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
     _allow(role, sms, ["sms-voice:SendTextMessage"], sms.parameter.value_as_string)
     _allow(role, table, _READ_CHANGES, changes)
     here = stack.format_arn(service="s3", region="", account="", resource=bucket.parameter.value_as_string)
-    _allow(role, bucket, ["s3:GetObject", "s3:ListBucket"], here, f"{here}/*")
+    _allow(role, bucket, _READ_FILES, here, f"{here}/*")
+    stream = _wanted(stack, "ReadStream", _STREAM, "Stream of Kinesis that is read", "the name of a stream")
+    there = stack.format_arn(
+        service="kinesis", resource="stream", resource_name=stream.parameter.value_as_string
+    )
+    _allow(role, stream, [f"kinesis:{action}" for action in READ_STREAM], there)
+    consumer = fan_out(role, "ReadConsumer", "ReadStream", there)
+    CfnRule(
+        stack,
+        "ConsumerHasStream",
+        rule_condition=Fn.condition_not(Fn.condition_equals(consumer.parameter, "")),
+        assertions=[
+            CfnRuleAssertion(
+                assert_=Fn.condition_not(Fn.condition_equals(stream.parameter, "")),
+                assert_description="ReadConsumer is registered with ReadStream: name that, too",
+            )
+        ],
+    )
     if private:
         leases = _wanted(
             stack,
@@ -95,6 +115,29 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
         name = Fn.select(1, Fn.split(":", Fn.select(0, way.vpc_endpoint_dns_entries)))
         url = Fn.condition_if(table.condition.logical_id, f"https://{name}", "").to_string()
         task.default_container.add_environment(_ENDPOINT_OF_CHANGES, url)
+
+
+def fan_out(role: iam.IRole, parameter: str, of: str, stream: str) -> Wanted:
+    """A consumer of enhanced fan-out that a parameter names, registered with a stream, and its rights."""
+    stack = Stack.of(role)
+    wanted = _wanted(
+        stack,
+        parameter,
+        _STREAM,
+        f"Consumer of enhanced fan-out to register with {of}",
+        "the name of a consumer",
+    )
+    made = kinesis.CfnStreamConsumer(
+        stack,
+        f"{parameter}Made",
+        consumer_name=wanted.parameter.value_as_string,
+        stream_arn=stream,
+    )
+    made.cfn_options.condition = wanted.condition
+    # It looks at the parameter's empty default, with which there is no consumer.
+    made.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W1032"]}})
+    _allow(role, wanted, _FAN_OUT, stream, made.attr_consumer_arn)
+    return wanted
 
 
 def _wanted(stack: Stack, name: str, pattern: str, description: str, of: str) -> Wanted:
@@ -139,7 +182,7 @@ def _allow(role: iam.IRole, wanted: Wanted, actions: list[str], *resources: str)
             "table/<ReadTable>/stream/*]",
             "A stream is named by when it was made, and made again when its view changes.",
         )
-    if len(resources) > 1:
+    if actions is _READ_FILES:
         acknowledge(
             policy,
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::<ReadBucket>/*]",

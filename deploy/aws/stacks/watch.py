@@ -39,11 +39,11 @@ class Watch(Construct):
         """CPU 80 %, memory 80 %, errors, p99, no healthy task, and how far followers are behind."""
         cpu = service.service.metric_cpu_utilization()
         memory = service.service.metric_memory_utilization()
-        p99 = service.target.metrics.target_response_time(statistic="p99")
-        errors = service.target.metrics.http_code_target(elb.HttpCodeTarget.TARGET_5XX_COUNT, statistic="Sum")
+        p99 = _of_target(service, "TargetResponseTime", "p99")
+        errors = _of_target(service, "HTTPCode_Target_5XX_Count", "Sum")
         refused = service.balancer.metrics.http_code_elb(elb.HttpCodeElb.ELB_5XX_COUNT, statistic="Sum")
-        asked = service.target.metrics.request_count(statistic="Sum")
-        healthy = service.target.metrics.healthy_host_count(statistic="Minimum")
+        asked = _of_target(service, "RequestCount", "Sum")
+        healthy = _of_target(service, "HealthyHostCount", "Minimum")
         rate = watch.MathExpression(
             expression="100 * (FILL(e, 0) + FILL(r, 0)) / FILL(a, 1)",
             using_metrics={"e": errors, "r": refused, "a": asked},
@@ -159,13 +159,39 @@ class Watch(Construct):
         )
 
 
-def tag(stack: Stack, profile: Profile, owner: str, environment: str) -> None:
-    """Owner, environment and cost on everything that can be tagged."""
+def _of_target(service: Service, name: str, statistic: str) -> watch.Metric:
+    """Of the task behind the balancer. CDK's own metrics spell the balancer's name out of its listener's."""
+    return watch.Metric(
+        namespace="AWS/ApplicationELB",
+        metric_name=name,
+        statistic=statistic,
+        dimensions_map={
+            "LoadBalancer": service.balancer.load_balancer_full_name,
+            "TargetGroup": service.target.target_group_full_name,
+        },
+    )
+
+
+_WITHOUT_PRICE = [
+    f"AWS::{kind}"
+    for kind in (
+        "EC2::InternetGateway",
+        "EC2::RouteTable",
+        "EC2::SecurityGroup",
+        "EC2::Subnet",
+        "EC2::VPC",
+        "IAM::Role",
+    )
+]
+
+
+def tag(stack: Stack, profile: str, owner: str, environment: str) -> None:
+    """Owner, environment and cost on everything that has a price: a template has no room for more."""
     for name, value in {
         "application": "ringfence",
-        "profile": profile.name,
+        "profile": profile,
         "owner": owner,
         "environment": environment,
         "cost-center": f"ringfence-{environment}",
     }.items():
-        Tags.of(stack).add(name, value)
+        Tags.of(stack).add(name, value, exclude_resource_types=_WITHOUT_PRICE)

@@ -110,8 +110,18 @@ NAMED = {
     "SmsOrigin": {"sms-voice:SendTextMessage"},
     "ReadTable": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
     "ReadBucket": {"s3:GetObject", "s3:ListBucket"},
+    "ReadStream": {
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+    },
+    "ReadConsumer": {"kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"},
 }
-SHARED = {"LeaseTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"}}  # of several nodes
+SHARED = {
+    "LeaseTable": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+    "PaymentsConsumer": NAMED["ReadConsumer"],
+}
 
 
 def test_the_task_may_send_to_and_read_what_the_user_names_and_nothing_else(stacks):
@@ -129,6 +139,29 @@ def test_the_task_may_send_to_and_read_what_the_user_names_and_nothing_else(stac
             assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
             (role,) = policy["Properties"]["Roles"]
             assert "TaskRole" in role["Ref"]
+
+
+def test_a_consumer_is_registered_with_its_stream_and_its_rights_are_those_of_both(stacks):
+    """AWS asks for the stream and for the consumer, whose ARN ends with when it was registered."""
+    of_streams = {
+        "ReadConsumer": ["RingfenceSmall", "RingfenceService"],
+        "PaymentsConsumer": ["RingfenceService"],
+    }
+    for parameter, names in of_streams.items():
+        for name in names:
+            resources = stacks[name]["Resources"]
+            made = resources[f"{parameter}Made"]
+            assert made["Type"] == "AWS::Kinesis::StreamConsumer"
+            assert made["Condition"] == resources[f"May{parameter}"]["Condition"] == f"HasMay{parameter}"
+            assert made["Properties"]["ConsumerName"] == {"Ref": parameter}
+            (statement,) = resources[f"May{parameter}"]["Properties"]["PolicyDocument"]["Statement"]
+            consumer = {"Fn::GetAtt": [f"{parameter}Made", "ConsumerARN"]}
+            assert statement["Resource"] == [made["Properties"]["StreamARN"], consumer]
+    for name in of_streams["ReadConsumer"]:  # without its stream there is nothing to register it with
+        rule = stacks[name]["Rules"]["ConsumerHasStream"]
+        assert rule["RuleCondition"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ReadConsumer"}, ""]}]}
+        ((assertion,),) = [rule["Assertions"]]
+        assert assertion["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ReadStream"}, ""]}]}
 
 
 def test_private_subnets_lead_to_what_the_user_names_and_public_ones_need_no_endpoint(stacks):
@@ -167,6 +200,7 @@ IMAGES = (
     ["ringfence", "http://x:1", ""],
 )
 REPOSITORIES = (["ringfence", "team/ringfence"], ["", "Ringfence", "ringfence:0.1.0", "*", "a/"])
+CONSUMERS = (["", "ringfence"], ["*", "a:1", "a/b", "x" * 129])
 VALUES = {
     "Image": IMAGES,
     "ModelImage": IMAGES,
@@ -181,7 +215,14 @@ VALUES = {
     "SmsOrigin": (["", ARN.format("sms-voice", "pool/pool-1")], ["*", "+491701234567", ARN.format("sns", "x")]),
     "ReadTable": (["", "user_demographic"], ["*", "a", "table/x", "users/stream/*"]),
     "ReadBucket": (["", "lake", "bank.lake-1"], ["*", "a", "Lake", "lake/people", "s3://lake", "lake-"]),
+    "ReadStream": (["", "payments"], ["*", "stream/payments", "a b", "x" * 129]),
+    "ReadConsumer": CONSUMERS,
+    "PaymentsConsumer": CONSUMERS,
     "LeaseTable": (["", "leases"], ["*", "a", "table/leases"]),
+    "StandbyRegion": (["eu-west-1", "us-gov-east-1"], ["", "eu-west", "Ireland", "*"]),
+    "StandbyBucket": (["ringfence-standby-1"], ["", "*", "s3://lake", "lake/people"]),
+    "StandbyKey": (["1234abcd-12ab-34cd-56ef-1234567890ab"], ["", "*", ARN.format("kms", "key/1"), "alias/x"]),
+    "Operations": ([ARN.format("sns", "Operations-1")], ["", "*", ARN.format("sqs", "q"), "Operations"]),
     "ModelData": (["models/model.tar.gz"], ["", "model.zip", "a b.tar.gz"]),
 }  # fmt: skip
 
