@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PLAIN: Final = {"accept-encoding": "identity"}
 """Asks for an answer that is not compressed: one of 1.5 MB may unfold to 5 GB."""
@@ -20,11 +23,16 @@ class AnswerError(Exception):
     """An answer that is none."""
 
 
-async def ask(http: httpx.AsyncClient, request: httpx.Request, most_bytes: int) -> tuple[int, bytes]:
-    """Status and body, which is left unread but for 200; `AnswerError` or `httpx.HTTPError`."""
+async def ask(
+    http: httpx.AsyncClient, request: httpx.Request, most_bytes: int, also: Collection[int] = ()
+) -> tuple[int, bytes]:
+    """Status and body, which is left unread but for 200 and what `also` names; or raises.
+
+    `AnswerError` where it is too long or compressed, `httpx.HTTPError` where none comes.
+    """
     answer = await http.send(request, stream=True, follow_redirects=False)
     try:
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != httpx.codes.OK and answer.status_code not in also:
             return answer.status_code, b""
         if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise AnswerError("it answers compressed, which it was asked not to do")

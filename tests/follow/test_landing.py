@@ -112,7 +112,7 @@ class TestOnS3(FollowerExam):
         follower, mend = place.follower(), None
         mend = place.damage()
         place.fill(3)
-        with pytest.raises(StoreError, match="See that the bucket exists"):
+        with pytest.raises(StoreError, match=r"NoSuchBucket.*look at its name and region"):
             catch_up(place.log, place.follower(), all_of_it=True)
         mend()
         catch_up(place.log, follower, all_of_it=True)

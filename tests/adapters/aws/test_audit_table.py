@@ -188,7 +188,7 @@ def test_an_emulators_endpoint_in_a_task_on_aws_is_refused(client, monkeypatch):
     for begin in (
         lambda: aws_client("dynamodb"),
         lambda: open_place("s3://bucket/lake"),
-        lambda: SageMakerSigner("eu-central-1"),
+        lambda: SageMakerSigner("eu-central-1", "https://runtime.sagemaker.eu-central-1.amazonaws.com"),
     ):
         with pytest.raises(InputError, match="AWS_ENDPOINT_URL"):
             begin()

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
 from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from ringfence.adapters.emulator_address import refuse_emulator
+from ringfence.adapters.aws_refusals import remedy_of, words_of
+from ringfence.adapters.emulator_address import named_endpoint, refuse_emulator, refuse_role_elsewhere
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -23,20 +30,6 @@ SECONDS: Final = 10.0
 """For each part of an answer. The library's own is a minute."""
 
 _LOADER: Final = create_loader()  # keeps the descriptions of services, which take long to read
-_REMEDIES: Final = {
-    "ResourceNotFoundException": "look at its name and region, or make it",
-    "AccessDeniedException": "allow the action to the role that runs this",
-    "AuthorizationError": "allow the action to the role that runs this",
-    "AccessDenied": "allow the action to the role that runs this",
-    "UnrecognizedClientException": "the credentials are not valid in this region",
-    "InvalidSignatureException": "the credentials are not valid, or the clock is wrong",
-    "ExpiredTokenException": "sign in again",
-    "NotFound": "look at its name and region, or make it",
-    "NotFoundException": "look at its name and region, or make it",
-    "AWS.SimpleQueueService.NonExistentQueue": "look at its name and region, or make it",
-    "QueueDoesNotExist": "look at its name and region, or make it",
-    "ValidationException": "AWS does not take this; a table's keys are account_id and transaction_id",
-}
 
 
 def aws_client(
@@ -57,7 +50,7 @@ def aws_client(
         seconds: how long each part of an answer may take.
 
     Raises:
-        InputError: where no region is set, or an emulator's endpoint is left in a task on AWS.
+        InputError: where no region is set, or an emulator's endpoint is left where a role signs in.
     """
     refuse_emulator()
     config = Config(
@@ -73,9 +66,10 @@ def aws_client(
         session = boto3.session.Session(
             botocore_session=ours, region_name=region or os.environ.get("AWS_REGION")
         )
+        _look_at(session.region_name)
+        if endpoint is None:
+            _look_whom_a_role_signs_for(ours)
         return session.client(service, config=config, endpoint_url=endpoint)
-    except NoRegionError as error:
-        raise InputError("no region is set: set AWS_REGION, such as eu-central-1") from error
     except (BotoCoreError, ValueError) as error:
         raise InputError(f"AWS cannot be asked: {error}") from error
 
@@ -90,9 +84,35 @@ def explained(what: str) -> Iterator[None]:
             f"{what}: AWS finds no credentials. Give the task a role, or sign in (aws sso login)"
         ) from error
     except ClientError as error:
-        told = error.response.get("Error", {})
-        code, message = told.get("Code", "error"), told.get("Message", "")
-        remedy = _REMEDIES.get(code, "try again")
-        raise StoreError(f"{what}: {error.operation_name} fails with {code} ({message}): {remedy}") from error
+        raise StoreError(f"{what}: {refusal_of(error)}") from error
+    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        said = f"AWS does not answer ({words_of(str(error))})"
+        raise StoreError(f"{what}: {said}: look at the region in it, and at the network") from error
     except (BotoCoreError, ResponseParserError) as error:
-        raise StoreError(f"{what}: AWS does not answer ({error})") from error
+        raise StoreError(f"{what}: AWS does not answer ({words_of(str(error))}): try again") from error
+
+
+def refusal_of(error: ClientError) -> str:
+    """The action that failed, what AWS says, and the remedy."""
+    told, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    code, message = str(told.get("Code", "error")), str(told.get("Message", ""))
+    region = answer.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
+    remedy = remedy_of(code, int(answer.get("HTTPStatusCode", 0)), region)
+    return f"{error.operation_name} fails with {code} ({words_of(message)}): {remedy}"
+
+
+def _look_at(region: str | None) -> None:
+    """`InputError` where none is named: S3 would take one by itself."""
+    if region is None:
+        raise InputError("no region is set: set AWS_REGION, such as eu-central-1")
+
+
+def _look_whom_a_role_signs_for(ours: Session) -> None:
+    """`InputError` as of `refuse_role_elsewhere`. Credentials are looked for where an endpoint is named."""
+    profile = ours.get_scoped_config()
+    services = ours.full_config.get("services", {}).get(profile.get("services"), {})
+    told = [profile, *(one for one in services.values() if isinstance(one, dict))]
+    urls = [str(one["endpoint_url"]) for one in told if "endpoint_url" in one]
+    if urls or named_endpoint() is not None:
+        found = ours.get_credentials()
+        refuse_role_elsewhere(found.method if found is not None else "", urls)

@@ -10,8 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ringfence.adapters.emulator_address import refuse_emulator
+from ringfence.adapters.emulator_address import refuse_emulator, refuse_role_elsewhere
 from ringfence.adapters.landing.access import ZoneAccess
+from ringfence.adapters.landing.bucket_errors import explained_s3, refuse_wrong
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def open_place(address: str) -> Place:
     """A folder, or `s3://bucket/prefix`; `InputError` for an address of another kind.
 
     On S3 the usual environment counts: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
-    AWS_REGION, AWS_ENDPOINT_URL (refused in a task on AWS), or the role of the machine.
+    AWS_REGION, AWS_ENDPOINT_URL (refused where a role signs in), or the role of the machine.
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
@@ -66,6 +67,8 @@ def open_place(address: str) -> Place:
     if find_spec("obstore") is None:
         raise InputError("a landing zone on S3 needs one more library: pip install 'ringfence[landing]'")
     refuse_emulator()
+    if not os.environ.get("AWS_ACCESS_KEY_ID"):  # else the library asks for those of the machine's role
+        refuse_role_elsewhere("iam-role")
     return S3Place(address)
 
 
@@ -162,6 +165,7 @@ class S3Place:
 
         self.address = address
         self._sleep = sleep
+        refuse_wrong(address)
         endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
         self._store: Any = store.from_url(
             address.rstrip("/"), client_options={"allow_http": endpoint.startswith("http://")}
@@ -176,7 +180,7 @@ class S3Place:
         import obstore  # noqa: PLC0415 (an extra)
         from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
 
-        with self._explained():
+        with explained_s3(self.address, "s3:PutObject"):
             for attempt in range(_ATTEMPTS):
                 try:
                     obstore.put(self._store, name, content, mode="create", use_multipart=False)
@@ -192,7 +196,7 @@ class S3Place:
         """See `Place.read`."""
         import obstore  # noqa: PLC0415 (an extra)
 
-        with self._explained():
+        with explained_s3(self.address, "s3:GetObject"):
             try:
                 return bytes(obstore.get(self._store, name).bytes())
             except FileNotFoundError:  # obstore's NotFoundError is one
@@ -209,7 +213,7 @@ class S3Place:
     def _listed(self, folder: str, after: str) -> list[tuple[str, int]]:
         import obstore  # noqa: PLC0415 (an extra)
 
-        with self._explained():
+        with explained_s3(self.address, "s3:ListBucket"):
             found = obstore.list(self._store, prefix=folder, offset=after or None)
             return sorted(
                 (item["path"], item["size"]) for page in found for item in page if item["path"] > after
@@ -219,20 +223,7 @@ class S3Place:
         """See `Place.remove`."""
         import obstore  # noqa: PLC0415 (an extra)
 
-        with self._explained():
+        with explained_s3(self.address, "s3:DeleteObject"):
             wanted = list(names)
             if wanted:
                 obstore.delete(self._store, wanted)
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        from obstore.exceptions import BaseError  # noqa: PLC0415 (an extra)
-
-        try:
-            yield
-        except (BaseError, OSError) as error:
-            first = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-            raise StoreError(
-                f"the landing zone {self.address}: {first}. See that the bucket exists and that this machine "
-                "may list, get, put and delete in it; the log is safe"
-            ) from error

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from ringfence.adapters.remote.guards import CircuitBreaker, RetryBudget
-from ringfence.adapters.remote.signing import SageMakerSigner
+from ringfence.adapters.remote.signing import REFUSALS, SageMakerSigner, refusal
 from ringfence.errors import RingfenceError, ScorerError, StoreError
 from ringfence.fetching import PLAIN, AnswerError, ask
 from ringfence.ports.secrets import as_secret
@@ -68,7 +68,7 @@ class RemoteModel(Described):
         region, variant = self.endpoint.region, self.endpoint.variant
         if variant and not region:
             raise ScorerError(f"model {digest} names a variant, which only an endpoint of SageMaker has")
-        self._signer = SageMakerSigner(region, variant) if region else None
+        self._signer = SageMakerSigner(region, self.endpoint.url, variant) if region else None
         headers = PLAIN | {"content-type": "application/json"}
         self._key = as_secret(key) if key and self._signer is None else None
         limits = httpx.Limits(max_connections=4, max_keepalive_connections=4)
@@ -165,13 +165,14 @@ class RemoteModel(Described):
 
     async def _asked(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         request = self._http.build_request("POST", self.endpoint.url, content=body, headers=headers)
-        return await ask(self._http, request, _MOST_BYTES)
+        return await ask(self._http, request, _MOST_BYTES, REFUSALS if self._signer is not None else ())
 
     def _checked(self, status: int, answer: bytes, count: int) -> NDArray[np.float64]:
         if status in _TRIED_AGAIN:
             raise _AgainError(f"status {status}")
         if status != httpx.codes.OK:
-            raise ScorerError(f"{self.endpoint.url} answers with status {status}")
+            why = f": {refusal(status, answer)}" if self._signer is not None else ""
+            raise ScorerError(f"{self.endpoint.url} answers with status {status}{why}")
         try:
             said = msgspec.json.decode(answer, type=_Answer)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -5,25 +5,52 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Final
 
-from ringfence.adapters.emulator_address import refuse_emulator
+import msgspec
+
+from ringfence.adapters.aws_refusals import words_of
+from ringfence.adapters.emulator_address import is_on_aws, refuse_emulator
 from ringfence.errors import ScorerError
 
 _VARIANT: Final = "x-amzn-sagemaker-target-variant"
 _SIGNED: Final = ("authorization", "x-amz-date", "x-amz-security-token", _VARIANT)
+REFUSALS: Final = {
+    400: "look at the endpoint's name and region, and at the variant",
+    403: "allow sagemaker:InvokeEndpoint on it to the role that runs this, or sign in again",
+    424: "its container has failed: see its log",
+}
+"""What to do by status, where the answer says why."""
+
+
+class _Refusal(msgspec.Struct, rename="pascal"):
+    message: str = ""
+
+
+def refusal(status: int, answer: bytes) -> str:
+    """What SageMaker says of a call that it does not take, with action, resource and remedy."""
+    try:
+        said = words_of(msgspec.json.decode(answer, type=_Refusal).message)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = ""
+    return f"{said or 'no reason given'} ({REFUSALS.get(status, 'see the log of its container')})"
 
 
 class SageMakerSigner:
-    """Signs calls with the credentials of AWS's own environment and files, or the task's role.
+    """Signs calls of `url` with the credentials of AWS's own environment and files, or the task's role.
 
     `variant` is the one of the endpoint that has to answer; empty for whichever SageMaker chooses.
 
-    `ScorerError` where the library is missing, or nobody is signed in.
+    `ScorerError` where the library is missing, nobody is signed in, or an emulator's address is left.
     """
 
-    def __init__(self, region: str, variant: str = "") -> None:
+    def __init__(self, region: str, url: str, variant: str = "") -> None:
         if find_spec("boto3") is None:
             raise ScorerError("a SageMaker endpoint needs one more library: pip install 'ringfence[aws]'")
         refuse_emulator()
+        if is_on_aws() and not url.startswith("https://"):
+            raise ScorerError(
+                f"{url} is no endpoint of SageMaker, as for an emulator, in a task on AWS: "
+                "describe the real one with `ringfence models remote`"
+            )
         import boto3  # noqa: PLC0415 (an extra)
 
         self._region = region

@@ -16,7 +16,7 @@ from ringfence.errors import RingfenceError, ScorerError
 from ringfence.scoring.artifacts.models import RemoteScorer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from ringfence.features.spec import FeatureSpec
@@ -60,21 +60,28 @@ def _in_force(folder: Path) -> tuple[str, ...]:
         return in_force(store).models
 
 
-def _remote(scorer: RemoteScorer, bad: State) -> Iterator[Check]:
-    """Whether it is there, is the version that it should be, and how long its answers take."""
-    part, endpoint = f"model {scorer.digest}", scorer.endpoint
-    ping = f"{endpoint.url.rpartition('/')[0]}/ping"
+def _pinged(url: str, part: str, bad: State) -> Generator[Check, None, bool]:
+    """Whether the service says that it is there; `bad` checks say why not."""
+    ping = f"{url.rpartition('/')[0]}/ping"
     try:
         answer = httpx.get(ping, timeout=_PATIENCE_SECONDS)
     except httpx.HTTPError as error:
         said = f"{ping} cannot be reached ({type(error).__name__})"
-        yield Check(
-            part, bad, said, "Start it (`ringfence model serve`), or check its address and the network."
-        )
-        return
+        remedy = "Start it (`ringfence model serve`), or check its address and the network."
+        yield Check(part, bad, said, remedy)
+        return False
     yield from skew(part, answer)
     if answer.status_code != 200:
         yield Check(part, bad, f"{ping} answers {answer.status_code}", "See what its log says.")
+        return False
+    return True
+
+
+def _remote(scorer: RemoteScorer, bad: State) -> Iterator[Check]:
+    """Whether it is there, is the version that it should be, and how long its answers take."""
+    part, endpoint = f"model {scorer.digest}", scorer.endpoint
+    # SageMaker asks its containers itself, and lets nobody else ask.
+    if not endpoint.region and not (yield from _pinged(endpoint.url, part, bad)):
         return
     row = np.zeros((1, len(scorer.inputs)))
     taken = []
