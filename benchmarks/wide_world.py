@@ -45,7 +45,7 @@ def invented(payments: int = 500_000, columns: int = 120, seed: int = 7) -> pa.T
     rng = np.random.default_rng(seed)
     buyers = _buyers(rng, max(payments // 5, 20))
     who = np.minimum((len(buyers.card) * rng.beta(0.8, 1.6, payments)).astype(int), len(buyers.card) - 1)
-    day = rng.uniform(0, DAYS, payments) ** 0.97
+    day = DAYS * rng.random(payments) ** 0.97
     stolen = rng.random(payments) < 0.10  # what is paid with stolen cards comes in bursts
     thieves = np.flatnonzero(buyers.stolen_day < DAYS)
     if len(thieves):

@@ -7,6 +7,7 @@ import pytest
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.durations import DAY_MS
+from ringfence.learning.earlier_rates import SeenPayments, gained, known_before, rated, share_known
 from ringfence.learning.key_choice import proposed
 
 SIZE, CLIENTS, DELAY_MS = 16_000, 1600, 5 * DAY_MS
@@ -50,3 +51,31 @@ def pairs():
 
 def test_a_field_in_which_payments_of_a_payer_agree_is_tried_beside_the_payer(pairs):
     assert set(pairs[0]) in ({"card_id", "attributes.region"}, {"card_id", "attributes.zone"})
+
+
+def test_what_is_known_of_a_value_is_counted_as_of_each_payment():
+    rng = np.random.default_rng(3)
+    time_ms = np.sort(rng.integers(0, 150, 400)) * DAY_MS  # with ties
+    codes, fraud = rng.integers(-2, 3, 400), rng.random(400) < 0.2
+    seen = SeenPayments(time_ms, fraud, {}, frozenset(), DELAY_MS)
+    known = known_before(seen, codes)
+    assert len(seen.judged) == 240
+    assert seen.weight.sum() == 240
+    for place, row in enumerate(seen.judged):
+        before = (codes == codes[row]) & (time_ms <= time_ms[row] - DELAY_MS)
+        lately = [before & (time_ms > time_ms[row] - DELAY_MS - days * DAY_MS) for days in (60, 14)]
+        expected = [(rows.sum(), fraud[rows].sum()) for rows in (before, *lately)]
+        assert [(count[place], told[place]) for count, told in (known.ever, *known.lately)] == expected
+
+
+def test_a_risk_that_lasts_for_weeks_only_is_worth_a_rate():
+    """Each value is risky for 30 of 180 days; over all of the past, all values are alike."""
+    rng = np.random.default_rng(4)
+    time_ms = np.sort(rng.integers(0, 180 * DAY_MS, 30_000))
+    codes = rng.integers(1, 30, len(time_ms))
+    risky = (time_ms // (30 * DAY_MS)) % 6 == codes % 6
+    seen = SeenPayments(time_ms, rng.random(len(time_ms)) < 0.02 + 0.2 * risky, {}, frozenset(), DELAY_MS)
+    prior = share_known(seen)
+    assert gained(seen, rated(seen, known_before(seen, codes), prior), prior) > 50
+    noise = known_before(seen, rng.integers(1, 30, len(time_ms)))
+    assert gained(seen, rated(seen, noise, prior), prior) < 2

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.errors import InputError
@@ -195,3 +196,15 @@ def test_a_value_that_single_precision_rounds_stays_in_its_bin():
     for kept in (exact.astype(np.float32), exact):
         assert Spread.of(kept).index(exact) == 0
         assert Spread.of(kept).index(exact.astype(np.float32)) == 0
+
+
+def test_a_search_keeps_the_boosters_that_were_best_on_their_windows(data):
+    learned, _ = train_and_test(data, None, data.maturity_ms)
+    folds = prequential(data, learned, data.maturity_ms)[-2:]
+    ticks = iter(range(10_000))
+    found = search(data, folds, data.names, 0.5, lambda *_: None, stopwatch=lambda: float(next(ticks)))
+    worths = []
+    for booster, fold in zip(found.boosters, folds, strict=True):
+        told, fraud = booster.predict(data.matrix(fold.judge.rows, data.names)), fold.judge.fraud
+        worths.append(average_precision_score(fraud, told) + roc_auc_score(fraud, told))
+    assert np.mean(worths) == pytest.approx(found.worth, abs=1e-3)

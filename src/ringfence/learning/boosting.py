@@ -38,6 +38,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 _FRAUDS_PER_TREE: Final = 20
 _FEWEST_TREES, _MOST_TREES = 100, 900
 _LEAVES: Final = ((10_000, 127), (5_000, 63))  # from so many frauds on
+_MORE_THAN_FIRST: Final = 3  # times the trees of `defaults_for` that a search has to have time for
 _PATIENCE: Final = 40  # trees without a better later window, after which a fit has had enough
 _FASTEST: Final = 0.2  # learning rate of a fit that has little time
 
@@ -45,7 +46,7 @@ _BINS: Final = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
 _GOOD_IN_SEARCH: Final = 60_000
 GOOD_IN_FIT: Final = 400_000
 GOOD_IN_QUICK_FIT: Final = 15_000
-_GOOD_PER_FRAUD: Final = 20
+_GOOD_PER_FRAUD, _GOOD_PER_FRAUD_IN_SEARCH = 20, 8
 _LEAST_GOOD_IN_FIT: Final = 100_000
 USUAL_SECONDS: Final = 240.0
 """What a training is given where nobody says more: `good_for`."""
@@ -71,12 +72,14 @@ class Searched:
 
     Attributes:
         thinned: good payments that the greatest of its windows had and that it looked at, None for all.
+        boosters: of the best, one for each fold, as many trees as were best on its later window.
     """
 
     parameters: dict[str, Any]
     worth: float
     trials: int
     thinned: tuple[int, int] | None = None
+    boosters: tuple[Any, ...] = ()
 
 
 def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = GOOD_IN_FIT) -> Sample:
@@ -125,14 +128,17 @@ def good_for(frauds: int, seconds: float) -> int:
     return int(np.clip(wanted, _LEAST_GOOD_IN_FIT, GOOD_IN_FIT))
 
 
-def good_in_search(seconds: float) -> int:
+def good_in_search(seconds: float, frauds: int = 0) -> int:
     """How many good payments of a window a search of so long looks at; all its frauds, always.
 
-    >>> good_in_search(45), good_in_search(450), good_in_search(3600)
-    (60000, 197368, 400000)
+    Beside many frauds a few good payments are learned by heart, and fewer trees seem enough than are.
+
+    >>> good_in_search(45), good_in_search(450), good_in_search(3600), good_in_search(45, 15_000)
+    (60000, 197368, 400000, 120000)
     """
     usual = 0.19 * USUAL_SECONDS
-    return int(np.clip(_GOOD_IN_SEARCH * seconds / (3 * usual), _GOOD_IN_SEARCH, GOOD_IN_FIT))
+    wanted = max(_GOOD_IN_SEARCH * seconds / (3 * usual), _GOOD_PER_FRAUD_IN_SEARCH * frauds)
+    return int(np.clip(wanted, _GOOD_IN_SEARCH, GOOD_IN_FIT))
 
 
 @dataclass(frozen=True)
@@ -253,6 +259,7 @@ def watched(
     settings = _settings(parameters) | {"seed": seed, "metric": ["average_precision", "auc"]}
     trees = int(parameters["trees"])
     found.booster = library.train(settings, learned, trees, valid_sets=[window], callbacks=[look])
+    found.booster.best_iteration = found.trees
     return found
 
 
@@ -276,20 +283,26 @@ def search(
 ) -> Searched:
     """Parameters of the highest mean worth over prequential folds, until `seconds` are over.
 
-    How many trees a trial grows is told by the later windows: as many as make it better. `tell` hears of the
+    How many trees a trial grows is told by the later windows: as many as make it better. Where there is no
+    time for so many they learn faster, and what is found is told for the slower ones. `tell` hears of the
     share of the time that is over and of the best so far. The defaults are tried first, and at least they
     are; a trial that is not done in time counts for nothing.
     """
     import optuna  # noqa: PLC0415 (an optional extra)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    most = good_in_search(seconds)
+    frauds = max(int(fold.train.fraud.sum()) for fold in folds)
+    most, first = good_in_search(seconds, frauds), defaults_for(frauds)
+    stopwatch = stopwatch or Worked()
+    begin = stopwatch()
     tables = [table_of(sample(data, fold.train, names, most)) for fold in folds]
     judged = [sample(data, fold.judge, names, most) for fold in folds]
     good = max(int((~one.fraud).sum()) for fold in folds for one in (fold.train, fold.judge))
-    stopwatch = stopwatch or Worked()
-    begin = stopwatch()
-    first = defaults_for(max(int(fold.train.fraud.sum()) for fold in folds))
+    started = stopwatch()
+    _grown(tables[-1], first | {"trees": _PROBE}, seed)
+    expected = min(_MORE_THAN_FIRST * first["trees"], _MOST_TREES) * (stopwatch() - started) / _PROBE
+    hurry = max(expected * len(folds) / max(seconds - (stopwatch() - begin), seconds / 2), 1.0)
+    best: dict[str, Any] = {"worth": -1.0}
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
@@ -303,14 +316,20 @@ def search(
                 raise optuna.TrialPruned
 
         parameters = _suggest(trial, int(first["num_leaves"])) | {"trees": _MOST_TREES}
+        rate = parameters["learning_rate"]
+        quick = parameters | {"learning_rate": min(rate * hurry, max(_FASTEST, rate))}
         found = []
         for number, (table, later) in enumerate(zip(tables, judged, strict=True)):
-            found.append(watched(table, later, parameters, seed, in_time))
+            found.append(watched(table, later, quick, seed, in_time))
             trial.report(float(np.mean([one.worth for one in found])), number)
             if trial.should_prune():
                 raise optuna.TrialPruned
-        trial.set_user_attr("trees", max(round(float(np.mean([one.trees for one in found]))), _PROBE))
-        return float(np.mean([one.worth for one in found]))
+        trees = round(float(np.mean([one.trees for one in found])) * quick["learning_rate"] / rate)
+        trial.set_user_attr("trees", int(np.clip(trees, _PROBE, _MOST_TREES)))
+        worth = float(np.mean([one.worth for one in found]))
+        if worth > best["worth"]:
+            best.update(worth=worth, boosters=tuple(one.booster for one in found))
+        return worth
 
     def hear(study: Any, _trial: Any) -> None:
         spent = stopwatch() - begin
@@ -322,7 +341,8 @@ def search(
     trees = study.best_trial.user_attrs["trees"]
     done = sum(one.value is not None for one in study.trials)
     thinned = (good, most) if good > most else None
-    return Searched(DEFAULTS | study.best_params | {"trees": trees}, float(study.best_value), done, thinned)
+    parameters = DEFAULTS | study.best_params | {"trees": trees}
+    return Searched(parameters, float(study.best_value), done, thinned, best["boosters"])
 
 
 def _suggest(trial: Any, leaves: int) -> dict[str, Any]:

@@ -8,7 +8,6 @@ here is measured by the engine, and a model may still leave it out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +15,15 @@ import numpy as np
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS, ID_FIELDS, START_DAY_PREFIX
 from ringfence.features.durations import DAY_MS, HOUR_MS
 from ringfence.learning.ages import ages
-from ringfence.learning.earlier_rates import SeenPayments, gained, is_repeated, payer_of, rated, share_known
+from ringfence.learning.earlier_rates import (
+    SeenPayments,
+    gained,
+    is_repeated,
+    known_before,
+    payer_of,
+    rated,
+    share_known,
+)
 from ringfence.learning.history import NEVER, Labels
 from ringfence.learning.pair_choice import WORTH, chosen_pairs
 
@@ -35,8 +42,6 @@ _FEW_KINDS: Final = 64  # of a number: trees tell so few values apart by themsel
 _LOOKED_AT: Final = 0.6  # share of a history; its last fifth is the test, unless somebody says otherwise
 _MOST_ROWS: Final = 250_000
 _LEAST_FRAUDS: Final = 20
-_WINDOWS: Final = 3
-_FIRST_SHARE: Final = 0.4
 _SPELL: Final = 3  # frauds that follow each other at one place
 _NO_IDS: Final = frozenset({"transaction_id", "event_id", "original_id", "currency"})
 
@@ -74,7 +79,7 @@ def proposed(
     if seen is None:
         return Keys()
     prior = share_known(seen)
-    alone = {name: rated(seen, codes, prior) for name, codes in seen.codes.items()}
+    alone = {name: rated(seen, known_before(seen, codes), prior) for name, codes in seen.codes.items()}
     worth = {name: gained(seen, rate, prior) for name, rate in alone.items()}
     order = sorted(worth, key=lambda name: -worth[name])
     fields = tuple(
@@ -153,6 +158,7 @@ def _seen(
     ids = np.concatenate([one.hashes("transaction_id", seed) for one in batches])
     last_ms = min(int(time_ms.max()), before_ms or NEVER)
     mature = np.flatnonzero(time_ms <= last_ms - delay_ms)[-_MOST_ROWS:]
+    mature = mature[np.argsort(time_ms[mature], kind="stable")]
     fraud = _frauds(labels, ids, before_ms or NEVER)[mature]
     if fraud.sum() < _LEAST_FRAUDS or fraud.all():
         return None
@@ -168,7 +174,7 @@ def _seen(
     times = time_ms[mature]
     for name in _ages(batches, codes, times, mature, without):
         codes[name] = np.concatenate([one.hashes(name, seed) for one in batches])[mature]
-    return SeenPayments(times, fraud, codes, frozenset(texts), _later(times, fraud, delay_ms))
+    return SeenPayments(times, fraud, codes, frozenset(texts), delay_ms)
 
 
 def _ages(
@@ -204,20 +210,6 @@ def _codes(batches: Sequence[EventBatch], name: str, seed: int) -> Codes:
             return np.zeros(sum(len(each) for each in batches), np.int64)
         found.append(one.hashes(name, seed))
     return np.concatenate(found)
-
-
-def _later(
-    times: NDArray[np.int64], fraud: NDArray[np.bool_], delay_ms: int
-) -> list[tuple[NDArray[np.bool_], slice]]:
-    """Windows of later payments, each with which payments were known when it began."""
-    begin = int(len(times) * _FIRST_SHARE)
-    borders = np.linspace(begin, len(times), _WINDOWS + 1).astype(int)
-    found = []
-    for start, end in pairwise(borders):
-        known = times <= times[min(start, len(times) - 1)] - delay_ms
-        if end > start and fraud[known].any():
-            found.append((known, slice(int(start), int(end))))
-    return found
 
 
 def _spell_ms(seen: SeenPayments) -> int | None:

@@ -12,16 +12,24 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.events.model import START_DAY_PREFIX
-from ringfence.learning.earlier_rates import entropy, gained, is_repeated, payer_of, rated, together
+from ringfence.learning.earlier_rates import (
+    entropy,
+    gained,
+    is_repeated,
+    known_before,
+    payer_of,
+    rated,
+    together,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ringfence.learning.earlier_rates import Codes, Floats, SeenPayments
+    from ringfence.learning.earlier_rates import Codes, Floats, Known, SeenPayments
 
     Pair = tuple[str, str]
 
-MOST_PAIRS: Final = 10
+MOST_PAIRS: Final = 16
 WORTH: Final = 2.0
 """Nats that a rate has to be worth on later payments; luck gives less than one."""
 
@@ -39,16 +47,17 @@ def chosen_pairs(
     `order` are the fields, the best first; `alone` is the rate of each by itself, `prior` that of all.
     """
     tried = _candidates(seen, order)
-    more = {}
+    more, found = {}, {}
     for one, other in tried:
         codes = mixed(seen.codes[one], seen.codes[other])
         if is_repeated(codes) and _is_finer(codes, seen.codes[one], seen.codes[other]):
             base = _known(seen, one, other, alone, prior)
-            worth = gained(seen, rated(seen, codes, base), base)
+            known = known_before(seen, codes)
+            worth = gained(seen, rated(seen, known, base), base)
             if worth >= WORTH:
-                more[one, other] = worth
+                more[one, other], found[one, other] = worth, known
     short = sorted(more, key=lambda pair: -more[pair])[:_SHORTLIST]
-    new = _each_new(seen, {pair: more[pair] for pair in short}, alone, prior)
+    new = _each_new(seen, {pair: (more[pair], found[pair]) for pair in short}, alone, prior)
     rest = [pair for pair in short if pair not in new]
     return (*new, *rest)[:MOST_PAIRS], len(tried)
 
@@ -90,16 +99,16 @@ def _agreement(seen: SeenPayments, payer: str) -> dict[str, float]:
 
 
 def _each_new(
-    seen: SeenPayments, worth: Mapping[Pair, float], alone: Mapping[str, Floats], prior: Floats
+    seen: SeenPayments, worth: Mapping[Pair, tuple[float, Known]], alone: Mapping[str, Floats], prior: Floats
 ) -> tuple[Pair, ...]:
     """Pairs by what each adds to those before it: an account's region and its mail say the same twice."""
-    bound, told = dict(worth), prior
+    bound, told = {pair: nats for pair, (nats, _) in worth.items()}, prior
     chosen: list[Pair] = []
     while bound and len(chosen) < MOST_PAIRS:
         pair = max(bound, key=lambda one: bound[one])
-        codes = mixed(seen.codes[pair[0]], seen.codes[pair[1]])
-        own = rated(seen, codes, _known(seen, *pair, alone, prior))
-        with_it = _with(seen, codes, own, told, prior)
+        known = worth[pair][1]
+        own = rated(seen, known, _known(seen, *pair, alone, prior))
+        with_it = _with(seen, known, own, told, prior)
         bound[pair] = min(gained(seen, with_it, told), bound[pair])
         if bound[pair] < WORTH:
             del bound[pair]
@@ -110,9 +119,9 @@ def _each_new(
     return tuple(chosen)
 
 
-def _with(seen: SeenPayments, codes: Codes, own: Floats, told: Floats, prior: Floats) -> Floats:
+def _with(seen: SeenPayments, known: Known, own: Floats, told: Floats, prior: Floats) -> Floats:
     """What is told with a pair's rate added, as one that refines it or as one that it does not depend on."""
-    both = (rated(seen, codes, told), together(told, own, prior))
+    both = (rated(seen, known, told), together(told, own, prior))
     return max(both, key=lambda rate: gained(seen, rate, told))
 
 

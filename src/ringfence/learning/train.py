@@ -20,7 +20,7 @@ from ringfence.learning import boosting
 from ringfence.learning.calibrate import calibrated, platt, shifted
 from ringfence.learning.choice import Choice, choose_inputs
 from ringfence.learning.graph import run_graph
-from ringfence.learning.learners import Algorithm, Boosting, Logistic, Novelty
+from ringfence.learning.learners import Algorithm, BoostedTrees, Boosting, Logistic, Novelty
 from ringfence.learning.lifting import lifting
 from ringfence.learning.metrics import DAY_MS, Ranking
 from ringfence.learning.money import (
@@ -35,7 +35,7 @@ from ringfence.learning.splits import check_learnable, part, period_of_test, pre
 from ringfence.scoring.artifacts.manifest import Calibration, Costs, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -164,11 +164,11 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         choice = Choice(kept.names, (*choice.notes, *kept.notes))
     learner = _learner(data, learned, plan, choice, folds, tell)
     tell(_SEARCHED, "scoring later windows")
-    rows, raw, fraud = _later(data, newest(folds), _sharing(learner, _LATER), choice.names)
+    rows, raw, fraud = _later(data, folds, learner, choice.names)
     calibration = platt(raw, fraud) if len(rows) else Calibration()
     later = ranked(data, rows, fraud, calibrated(raw, calibration))
     tell(0.8, "fitting on all that was known")
-    learner = _sharing(learner, _FITTING)
+    learner = _sharing(learner, _FITTING + (_LATER if _was_watched(learner) else 0))
     fitted = learner.fit(data, learned)
     waiting = part(
         data,
@@ -249,7 +249,7 @@ def _learner(
     if plan.algorithm == "isolation_forest":
         return Novelty(choice.names, plan.seed)
     parameters = boosting.defaults_for(int(learned.fraud.sum()))
-    thinned = None
+    thinned, watched = None, ()
     seconds = _SEARCHING * plan.budget_seconds if plan.search_seconds is None else plan.search_seconds
     if folds and seconds > 0 and not plan.quick:
         found = boosting.search(
@@ -262,8 +262,16 @@ def _learner(
         )
         parameters = found.parameters | {"trials": found.trials}
         thinned = found.thinned
+        if boosting.members_for(int(learned.fraud.sum())) == 1:
+            watched = found.boosters
     return Boosting(
-        choice.names, parameters, plan.seed, plan.quick, seconds=plan.budget_seconds, thinned=thinned
+        choice.names,
+        parameters,
+        plan.seed,
+        plan.quick,
+        seconds=plan.budget_seconds,
+        thinned=thinned,
+        watched=watched,
     )
 
 
@@ -274,14 +282,28 @@ def _sharing(learner: Learner, share: float, members: int | None = None) -> Lear
     return replace(learner, share=share, most_members=members)
 
 
+def _was_watched(learner: Learner) -> bool:
+    return isinstance(learner, Boosting) and bool(learner.watched)
+
+
 def _later(
     data: Dataset, folds: Sequence[Fold], learner: Learner, names: Sequence[str]
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
-    """Rows of the folds' later windows, the raw scores that their pasts give them, and which were fraud."""
+    """Rows of the newest later windows, the raw scores that their pasts give them, and which were fraud.
+
+    Many frauds were learned from by the search already, by one booster as by the model.
+    """
     rows, raw, fraud = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0, np.bool_)]
-    for fold in folds:
+    fits: Iterable[Fitted]
+    if isinstance(learner, Boosting) and learner.watched:
+        folds = newest(folds, _FRAUDS_TO_JUDGE)
+        fits = [BoostedTrees([one], len(names)) for one in learner.watched]
+    else:
+        folds, sharing = newest(folds), _sharing(learner, _LATER)
+        fits = (sharing.fit(data, fold.train) for fold in folds)
+    for fold, fitted in zip(folds, fits, strict=True):
         rows.append(fold.judge.rows)
-        raw.append(data.scored(learner.fit(data, fold.train).raw, fold.judge.rows, names))
+        raw.append(data.scored(fitted.raw, fold.judge.rows, names))
         fraud.append(fold.judge.fraud)
     return np.concatenate(rows), np.concatenate(raw), np.concatenate(fraud)
 
