@@ -66,7 +66,7 @@ class SeenPayments:
         return np.where(fraud, 1.0, good / max(int((~fraud).sum()), 1))
 
 
-class Known(NamedTuple):
+class KnownOfValue(NamedTuple):
     """Of each judged payment, how many earlier ones of its value had their label by then, how many of fraud.
 
     Over all of the past, and over each of the newest parts of it.
@@ -76,11 +76,11 @@ class Known(NamedTuple):
     lately: tuple[tuple[Floats, Floats], ...]
 
 
-def known_before(seen: SeenPayments, codes: Codes) -> Known:
+def known_before(seen: SeenPayments, codes: Codes) -> KnownOfValue:
     """What was known of the value of each judged payment when it came."""
     if not len(codes):
         none = (np.empty(0), np.empty(0))
-        return Known(none, (none,) * len(_LATELY_MS))
+        return KnownOfValue(none, (none,) * len(_LATELY_MS))
     order = np.argsort(codes, kind="stable")
     of_value = np.concatenate([[0], np.cumsum(np.diff(codes[order]) != 0)])
     since = seen.time_ms[order] - seen.time_ms[0]
@@ -98,7 +98,7 @@ def known_before(seen: SeenPayments, codes: Codes) -> Known:
         ((ends - begin).astype(np.float64), (frauds[ends] - frauds[begin]).astype(np.float64))
         for begin in begins
     ]
-    return Known(ever, tuple(lately))
+    return KnownOfValue(ever, tuple(lately))
 
 
 def share_known(seen: SeenPayments) -> Floats:
@@ -107,7 +107,7 @@ def share_known(seen: SeenPayments) -> Floats:
     return (frauds + 1) / (count + 2)
 
 
-def rated(seen: SeenPayments, known: Known, base: Floats) -> Floats:
+def rated(seen: SeenPayments, known: KnownOfValue, base: Floats) -> Floats:
     """The best of some rates of a value, (m,), drawn towards `base`; `base` itself where none tells more."""
     found = [base]
     for count, frauds in (known.ever, *known.lately):

@@ -25,7 +25,7 @@ from ringfence.learning.earlier_rates import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ringfence.learning.earlier_rates import Codes, Floats, Known, SeenPayments
+    from ringfence.learning.earlier_rates import Codes, Floats, KnownOfValue, SeenPayments
 
     Pair = tuple[str, str]
 
@@ -99,7 +99,10 @@ def _agreement(seen: SeenPayments, payer: str) -> dict[str, float]:
 
 
 def _each_new(
-    seen: SeenPayments, worth: Mapping[Pair, tuple[float, Known]], alone: Mapping[str, Floats], prior: Floats
+    seen: SeenPayments,
+    worth: Mapping[Pair, tuple[float, KnownOfValue]],
+    alone: Mapping[str, Floats],
+    prior: Floats,
 ) -> tuple[Pair, ...]:
     """Pairs by what each adds to those before it: an account's region and its mail say the same twice."""
     bound, told = {pair: nats for pair, (nats, _) in worth.items()}, prior
@@ -119,7 +122,7 @@ def _each_new(
     return tuple(chosen)
 
 
-def _with(seen: SeenPayments, known: Known, own: Floats, told: Floats, prior: Floats) -> Floats:
+def _with(seen: SeenPayments, known: KnownOfValue, own: Floats, told: Floats, prior: Floats) -> Floats:
     """What is told with a pair's rate added, as one that refines it or as one that it does not depend on."""
     both = (rated(seen, known, told), together(told, own, prior))
     return max(both, key=lambda rate: gained(seen, rate, told))
