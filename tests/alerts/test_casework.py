@@ -1,5 +1,8 @@
 """Alerts join the cases of their payments, and what happens to cases is told on the bus."""
 
+import sqlite3
+from contextlib import closing
+
 import msgspec
 import pytest
 from tests.alerts.test_alerting import HOUR, take
@@ -8,7 +11,7 @@ from tests.lakes import fill
 from ringfence.adapters.cases import CaseFollower, SqliteCases
 from ringfence.adapters.outbox import AlertBook, Bus, Casework
 from ringfence.adapters.sqlite import Store
-from ringfence.bus.subscription import Subscription
+from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cases import actions
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import Disposition, Proposed, Reported
@@ -88,5 +91,23 @@ def test_what_happens_to_a_case_is_told_but_not_that_it_was_reported(store):
     assert told[-1]["data"]["disposition"] == "confirmed_fraud"
     assert [one.id for one in letters] == [f"log:case:C-1:{v}:cases" for v in (1, 3, 4)]
     assert "secret" not in str(told)
+    casework.close()
+    bus.close()
+
+
+def test_cases_that_nobody_subscribes_to_write_nothing_beside_the_messages(store):
+    """The process of the messages shares the file: each write holds it up."""
+    fill(store, batches=1)
+    bus = Bus(store.folder)
+    casework = Casework(bus, store.folder, POLICY, "log")
+    open_cases(store)
+    bus.database.rows("SELECT 1")
+    with closing(sqlite3.connect(bus.database.path)) as beside:
+        before = beside.execute("PRAGMA data_version").fetchone()
+        casework.look(HOUR)
+        assert beside.execute("PRAGMA data_version").fetchone() == before
+    bus.subscribe(Subscription(name="cases", pattern=EVERYTHING, to="console:", created_ms=2 * HOUR))
+    casework.look(2 * HOUR)
+    assert bus.letters() == []
     casework.close()
     bus.close()

@@ -1,5 +1,7 @@
 """The courier: what it sends again, what holds nothing up, and what it never tells."""
 
+import subprocess
+import sys
 import threading
 from random import Random
 
@@ -10,6 +12,7 @@ from tests.lakes import fill
 from tests.waiting import until
 
 from ringfence.adapters.outbox import Bus, Courier
+from ringfence.adapters.outbox.database import OutboxDatabase
 from ringfence.adapters.outbox.delivery import DueLetter
 from ringfence.adapters.outbox.lanes import AttemptLanes
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
@@ -219,3 +222,47 @@ def test_few_threads_make_the_attempts_that_are_answered_and_more_those_that_are
     lanes.wait(30)
     assert lanes.ended() == [(64, 64)]
     lanes.stop()
+
+
+def test_who_writes_to_the_file_waits_for_another_thread_and_not_for_a_while(bus, monkeypatch):
+    """SQLite would ask again later and later; with no patience at all, it would refuse."""
+    monkeypatch.setattr("ringfence.adapters.outbox.database.BUSY_SECONDS", 0)
+    other, done = OutboxDatabase(bus.database.path.parent), threading.Event()
+
+    def settle():
+        other.settle()
+        done.set()
+
+    writer = threading.Thread(target=settle)
+    with bus.database.transaction() as connection:
+        connection.execute("INSERT INTO done VALUES ('x')")
+        writer.start()
+        assert not done.wait(0.2)
+        assert other.rows("SELECT * FROM done") == [], "who reads waits for nobody"
+    writer.join()
+    assert done.is_set()
+    other.close()
+
+
+def test_what_a_process_of_the_messages_has_imported_is_no_matter_of_collections(store):
+    """A full collection would stop it for a tenth of a second, and each message with it."""
+    store.close()
+    script = f"""
+import gc, os, signal, threading, time
+from ringfence.cli import execute
+
+def look():
+    for _ in range(1200):
+        if gc.get_freeze_count():
+            break
+        time.sleep(0.05)
+    print(gc.get_freeze_count())
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=look).start()
+execute(["follow", "--messages", "--data", {str(store.folder)!r}])
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert int(told.stdout.split()[-1]) > 10_000

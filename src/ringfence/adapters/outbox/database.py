@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from functools import lru_cache
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "bus.db"
 _CHECKPOINT_PAGES: Final = (
-    8192  # 32 MiB: whoever commits copies them back where the thread beside has not yet
+    32_768  # 128 MiB: whoever commits copies them back where the thread beside has not yet
 )
+_CHECKPOINT_SECONDS: Final = 2.0  # whoever commits next after a copy waits for the disk
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS position (
@@ -111,12 +113,19 @@ _HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tr
 _ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
 
 
+@lru_cache(256)
+def _writing(_path: Path) -> RLock:
+    """Held by who writes to a file: SQLite would ask again after a while, and much later than it could."""
+    return RLock()
+
+
 class OutboxDatabase:
     """Statements on the file; `StoreError` with the remedy where it cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
         self._lock = RLock()
+        self._writing = _writing(self.path)
         self._connection: sqlite3.Connection | None = None
         self._checkpointer: Checkpointer | None = None
 
@@ -127,7 +136,7 @@ class OutboxDatabase:
         It survives a power failure; one `at_leisure` survives the end of the process, and a power failure
         only from the next transaction without it on. What it says has to be found out again from the log.
         """
-        with self._lock, self._errors():
+        with self._writing, self._lock, self._errors():
             connection = self._open()
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if at_leisure else 'FULL'}")
             connection.execute("BEGIN IMMEDIATE")
@@ -138,7 +147,7 @@ class OutboxDatabase:
                 raise
             connection.execute("COMMIT")
             if self._checkpointer is None:
-                self._checkpointer = Checkpointer(self._connect, Lock())
+                self._checkpointer = Checkpointer(self._connect, Lock(), _CHECKPOINT_SECONDS)
             self._checkpointer.note()
 
     def settle(self) -> None:

@@ -22,8 +22,14 @@ class Checkpointer:
     fails, the next one copies more, and in the end the writer does what SQLite has it do.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], lock: threading.Lock) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        lock: threading.Lock,
+        pause_seconds: float = _PAUSE_SECONDS,
+    ) -> None:
         self._connect = connect
+        self._pause_seconds = pause_seconds
         self._lock = lock
         self._written = threading.Event()
         self._stopped = threading.Event()
@@ -45,7 +51,7 @@ class Checkpointer:
 
     def _loop(self) -> None:
         with contextlib.closing(self._connect()) as connection:
-            while self._written.wait() and not self._stopped.wait(_PAUSE_SECONDS):
+            while self._written.wait() and not self._stopped.wait(self._pause_seconds):
                 self._written.clear()
                 if self._stopped.is_set():  # between the pause and the clearing: nobody sets it again
                     break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -52,9 +53,12 @@ def follow(
     sys.setswitchinterval(_SWITCH_SECONDS)
     where = folder(data)
     with delivering(where) if messages else following(where, _warn, lambda: os.nice(_NICE)):
+        gc.collect()
+        gc.freeze()  # a full collection would look at all that was imported, and hold up messages meanwhile
         if not beside:
             say("Following the log (Ctrl-C ends it).")
         stop.wait()
+        gc.unfreeze()
 
 
 def _warn(problem: str) -> None:
