@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.outbox import AlertBook, Bus
+from ringfence.compose import companions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,11 @@ def has_outbox(folder: Path) -> bool:
 
 
 def open_messages(folder: Path) -> OpenMessages:
-    """The outbox and the alerts of a data folder, made if they are not there."""
+    """The outbox and the alerts of a data folder, made if they were never there.
+
+    `CorruptError` where they are gone.
+    """
+    companions.check_not_lost(folder, companions.BUS)
     bus = Bus(folder)
     return OpenMessages(bus, AlertBook(bus.database))
 

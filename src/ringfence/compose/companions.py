@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.cases import store as cases
+from ringfence.adapters.outbox import database as bus
 from ringfence.adapters.sqlite import Store, trail
 from ringfence.adapters.sqlite.store import FILE_NAME as LOG
 from ringfence.errors import CorruptError, StoreError
@@ -14,21 +15,24 @@ if TYPE_CHECKING:
 
     from ringfence.store import DataFolder
 
+BUS: Final = bus.FILE_NAME
 CASES: Final = cases.FILE_NAME
 TRAIL: Final = trail.FILE_NAME
-_KEPT: Final = {TRAIL: "audit trail", CASES: "cases"}
+_KEPT: Final = {TRAIL: "audit trail", CASES: "cases", BUS: "subscriptions, alerts and messages"}
 
 
 def look_after(store: DataFolder) -> None:
-    """Have the store remember which of them there are; `CorruptError` where its cases are gone.
+    """Have the store remember which of them there are; `CorruptError` where cases or messages are gone.
 
-    Whoever writes on record finds out about the trail.
+    Made anew, `bus.db` would have all alerts of the log sent once more. Whoever writes on record finds out
+    about the trail.
     """
     for name in _KEPT:
         if _is_there(store.folder, name) and store.remembered(_had(name)) is None:
             store.remember(_had(name), "yes")
-    if not _is_there(store.folder, CASES):
-        _miss(store, CASES)
+    for name in (CASES, BUS):
+        if not _is_there(store.folder, name):
+            _miss(store, name)
 
 
 def check_not_lost(folder: Path, name: str) -> None:

@@ -239,6 +239,7 @@ def following(
         closing(SqliteRoll(folder)) as roll,
         tracing_of("ringfence-followers") as tracing,
     ):
+        companions.check_not_lost(folder, companions.BUS)
         bus, settings = Bus(folder), load_settings()
         alert_policy()  # what is wrong with it is told here
         casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)

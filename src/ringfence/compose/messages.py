@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ringfence.adapters.outbox import Bus, Courier, OutboxFollower, Watch
 from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.compose import companions
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
 from ringfence.compose.clock import now_ms
 from ringfence.compose.notifiers import notifiers
@@ -91,6 +92,7 @@ def delivering(folder: Path) -> Iterator[None]:
         tracing_of("ringfence-messages") as tracing,
         news_of(store) as news,
     ):
+        companions.check_not_lost(folder, companions.BUS)
         policy, bus, settings = alert_policy(), Bus(folder), load_settings()
         contact, vault = contacts_of(store)
         courier = Courier(
