@@ -2,7 +2,7 @@
 
 import asyncio
 
-from ringfence.api.http.turns import Turns
+from ringfence.api.http.turns import Turns, in_turn
 
 
 def test_many_with_long_work_have_one_slice_between_them_in_each_round_of_the_loop(monkeypatch):
@@ -45,3 +45,18 @@ def test_whoever_gives_up_while_waiting_holds_up_nobody(monkeypatch):
         return await asyncio.wait_for(stays, 30)
 
     assert asyncio.run(whole())
+
+
+def test_what_comes_on_many_connections_at_once_is_looked_at_one_by_one_in_rounds_of_the_loop():
+    async def whole():
+        loop, rounds, done = asyncio.get_running_loop(), 0, []
+        for number in range(5):
+            in_turn(loop, lambda number=number: done.append((rounds, number)))
+        assert done == [], "nothing is done at once"
+        while len(done) < 5:
+            await asyncio.sleep(0)
+            rounds += 1
+        assert [number for _, number in done] == list(range(5))
+        assert len({at for at, _ in done}) == 5
+
+    asyncio.run(asyncio.wait_for(whole(), 60))

@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 from contextlib import contextmanager
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence.errors import InputError
@@ -84,6 +85,20 @@ def url_of(address: tuple[str, int]) -> str:
     """
     host, port = address
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def network_of(address: str) -> str:
+    """Who counts as one peer: an IPv4 address, the 64 bits of an IPv6 network.
+
+    >>> network_of("10.0.0.1"), network_of("2001:db8::1"), network_of("::ffff:10.0.0.1")
+    ('10.0.0.1', '2001:db8::/64', '10.0.0.1')
+    """
+    if ":" not in address:
+        return address
+    whole = IPv6Address(address.partition("%")[0])
+    if whole.ipv4_mapped is not None:
+        return str(whole.ipv4_mapped)
+    return f"{IPv6Address(int(whole) >> 64 << 64)}/64"
 
 
 def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SLICE_SECONDS: Final = 0.001
 """Work of one slice, about: one is worked off between two looks at what else is due, whoever's it is."""
@@ -31,6 +34,13 @@ class Turns:
             self._since = perf_counter()
 
 
+def in_turn(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    """Have something of about a slice done once it is its turn; not in this turn of the loop."""
+    turn = loop.create_future()
+    turn.add_done_callback(lambda _turn: act())
+    _line_of(loop).add(turn)
+
+
 class _SliceQueue:
     """Who waits for a slice, on one loop."""
 
@@ -41,9 +51,12 @@ class _SliceQueue:
 
     async def wait(self) -> None:
         turn = self._loop.create_future()
+        self.add(turn)
+        await turn
+
+    def add(self, turn: asyncio.Future[None]) -> None:
         self._waiting.append(turn)
         self._look()
-        await turn
 
     def _look(self) -> None:
         if self._waiting and not self._is_due:

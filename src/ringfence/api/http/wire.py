@@ -7,7 +7,6 @@ when, and says no; requests are answered by uvicorn, or by `api/direct.py`.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
@@ -17,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ringfence.api.http.connections import ANSWER, BODY, CLOSING, HEAD, IDLE, TOO_MANY
 from ringfence.api.http.problems import Refusal
 from ringfence.api.http.responses import lines, refused
+from ringfence.api.http.sockets import network_of
+from ringfence.api.http.turns import in_turn
 
 if TYPE_CHECKING:
     import asyncio
@@ -81,7 +82,7 @@ class Wire(HttpToolsProtocol):
         self.streamed = False  # the body is taken piece by piece, by somebody who bounds it
         self._known = False
         self._doubts = 0  # requests in a row that prove nobody
-        self._in_doubt = False  # the one under way is such
+        self._in_doubt = self._rests = False  # the one under way is such; nothing is looked at for a while
         self._answering: Any = None  # where requests wait in a row, `cycle` is that of the last one
         self._in_a_row = 0  # answers while further requests waited
         self._head = 0  # bytes of the head under way, or more
@@ -95,7 +96,7 @@ class Wire(HttpToolsProtocol):
         """A peer has connected."""
         super().connection_made(transport)
         self.flow: FlowControl = _Flow(transport)
-        self.address = _network(self.client[0] if self.client else "")
+        self.address = network_of(self.client[0] if self.client else "")
         if not self.among.admit(self):
             self.among.count(TOO_MANY.problem.code)
             self._ignored = 0
@@ -137,8 +138,9 @@ class Wire(HttpToolsProtocol):
             self._hold_back(self._back + data)
         elif len(data) <= _SLICE and not self.pipeline and data.count(_END_OF_HEAD) <= 1:
             self._take(data)
-        else:
-            self._take_slices(data)
+        else:  # of all that is there for many connections, one's in each turn of the loop
+            self._hold_back(data)
+            in_turn(self.loop, self._take_in_turn)
 
     def _take_slices(self, data: bytes) -> None:
         at, size = 0, len(data)
@@ -291,17 +293,17 @@ class Wire(HttpToolsProtocol):
 
     def _rest(self) -> None:
         """Look at nothing that this peer sends for a while, which doubles with each request in doubt."""
-        self._in_doubt = False
+        self._in_doubt, self._rests = False, True
         seconds = min(_REST_SECONDS * (1 if self._known else 2**self._doubts), _LONGEST_REST_SECONDS)
         self._doubts = min(self._doubts + 1, _MOST_DOUBTS)
-        if isinstance(self.flow, _Flow):
-            self.flow.held_back = True
+        self._hold(held=True)
         self.flow.pause_reading()
         self.loop.call_later(seconds, self._go_on)
 
     def _go_on(self) -> None:
-        if not self._back and isinstance(self.flow, _Flow):
-            self.flow.held_back = False
+        self._rests = False
+        if not self._back:
+            self._hold(held=False)
         self._answer_next()
 
     def pause_writing(self) -> None:
@@ -335,8 +337,7 @@ class Wire(HttpToolsProtocol):
             return
         self.transport.write(refused(refusal))
         self.transport.write_eof()
-        if isinstance(self.flow, _Flow):
-            self.flow.held_back = False
+        self._hold(held=False)
         self.flow.resume_reading()
 
     def hang_up(self) -> None:
@@ -363,16 +364,22 @@ class Wire(HttpToolsProtocol):
 
     def _hold_back(self, data: bytes) -> None:
         self._back = data
-        if isinstance(self.flow, _Flow):
-            self.flow.held_back = True
+        self._hold(held=True)
         self.flow.pause_reading()
+
+    def _take_in_turn(self) -> None:
+        if not self._rests:
+            self._take_back()
+
+    def _hold(self, *, held: bool) -> None:
+        if isinstance(self.flow, _Flow):
+            self.flow.held_back = held
 
     def _take_back(self) -> None:
         data, self._back = self._back, b""
-        if isinstance(self.flow, _Flow):
-            self.flow.held_back = False
+        self._hold(held=False)
         if data and self._ignored is None and not self.transport.is_closing():
-            self.data_received(data)
+            self._take_slices(data)
         if not self._back:
             self.flow.resume_reading()
 
@@ -381,17 +388,3 @@ class Wire(HttpToolsProtocol):
         self._ignored += size
         if self._ignored > _MOST_IGNORED:
             self.hang_up()
-
-
-def _network(address: str) -> str:
-    """Who counts as one peer: an IPv4 address, the 64 bits of an IPv6 network.
-
-    >>> _network("10.0.0.1"), _network("2001:db8::1"), _network("::ffff:10.0.0.1")
-    ('10.0.0.1', '2001:db8::/64', '10.0.0.1')
-    """
-    if ":" not in address:
-        return address
-    whole = IPv6Address(address.partition("%")[0])
-    if whole.ipv4_mapped is not None:
-        return str(whole.ipv4_mapped)
-    return f"{IPv6Address(int(whole) >> 64 << 64)}/64"
