@@ -271,12 +271,13 @@ class Wire(HttpToolsProtocol):
             return
         if not self.pipeline:
             self._in_a_row = 0
+            self._answer_next()
+            return
+        self._in_a_row += 1
+        if self._in_a_row % _BURST == 0:
+            self.loop.call_later(_REST_SECONDS, in_turn, self.loop, self._answer_next)
         else:
-            self._in_a_row += 1
-            if self._in_a_row % _BURST == 0:
-                self.loop.call_later(_REST_SECONDS, self._answer_next)
-                return
-        self._answer_next()
+            in_turn(self.loop, self._answer_next)
 
     def _answer_next(self) -> None:
         """Go on with the request that waits longest, and with bytes that were held back."""
