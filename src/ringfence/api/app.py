@@ -46,7 +46,7 @@ from ringfence.api.services import FrontServices, Surroundings, services_of
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import BinaryIO
 
     from starlette.requests import Request
@@ -125,9 +125,9 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
     ):
         app.include_router(module.router)
     described = document.document(app)
-    app.add_route("/openapi.json", lambda _request: Response(described, media_type="application/json"))
+    app.add_route("/openapi.json", _as_it_is(described))
     of_events = msgspec.json.encode(asyncapi.document(version("ringfence")))
-    app.add_route("/asyncapi.json", lambda _request: Response(of_events, media_type="application/json"))
+    app.add_route("/asyncapi.json", _as_it_is(of_events))
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -172,6 +172,15 @@ def _answer(request: Request, refusal: Refusal) -> Response:
     body = tokenizer.guard_text(refusal.body.decode(), counted=False)
     body_in_trace = traced(body.encode(), request.scope.get("ringfence.trace"))
     return Response(body_in_trace, refusal.status, headers, TYPE.decode())
+
+
+def _as_it_is(described: bytes) -> Callable[[Request], Awaitable[Response]]:
+    """Answers with a document, on the loop: a thread would cost more than the answer."""
+
+    async def answer(_request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    return answer
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
