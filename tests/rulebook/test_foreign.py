@@ -113,6 +113,15 @@ def test_the_detectors_version_chooses_rules_and_their_order():
     assert [rule.when for rule in newest.rules] == ["amount > 2", "amount > 3"]
 
 
+def test_a_version_that_says_two_things_is_refused_and_one_that_is_repeated_is_not():
+    """As where the exports of two detectors were put together: neither rule is passed over in silence."""
+    one, other = json.loads(detector(("$order_price > 1", "review")))["ruleDetails"] * 2
+    assert len(read_detector(json.dumps({"ruleDetails": [one, other]})).rules) == 1
+    other = {**other, "outcomes": ["approve"]}
+    with pytest.raises(InputError, match="version 1 of rule r0 stands there twice and differs"):
+        read_detector(json.dumps({"ruleDetails": [one, other]}))
+
+
 def test_an_outcome_of_an_own_name_has_to_be_said():
     assert "no outcome here stands for odd" in read_detector(detector(("$x > 1", "odd"))).refused[0].reason
     found = read_detector(detector(("$x > 1", "odd")), Wishes(outcomes={"odd": Outcome.CHALLENGE}))
@@ -212,6 +221,14 @@ def test_an_odd_statement_is_named_and_those_beside_it_are_translated():
         9: "a quote that is not closed",
     }
     assert ["kept" in rule.when for rule in found.rules] == [True] * 3
+
+
+def test_a_rule_without_return_is_named():
+    found = read_fql(
+        '// Rule: lost\nWHEN @"totalAmount" > 1\n// Rule: kept\nRETURN Review() WHEN @"totalAmount" > 2'
+    )
+    assert [rule.title for rule in found.rules] == ["kept 1"]
+    assert "Nothing comes of lost: it has a WHEN and no RETURN." in found.notes
 
 
 def test_a_comment_that_is_not_closed_hides_no_rule():

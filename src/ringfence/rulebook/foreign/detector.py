@@ -112,8 +112,18 @@ _REMEDY: Final = "use what `aws frauddetector get-rules --detector-id NAME` prin
 
 
 def _chosen(export: _Export) -> list[_Rule]:
-    """The rules of the detector's version in its order, else the newest version of each."""
-    by_key = {(rule.rule_id, rule.rule_version): rule for rule in export.rule_details}
+    """The rules of the detector's version in its order, else the newest version of each.
+
+    `InputError` where a version of a rule says two things: neither is passed over in silence.
+    """
+    by_key: dict[tuple[str, str], _Rule] = {}
+    for rule in export.rule_details:
+        key = rule.rule_id, rule.rule_version
+        if by_key.setdefault(key, rule) != rule:
+            raise InputError(
+                f"version {rule.rule_version} of rule {rule.rule_id} stands there twice and differs: "
+                "import each detector from a file of its own"
+            )
     if export.rules:
         missing = [ref.rule_id for ref in export.rules if (ref.rule_id, ref.rule_version) not in by_key]
         if missing:

@@ -86,6 +86,9 @@ def read_fql(text: str, wishes: Wishes | None = None) -> Imported:
             f"{len(statements):,} statements in one file: {MAX_RULES:,} are taken at most: split it"
         )
     found = Imported()
+    found.notes += [
+        f"Nothing comes of {one.name}: it has a WHEN and no RETURN." for one in scopes if not one.statements
+    ]
     reader = _Reader(text, wishes, found)
     for scope, statement in statements:
         if statement.keyword == "select":

@@ -49,7 +49,7 @@ def scopes_of(text: str) -> list[ForeignScope]:
     """The rules and velocity sets of a text.
 
     A comment `// Rule: name` begins one, and `// Clause: name` names the next clause; without them the whole
-    text is one rule.
+    text is one rule. One that has a condition alone is there, too, as nothing comes of it.
     """
     scopes = [ForeignScope("rule")]
     clause = ""
@@ -71,7 +71,7 @@ def scopes_of(text: str) -> list[ForeignScope]:
             scope.conditions.append(tokens[1:])
         else:
             raise Untranslatable(f"{keyword.upper()} belongs to a SELECT", tokens[0].at)
-    return [scope for scope in scopes if scope.statements]
+    return [scope for scope in scopes if scope.statements or scope.conditions]
 
 
 def _let(scope: ForeignScope, tokens: list[Token]) -> None:
