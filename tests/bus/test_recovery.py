@@ -151,14 +151,16 @@ def test_what_a_dead_destination_keeps_waiting_is_given_up_after_days_though_nev
     assert {one.said for one in bus.letters(state="dead", limit=9000)} == {"503 Not now"}
 
 
-def test_a_retry_by_hand_does_not_wait_for_the_breaker(store, bus, clock, delivery):
+@pytest.mark.parametrize("by_address", [False, True])
+def test_a_retry_by_hand_does_not_wait_for_the_breaker(store, bus, clock, delivery, by_address):
     waiting(store, bus, 9)
     target = Target(clock, NOW_MS + 90 * MINUTE_MS)
     one = delivery(target)
     go_on(one, clock, lambda: clock.ms >= target.well_ms)
     assert bus.destination("console:").open_until_ms > clock.ms
     chosen = bus.letters(state="waiting")[0].id
-    assert execute(["outbox", "retry", chosen, "--data", str(store.folder)]) == 0
+    asked = ["--to", "console:"] if by_address else [chosen]
+    assert execute(["outbox", "retry", *asked, "--data", str(store.folder)]) == 0
     now_ms = clock.ms
     go_on(one, clock, lambda: not left(bus))
     assert max(target.taken.values()) <= now_ms + 1000

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -190,6 +191,7 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
         raise InputError(f"{name}: {value[:60]!r} is none of {', '.join(filter(None, known))}")
 
 
+@lru_cache(64)  # asked for each payment of an alert
 def _duration(name: str, text: str) -> int:
     try:
         found = parse_delay_ms(text)

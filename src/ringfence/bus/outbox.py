@@ -109,7 +109,8 @@ class Outbox(Protocol):
     ) -> int:
         """Have dead letters tried again from the beginning, and waiting ones at once; how many that are.
 
-        Those with these ids, or all dead ones where the filters hold.
+        Those with these ids, or all dead ones where the filters hold. A destination that has failed lately
+        is tried at once, too.
         """
         ...
 

@@ -228,7 +228,7 @@ class Bus:
             for where, arguments in wheres:
                 text = f"UPDATE message SET {told} WHERE {' AND '.join(where)} RETURNING destination"  # noqa: S608 (constants)
                 found += [address for (address,) in connection.execute(text, (now_ms, *arguments))]
-            for address in set(found):  # at once, also where it has failed lately
+            for address in {*found, *filter(None, [destination])}:  # at once, also where it has failed lately
                 with suppress(InputError):  # it has been removed
                     self.change_within(connection, address, open_until_ms=0)
         return len(found)

@@ -100,6 +100,9 @@ def retry(
 ) -> None:
     """Try messages again now: these, or all dead letters. Their ids stay the same.
 
+    Their destinations, and that of `--to`, are tried at once, also where they have failed lately; what waits
+    for one that takes a message follows.
+
     Example: ringfence outbox retry --all
     """
     _check(ids, all_=all_ or subscription is not None or to is not None)

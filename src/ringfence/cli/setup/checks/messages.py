@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TYPE = "com.ringfence.test.sent.v1"
+_FAILED = (
+    "Mend it there: what waits follows within a minute, and dead letters by `ringfence outbox retry --to` "
+    "the address."
+)
+_BY_END = {
+    AttemptEnd.GONE: "It wants no messages any more: `ringfence bus remove` the subscription, or mend it and "
+    "`ringfence bus enable` the address."
+}
 
 
 def messages(folder: Path) -> Iterator[Check]:
@@ -54,6 +62,5 @@ def _sent(address: str, signing: tuple[str, ...]) -> Check:
         outcome = sender.deliver(Message(test_id, msgspec.json.encode(event), words, to, signing))
     if outcome.answer is AttemptEnd.DELIVERED:
         return Check(part, State.FINE, outcome.said or "delivered")
-    return Check(
-        part, State.BAD, outcome.said, "Mend it there, then `ringfence outbox retry --to` the address."
-    )
+    mended = _BY_END.get(outcome.answer, _FAILED)
+    return Check(part, State.BAD, outcome.said, mended)
