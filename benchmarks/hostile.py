@@ -13,8 +13,9 @@ figures, first of a quiet server and then of each kind, with their bars:
 - payments: all decided, none by the deadline, with p99 within twice of quiet;
 - reading: a page of decisions within a second.
 
-Latencies are those of a machine that sender and server share: compare them on a quiet one. The exit code is 1
-where a bar was missed.
+Latencies are those of a machine that sender and server share: compare them on a quiet one. With `--control`
+the same senders also send to a server that throws their bytes away, while the others go on as before: a
+second ratio tells what of the first one is the server's own. The exit code is 1 where a bar was missed.
 """
 
 from __future__ import annotations
@@ -146,8 +147,29 @@ def memory_mb(pid):
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def measure(folder, kinds, seconds, **settings):
-    """Figures by kind, `quiet` first, and the statuses that the senders heard."""
+def send(kind, url, key, seconds):
+    """Have a kind sent for so long; the statuses that the senders heard."""
+    command = [sys.executable, "-m", "benchmarks.hostile_kinds", kind, url, key, str(seconds)]
+    sent = subprocess.run(command, check=True, capture_output=True, timeout=seconds + _PATIENCE_SECONDS)
+    return Counter(json.loads(sent.stdout))
+
+
+@contextmanager
+def sink():
+    """The address of a server that throws away what it is sent, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.hostile_sink"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def measure(folder, kinds, seconds, controls=None, **settings):
+    """Figures by kind, `quiet` first, and the statuses that the senders heard.
+
+    `controls` gets the figures of each kind while it is sent to nobody.
+    """
     data = folder / "data"
     keys = ApiKeys(data)
     every = frozenset({Role.INGEST, Role.DECIDE, Role.ANALYST})
@@ -163,15 +185,11 @@ def measure(folder, kinds, seconds, **settings):
         with others.going_on() as figures["quiet"]:
             time.sleep(seconds)
         for kind in filter(KINDS.__contains__, kinds):
-            command = [sys.executable, "-m", "benchmarks.hostile_kinds", kind, process.url, hostile]
+            if controls is not None:
+                with sink() as url, others.going_on() as controls[kind]:
+                    send(kind, url, hostile, seconds)
             with others.going_on() as figures[kind]:
-                sent = subprocess.run(
-                    [*command, str(seconds)],
-                    check=True,
-                    capture_output=True,
-                    timeout=seconds + _PATIENCE_SECONDS,
-                )
-            statuses[kind] = Counter(json.loads(sent.stdout))
+                statuses[kind] = send(kind, process.url, hostile, seconds)
     finally:
         code = process.end()
     assert code == 0, f"the server ended with {code}"
@@ -180,17 +198,19 @@ def measure(folder, kinds, seconds, **settings):
         process = Process(data, **settings)
         try:
             others = Others(process, till, reader, (), frozenset({"model"}))
+            with others.going_on():
+                time.sleep(min(1.0, seconds))  # the first of everything, as above
             with others.going_on() as figures["peers"]:
                 time.sleep(seconds)
         finally:
             code = process.end()
-            peer.shutdown()
-            peer.server_close()
+            peer.kill()
+            peer.wait()
         assert code == 0, f"the server ended with {code}"
     return figures, statuses
 
 
-def report(figures, statuses):
+def report(figures, statuses, controls=None):
     """The lines of a table; the last one begins with PASS or FAIL."""
     quiet, missed = figures["quiet"], 0
     yield f"{'kind':24}  turn ms  memory MB  payments  not   p99 ms  to quiet  read s"
@@ -214,6 +234,9 @@ def report(figures, statuses):
             f"{found.p99_ms:8.1f} {found.p99_ms / quiet.p99_ms:9.1f} {read:7.2f}  "
             f"{'FAIL: ' + ', '.join(over) if over else 'PASS'}"
         )
+        if controls and kind in controls:
+            alone = controls[kind].p99_ms
+            yield f"         p99 {found.p99_ms / alone:.1f} times that with senders to nobody, {alone:.1f} ms"
         if found.undecided:
             yield f"         not decided: {dict(found.undecided)}"
         if found.unread:
@@ -237,12 +260,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--kinds", nargs="+", default=[*KINDS, "peers"], choices=[*KINDS, "peers"])
+    parser.add_argument("--control", action="store_true", help="send each kind to nobody, too")
     options = parser.parse_args()
     print(machine())
     print(versions("httpx", "uvicorn", "zstandard"))
     with tempfile.TemporaryDirectory() as scratch:
-        figures, statuses = measure(Path(scratch), options.kinds, options.seconds)
-    told = list(report(figures, statuses))
+        controls = {} if options.control else None
+        figures, statuses = measure(Path(scratch), options.kinds, options.seconds, controls)
+    told = list(report(figures, statuses, controls))
     print(*told, sep="\n")
     assert not strange(statuses), f"answers with {strange(statuses)}"
     return int(told[-1].startswith("FAIL"))

@@ -12,11 +12,14 @@ PATIENT = {"RINGFENCE_SERVE_DEADLINE_MS": "60000"}  # this machine may be busy
 def test_whatever_some_send_the_payments_of_others_are_decided_and_pages_are_read(tmp_path):
     """`python -m benchmarks.hostile` prints figures and bars; here only what became of everything counts."""
     kinds = ["bad"]
-    figures, statuses = hostile.measure(tmp_path, kinds, 0.2, **PATIENT)
+    controls = {}
+    figures, statuses = hostile.measure(tmp_path, kinds, 0.2, controls, **PATIENT)
+    assert list(controls) == kinds
     assert list(figures) == ["quiet", *kinds]
     assert hostile.strange(statuses) == set()
     assert all(found.paid_ms and not found.undecided and not found.unread for found in figures.values())
-    told = list(hostile.report(figures, statuses))
+    told = list(hostile.report(figures, statuses, controls))
+    assert sum("senders to nobody" in line for line in told) == 1
     assert [line.split()[0] for line in told if line[0] != " "][1:-2] == list(figures)
 
 
