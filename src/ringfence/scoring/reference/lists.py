@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,10 +122,7 @@ class Lists:
         ]
 
     def _keys(self, entity_type: str | None, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.where(ids == 0, 0, ids ^ self._salt(entity_type)) if entity_type else ids
-
-    def _salt(self, entity_type: str) -> int:
-        return hash_text(f"entity type {entity_type}", self._seed)
+        return np.where(ids == 0, 0, ids ^ _salt(entity_type, self._seed)) if entity_type else ids
 
     def view(self) -> Lists:
         """The lists as they are now, for any thread; a list is copied once, before it next changes."""
@@ -150,3 +148,8 @@ class Lists:
             found.table = IdTable(arrays[f"lists.{number}.ids"])
             found.until = arrays[f"lists.{number}.until"].copy()
         return lists
+
+
+@lru_cache(256)  # asked for by each list of each batch, and a hash of one text costs as much as a rule
+def _salt(entity_type: str, seed: int) -> int:
+    return hash_text(f"entity type {entity_type}", seed)
