@@ -208,3 +208,16 @@ def test_a_search_keeps_the_boosters_that_were_best_on_their_windows(data):
         told, fraud = booster.predict(data.matrix(fold.judge.rows, data.names)), fold.judge.fraud
         worths.append(average_precision_score(fraud, told) + roc_auc_score(fraud, told))
     assert np.mean(worths) == pytest.approx(found.worth, abs=1e-3)
+
+
+def test_where_frauds_are_many_the_windows_of_the_search_calibrate_the_model():
+    made = world(size=12_000)
+    large = made.cents > np.quantile(made.cents, 0.75)
+    made.fraud |= large & (np.random.default_rng(1).random(len(large)) < 0.75)
+    data = dataset(collect(in_batches(history(made)), SPEC))
+    found = train(data, Plan(search_seconds=0.2, budget_seconds=3600.0))
+    learned, _ = train_and_test(data, None, data.maturity_ms)
+    newest = prequential(data, learned, data.maturity_ms)[-1].judge
+    assert newest.fraud.sum() < 500 <= found.later.fraud.sum()
+    assert found.probability.mean() == pytest.approx(found.test.fraud.mean(), rel=0.15)
+    assert found.parameters["members"] >= 1
