@@ -104,6 +104,15 @@ def place(tmp_path, proxy, monkeypatch):
     proxy.fault = lambda _method, _conditional: (None, False)
 
 
+def test_a_conflict_of_which_nothing_came_is_tried_again_and_a_name_that_is_taken_is_not(place, proxy):
+    """409 says that another put is under way, 412 that there is a file."""
+    zone, answers = open_place(place.address), [409] * 3
+    proxy.fault = lambda method, _conditional: (answers.pop() if method == "PUT" and answers else None, False)
+    assert zone.create("one", b"ours") is True
+    assert zone.create("one", b"others") is False
+    assert zone.read("one") == b"ours"
+
+
 def test_slow_down_conflicts_and_answers_that_get_lost_leave_each_row_once(place, proxy):
     """503 before the deed and after it, 409 to a put under a condition: it goes on by itself."""
     chance = Random(5)
