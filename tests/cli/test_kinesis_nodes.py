@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from itertools import count
 from pathlib import Path
 
 import boto3
@@ -29,7 +30,7 @@ def stream(monkeypatch):
 
 
 def put(stream, count, first):
-    """How many."""
+    """Put records; how many."""
     rows = lines(count, first)
     records = [{"Data": line, "PartitionKey": f"card-{first + n}"} for n, line in enumerate(rows)]
     boto3.client("kinesis").put_records(StreamName=stream, Records=records)
@@ -61,9 +62,10 @@ def test_each_record_is_decided_once_over_both_logs_though_a_node_is_killed(stre
     told = put(stream, 200, 0)
     at_work = [node(one, stream), node(other, stream)]
     try:
-        while not (ids(one) and ids(other)):  # one may have all leases until the other has started
-            told += put(stream, 20, 10_000 + told)
-            assert told < 20_000
+        more = count(10_000, 20)
+        # One may have all leases until the other has started.
+        until(lambda: put(stream, 20, next(more)) and ids(one) and ids(other))
+        told += next(more) - 10_000
         until(lambda: len(ids(one)) + len(ids(other)) == told)
         for n in range(10):  # some are claimed and not yet decided when it dies
             told += put(stream, 100, 1000 + 100 * n)

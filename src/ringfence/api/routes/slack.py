@@ -42,7 +42,7 @@ async def act(request: Request) -> Response:
     """Take a button in, and say so at once; what came of it follows as a message."""
     services, headers = services_of(request, AnswerServices), request.scope["headers"]
     tell(request.scope, actor="slack")
-    actions = await asyncio.to_thread(lambda: slack_actions(load_settings(), services.clock.now_ms))
+    actions = await services.pools.buttons.run(lambda: slack_actions(load_settings(), services.clock.now_ms))
     if actions is None:
         raise Refusal(404, "not_found", "no app of Slack is set up: set RINGFENCE_SLACK_SIGNING_SECRET")
     body = await read_body(headers, request.receive, _MOST_BYTES)
@@ -64,14 +64,14 @@ async def act(request: Request) -> Response:
         asked = pressed(key, press.value, services.clock.now_ms())
     except InputError as error:
         tell(request.scope, problem=str(error))
-        services.later(_reply(actions, press, str(error)))
+        services.later(_reply(services, actions, press, str(error)))
         return Response()
     tell(request.scope, object=asked.alert_id)
     book = services.outboxes.alerts
     mark = hashlib.sha256(signature.encode()).hexdigest()
     try:
         async with asyncio.timeout(_SECONDS):
-            is_new = await asyncio.to_thread(book.use, mark, services.clock.now_ms())
+            is_new = await services.pools.buttons.run(book.use, mark, services.clock.now_ms())
     except TimeoutError:
         raise unavailable("the file of alerts is busy: press again") from None
     if not is_new:
@@ -88,7 +88,7 @@ async def _done(services: AnswerServices, actions: Buttons, press: Press, asked:
         now_ms, by = services.clock.now_ms(), press.by
         if press.action != ACKNOWLEDGE:
             payment = asked.alert_id, asked.transaction_id
-            kept = await asyncio.to_thread(book.judge, *payment, press.action, press.by, now_ms)
+            kept = await services.pools.buttons.run(book.judge, *payment, press.action, press.by, now_ms)
             if kept.answer != press.action:
                 raise InputError(f"{kept.by} has said already: {kept.answer.replace('_', ' ')}.")
             if not kept.done:
@@ -99,21 +99,28 @@ async def _done(services: AnswerServices, actions: Buttons, press: Press, asked:
                 )
                 if result.status >= 400:
                     raise InputError("This could not be kept right now: please press again in a minute.")
-                await asyncio.to_thread(book.judged, *payment)
+                await services.pools.buttons.run(book.judged, *payment)
             by = kept.by
-        seen = await asyncio.to_thread(book.acknowledge, asked.alert_id, press.by, now_ms)
+        seen = await services.pools.buttons.run(book.acknowledge, asked.alert_id, press.by, now_ms)
         if press.action == ACKNOWLEDGE and seen.by != press.by:
             raise InputError(f"{seen.by} has acknowledged this already.")
     except (RingfenceError, Refusal) as error:
-        await _reply(actions, press, str(error))
+        await _reply(services, actions, press, str(error))
         return
     text = _DONE[press.action].format(by=by.removeprefix("slack:"))
-    await _reply(actions, press, text, press.rest if press.action == ACKNOWLEDGE else press.settled)
+    await _reply(services, actions, press, text, press.rest if press.action == ACKNOWLEDGE else press.settled)
 
 
 async def _reply(
-    actions: Buttons, press: Press, text: str, blocks: list[dict[str, Any]] | None = None
+    services: AnswerServices,
+    actions: Buttons,
+    press: Press,
+    text: str,
+    blocks: list[dict[str, Any]] | None = None,
 ) -> None:
-    said = await asyncio.to_thread(actions.reply, press, text, blocks)
+    try:
+        said = await services.pools.replies.run(actions.reply, press, text, blocks)
+    except Refusal as error:  # Slack is slow, or too many answers wait for it
+        said = error.problem.detail
     if not said.startswith("200"):
         _LOGGER.warning("Slack did not take what came of a button: %s", said)

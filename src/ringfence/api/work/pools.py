@@ -89,10 +89,12 @@ class Pools:
     batches: Pool = field(default_factory=lambda: Pool("batches", 2, 64, 60.0))
     payments: Pool = field(default_factory=lambda: Pool("large payments", 1, 16, 10.0))
     signing_in: Pool = field(default_factory=lambda: Pool("sign-in", 2, 16, 30.0))  # anybody may
+    buttons: Pool = field(default_factory=lambda: Pool("buttons in messages", 2, 32, 20.0))
+    replies: Pool = field(default_factory=lambda: Pool("replies to buttons", 2, 32, 20.0))
     sql: Pool = field(default_factory=lambda: Pool("SQL", 1, 4, 45.0))  # 10 s each
 
     def close(self) -> None:
         """Close each."""
         asked = (self.reading, self.pages, self.figures, self.rules, self.models, self.checks, self.sql)
-        for pool in (*asked, self.signing_in, self.batches, self.payments):
+        for pool in (*asked, self.signing_in, self.batches, self.payments, self.buttons, self.replies):
             pool.close()
