@@ -105,7 +105,7 @@ def test_a_missing_permission_is_named_with_action_and_resource(aws, said, name)
     assert len(aws.asked) == 1  # it is not asked for again and again
 
 
-@pytest.mark.parametrize("name", PARTS.keys() - {"text by SNS", "text", "graph"})
+@pytest.mark.parametrize("name", [name for name in PARTS if name not in {"text by SNS", "text", "graph"}])
 def test_a_resource_that_is_not_there_is_named_with_what_to_do(aws, said, name):
     """Phone numbers are nobody's resource; a cluster has an address of its own."""
     if name == "model":
@@ -126,7 +126,7 @@ def test_nobody_signed_in_is_said(monkeypatch, said, name):
     assert "Give the task a role, or sign in".lower() in text.lower()
 
 
-@pytest.mark.parametrize("name", PARTS.keys() - {"topic", "queue", "bus", "model"})
+@pytest.mark.parametrize("name", [name for name in PARTS if name not in {"topic", "queue", "bus", "model"}])
 def test_no_region_is_said(monkeypatch, said, name):
     """An ARN and a model's description name theirs."""
     monkeypatch.delenv("AWS_REGION")
@@ -136,14 +136,14 @@ def test_no_region_is_said(monkeypatch, said, name):
     assert "no region is set: set AWS_REGION" in said(name)
 
 
-@pytest.mark.parametrize("name", PARTS.keys() - {"topic", "queue", "bus", "model"})
+@pytest.mark.parametrize("name", [name for name in PARTS if name not in {"topic", "queue", "bus", "model"}])
 def test_what_is_no_region_is_said(monkeypatch, said, name):
     monkeypatch.setenv("AWS_REGION", "eu central")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu central")
     assert "'eu central'" in said(name)
 
 
-@pytest.mark.parametrize("name", PARTS.keys() - {"model", "landing zone", "landing"})
+@pytest.mark.parametrize("name", [name for name in PARTS if name not in {"model", "landing zone", "landing"}])
 def test_a_region_in_which_nobody_answers_is_said(monkeypatch, said, name):
     """As of a region whose name is spelled wrongly."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
