@@ -42,13 +42,15 @@ class Item(NamedTuple):
 def items(path: Path = FILE) -> list[Item]:
     """All rows; exits with a message where one cannot be right."""
     found = []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         for number, row in enumerate(csv.DictReader(file), 2):
             try:
+                part, item = row["part"], row["item"]
                 numbers = {name: float(row[name]) for name in _NUMBERS}
             except (KeyError, TypeError, ValueError):
                 sys.exit(
-                    f"{path}, line {number}: {', '.join(_NUMBERS)} have to be numbers with a decimal point"
+                    f"{path}, line {number}: wanted are the columns part, item, and {', '.join(_NUMBERS)}, "
+                    "the latter numbers with a decimal point"
                 )
             if any(not 0 <= value < float("inf") for value in numbers.values()):
                 sys.exit(f"{path}, line {number}: a price or a number of units is below zero, or none")
@@ -56,7 +58,7 @@ def items(path: Path = FILE) -> list[Item]:
                 {profile: numbers[f"{kind}_{profile}"] for profile in RATES}
                 for kind in ("fixed", "per_million")
             ]
-            found.append(Item(row["part"], row["item"], numbers["price_usd"], *told))
+            found.append(Item(part, item, numbers["price_usd"], *told))
     return found
 
 

@@ -62,7 +62,18 @@ _REMEDIES: Final = {
     "ValidationException": "AWS does not take this; a table's keys are account_id and transaction_id",
 }
 _SHOWN: Final = 400  # characters of AWS's own words
-_PASSES: Final = ("Throttl", "SlowDown", "TooManyRequests", "ProvisionedThroughput", "LimitExceeded")
+_PASSES: Final = (
+    "Throttl",
+    "SlowDown",
+    "TooManyRequests",
+    "ProvisionedThroughput",
+    "LimitExceeded",
+    "RequestTimeout",
+    "TransactionConflict",
+    "ExpiredIterator",
+    "OperationAborted",
+)
+_PASSING: Final = (408, 409, 425, 429)  # of the answers that say that the request is at fault
 
 
 def remedy_of(code: str, status: int = 0, region: str = "") -> str:
@@ -70,7 +81,7 @@ def remedy_of(code: str, status: int = 0, region: str = "") -> str:
     found = _REMEDIES.get(code)
     if found is not None:
         return f"{found}={region}" if found is _REGION and region else found
-    if 400 <= status < 500 and status != 429 and not code.startswith(_PASSES):
+    if 400 <= status < 500 and status not in _PASSING and not any(part in code for part in _PASSES):
         return "AWS does not take it as it is, and the same will be refused again"
     return "try again"
 

@@ -19,8 +19,8 @@ _ON_AWS: Final = (
     "AWS_EXECUTION_ENV",
 )
 """One of these is set in tasks of ECS and Fargate, pods of EKS, and functions."""
-_OF_A_ROLE: Final = ("iam-role", "container-role", "assume-role-with-web-identity")
-_OF_A_NETWORK: Final = re.compile(r"https://[\w.-]+\.vpce\.amazonaws\.com(\.cn)?/?", re.ASCII)
+_OF_A_ROLE: Final = ("iam-role", "container-role", "assume-role", "assume-role-with-web-identity")
+_OF_AWS: Final = re.compile(r"https://[\w.-]+\.(amazonaws\.com(\.cn)?|api\.aws)/?", re.ASCII)
 _ALSO: Final = "AWS_ENDPOINT"  # the library of the landing zone reads it
 
 
@@ -32,14 +32,10 @@ def is_on_aws() -> bool:
 def named_endpoint() -> str | None:
     """The variable of the environment that names an endpoint, as it does for an emulator.
 
-    AWS's own endpoint in a private network is none: streams of DynamoDB have no other name there.
+    AWS's own are none: those of a private network, with FIPS, or for both versions of IP.
     """
     for name, url in os.environ.items():
-        if (
-            (name.startswith("AWS_ENDPOINT_URL") or name == _ALSO)
-            and url
-            and not _OF_A_NETWORK.fullmatch(url)
-        ):
+        if (name.startswith("AWS_ENDPOINT_URL") or name == _ALSO) and url and not _OF_AWS.fullmatch(url):
             return name
     return None
 
@@ -61,7 +57,7 @@ def refuse_role_elsewhere(method: str, configured: Iterable[str] = ()) -> None:
         configured: endpoints that AWS's configuration file names.
     """
     named = named_endpoint()
-    if named is None and not all(_OF_A_NETWORK.fullmatch(url) for url in configured):
+    if named is None and not all(_OF_AWS.fullmatch(url) for url in configured):
         named = "endpoint_url in AWS's configuration file"
     if named and (method in _OF_A_ROLE or is_on_aws()):
         raise InputError(
