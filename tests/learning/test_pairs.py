@@ -53,17 +53,18 @@ def test_a_field_in_which_payments_of_a_payer_agree_is_tried_beside_the_payer(pa
     assert set(pairs[0]) in ({"card_id", "attributes.region"}, {"card_id", "attributes.zone"})
 
 
-def test_what_is_known_of_a_value_is_counted_as_of_each_payment():
+@pytest.mark.parametrize("delay_ms", [DELAY_MS, 1, 0])
+def test_what_is_known_of_a_value_is_counted_as_of_each_payment(delay_ms):
     rng = np.random.default_rng(3)
     time_ms = np.sort(rng.integers(0, 150, 400)) * DAY_MS  # with ties
     codes, fraud = rng.integers(-2, 3, 400), rng.random(400) < 0.2
-    seen = SeenPayments(time_ms, fraud, {}, frozenset(), DELAY_MS)
+    seen = SeenPayments(time_ms, fraud, {}, frozenset(), delay_ms)
     known = known_before(seen, codes)
     assert len(seen.judged) == 240
     assert seen.weight.sum() == 240
     for place, row in enumerate(seen.judged):
-        before = (codes == codes[row]) & (time_ms <= time_ms[row] - DELAY_MS)
-        lately = [before & (time_ms > time_ms[row] - DELAY_MS - days * DAY_MS) for days in (60, 14)]
+        before = (codes == codes[row]) & (time_ms <= time_ms[row] - delay_ms) & (time_ms < time_ms[row])
+        lately = [before & (time_ms > time_ms[row] - delay_ms - days * DAY_MS) for days in (60, 14)]
         expected = [(rows.sum(), fraud[rows].sum()) for rows in (before, *lately)]
         assert [(count[place], told[place]) for count, told in (known.ever, *known.lately)] == expected
 

@@ -91,6 +91,7 @@ def known_before(seen: SeenPayments, codes: Codes) -> KnownOfValue:
     place[order] = np.arange(len(order))
     asked = place[seen.judged]
     ends = np.searchsorted(at, at[asked] - seen.delay_ms, "right")
+    ends = np.minimum(ends, np.searchsorted(at, at[asked]))  # without a delay too, nobody knows its own label
     begins = [np.searchsorted(at, of_value[asked] * apart)]
     begins += [np.searchsorted(at, at[asked] - seen.delay_ms - back, "right") for back in _LATELY_MS]
     frauds = np.concatenate([[0], np.cumsum(seen.fraud[order])])
