@@ -74,7 +74,7 @@ def test_steps_of_their_own_come_by_what_their_callers_owe_and_the_servers_own_f
 def test_a_request_waits_for_its_callers_share_and_is_refused_beyond_a_bound():
     async def talk():
         at, done = [0.0], []
-        shares = Shares(lambda: at[0])
+        shares = Shares(lambda: at[0], lambda: at[0])
 
         async def request(number):
             at[0] += 0.2  # that its first turn takes
@@ -106,7 +106,7 @@ def test_a_request_waits_for_its_callers_share_and_is_refused_beyond_a_bound():
 def test_what_a_request_does_goes_on_as_without_also_where_it_fails_is_late_or_given_up():
     async def talk():
         at, heard = [0.0], []
-        shares = Shares(lambda: at[0])
+        shares = Shares(lambda: at[0], lambda: at[0])
 
         def owing():
             shares.paid("till", at[0])

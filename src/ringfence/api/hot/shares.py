@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.api.http.problems import Refusal
@@ -53,9 +53,11 @@ class Shares:
     0.0
     """
 
-    def __init__(self, now: Callable[[], float] = perf_counter) -> None:
-        """`now` is the clock of what `work` does."""
-        self._now = now
+    def __init__(
+        self, now: Callable[[], float] = perf_counter, cpu: Callable[[], float] = thread_time
+    ) -> None:
+        """`now` and `cpu` are the clocks of what `work` does: a turn costs what its thread works in it."""
+        self._now, self._cpu = now, cpu
         self._accounts: dict[str, _Account] = {}  # of those who owe anything
         # Who paid last, and when somebody else did: of the two, one is never the caller who is asked about.
         self._latest, self._latest_at = "", float("-inf")
@@ -101,7 +103,7 @@ class Shares:
                 if self.owed(caller, self._now()) > MOST_OWED_SECONDS:
                     raise _spent(left)
                 await asyncio.sleep(min(left, _LONGEST_WAIT_SECONDS))
-            await _Charged(task, self, caller, self._now)
+            await _Charged(task, self, caller, self._now, self._cpu)
         finally:
             task.close()
 
@@ -125,25 +127,29 @@ class Shares:
 class _Charged:
     """Awaits a task; each turn of the loop that it takes is charged to a caller, who may wait after it."""
 
-    __slots__ = ("_caller", "_now", "_shares", "_task")
+    __slots__ = ("_caller", "_cpu", "_now", "_shares", "_task")
 
     def __init__(
-        self, task: Coroutine[Any, Any, None], shares: Shares, caller: str, now: Callable[[], float]
+        self,
+        task: Coroutine[Any, Any, None],
+        shares: Shares,
+        caller: str,
+        now: Callable[[], float],
+        cpu: Callable[[], float],
     ) -> None:
-        self._task, self._shares, self._caller, self._now = task, shares, caller, now
+        self._task, self._shares, self._caller, self._now, self._cpu = task, shares, caller, now, cpu
 
     def __await__(self) -> Generator[Any, Any, None]:
-        task, shares, caller, now = self._task, self._shares, self._caller, self._now
+        task, shares, caller, now, cpu = self._task, self._shares, self._caller, self._now, self._cpu
         error: BaseException | None = None
         while True:
-            begin = now()
+            begin = cpu()
             try:
                 asked = task.send(None) if error is None else task.throw(error)
             except StopIteration:
                 return
             finally:
-                end = now()
-                shares.spend(caller, end - begin, end)
+                shares.spend(caller, cpu() - begin, now())
             error = None
             try:
                 yield asked
