@@ -23,6 +23,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -73,14 +74,17 @@ IDLE_PERCENT = 15  # of a core
 class Receiver:
     """Takes webhooks; remembers id, event and time of each. Refuses some, by chance, with 500.
 
-    An event loop on one thread: what it costs is not to be taken for what is measured.
+    It listens on `held`, a socket that is bound, or on a port of its own. An event loop on one thread: what
+    it costs is not to be taken for what is measured.
     """
 
-    def __init__(self, seed: int = 0, refused: float = 0.0, port: int = 0):
+    def __init__(self, seed: int = 0, refused: float = 0.0, held: socket.socket | None = None):
         self.taken: list[tuple[str, dict, float]] = []
         self._chance, self._refused = Random(seed), refused
         self._loop = asyncio.new_event_loop()
-        made = self._loop.create_server(lambda: _Webhooks(self._take), "127.0.0.1", port)
+        if held is None:
+            held = socket.create_server(("127.0.0.1", 0))
+        made = self._loop.create_server(lambda: _Webhooks(self._take), sock=held)
         self._server = self._loop.run_until_complete(made)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hook"

@@ -252,9 +252,7 @@ import gc, os, signal, threading, time
 from ringfence.cli import execute
 
 def look():
-    for _ in range(1200):
-        if gc.get_freeze_count():
-            break
+    while not gc.get_freeze_count():
         time.sleep(0.05)
     print(gc.get_freeze_count())
     os.kill(os.getpid(), signal.SIGTERM)

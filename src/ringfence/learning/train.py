@@ -142,8 +142,16 @@ def _maturity_ms(data: Dataset, plan: Plan) -> int:
     return maturity_ms
 
 
-def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) -> Trained:
-    """Train by plan; `tell` hears of the share done and a remark. `InputError` where data cannot teach."""
+def train(
+    data: Dataset,
+    plan: Plan,
+    tell: Tell = lambda _share, _remark: None,
+    stopwatch: Callable[[], float] | None = None,
+) -> Trained:
+    """Train by plan; `tell` hears of the share done and a remark. `InputError` where data cannot teach.
+
+    `stopwatch` gives the seconds that search and fits count, by default as of `Worked`.
+    """
     supervised = plan.algorithm != "isolation_forest"
     maturity_ms = _maturity_ms(data, plan)
     known_only = plan.without_known_victims
@@ -162,7 +170,7 @@ def train(data: Dataset, plan: Plan, tell: Tell = lambda _share, _remark: None) 
         tell(0.0, "trying groups of inputs on a later window")
         kept = lifting(data, folds[-1], choice.names, plan.offered, _LIFTING * plan.budget_seconds, plan.seed)
         choice = Choice(kept.names, (*choice.notes, *kept.notes))
-    learner = _learner(data, learned, plan, choice, folds, tell)
+    learner = _learner(data, learned, plan, choice, folds, tell, stopwatch)
     tell(_SEARCHED, "scoring later windows")
     rows, raw, fraud = _later(data, folds, learner, choice.names)
     calibration = platt(raw, fraud) if len(rows) else Calibration()
@@ -242,7 +250,13 @@ def check_agreement(graph: bytes, inputs: NDArray[np.float64], probability: Floa
 
 
 def _learner(
-    data: Dataset, learned: Part, plan: Plan, choice: Choice, folds: Sequence[Fold], tell: Tell
+    data: Dataset,
+    learned: Part,
+    plan: Plan,
+    choice: Choice,
+    folds: Sequence[Fold],
+    tell: Tell,
+    stopwatch: Callable[[], float] | None,
 ) -> Learner:
     if plan.algorithm == "logistic":
         return Logistic(choice.names)
@@ -259,6 +273,7 @@ def _learner(
             seconds,
             lambda share, said: tell(_SEARCHED * share, said),
             seed=plan.seed,
+            stopwatch=stopwatch,
         )
         parameters = found.parameters | {"trials": found.trials}
         thinned = found.thinned
@@ -272,6 +287,7 @@ def _learner(
         seconds=plan.budget_seconds,
         thinned=thinned,
         watched=watched,
+        stopwatch=stopwatch,
     )
 
 
