@@ -155,6 +155,32 @@ def test_what_a_dead_destination_keeps_waiting_is_given_up_after_days_though_nev
     assert {one.said for one in bus.letters(state="dead", limit=9000)} == {"503 Not now"}
 
 
+def test_what_a_pause_holds_back_is_not_given_up_and_has_its_days_after_the_pause(
+    store, bus, clock, delivery
+):
+    bus.subscribe(Subscription(name="held", pattern=PATTERN, to="console:", start={"decisions": 0}))
+    waiting(store, bus, 9)
+    target = Target(clock, NOW_MS + 8 * DAY_MS)
+    one = delivery(target)
+
+    def given_up(by_day):
+        go_on(one, clock, lambda: clock.ms > NOW_MS + by_day * DAY_MS, 10 * MINUTE_MS)
+        return bus.letters(state="dead", subscription="held")
+
+    assert given_up(0.1) == []
+    bus.pause("held", paused=True)
+    held = {letter.id for letter in bus.letters(state="waiting", subscription="held")}
+    assert held
+    assert given_up(2) == []
+    for _ in range(3):  # what comes meanwhile tries the destination
+        waiting(store, bus, 9)
+        assert given_up((clock.ms - NOW_MS) / DAY_MS + 1.4) == []
+    bus.pause("held", paused=False)
+    assert given_up(7.9) == []
+    go_on(one, clock, lambda: not left(bus), MINUTE_MS)
+    assert held <= set(target.taken)
+
+
 @pytest.mark.parametrize("by_address", [False, True])
 def test_a_retry_by_hand_does_not_wait_for_the_breaker(store, bus, clock, delivery, by_address):
     waiting(store, bus, 9)

@@ -58,11 +58,14 @@ WHERE destination = ? AND state = 'waiting' AND due_ms <= ? AND tried_ms = 0
 """
 _COUNT_FROM: Final = "UPDATE message SET tried_ms = ? WHERE seq = ? AND state = 'waiting' AND tried_ms = 0"
 _TOO_LONG: Final = """
-SELECT seq FROM message WHERE destination = ? AND state = 'waiting' AND tried_ms BETWEEN 1 AND ?
+SELECT seq FROM message
+WHERE destination = ? AND state = 'waiting' AND tried_ms BETWEEN 1 AND ?
+  AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
 """
-_GIVE_UP: Final = (
-    "UPDATE message SET state = 'dead', said = ?, done_ms = ? WHERE seq = ? AND state = 'waiting'"
-)
+_GIVE_UP: Final = """
+UPDATE message SET state = 'dead', said = ?, done_ms = ?
+WHERE seq = ? AND state = 'waiting' AND tried_ms > 0  -- somebody may have let it go on just now
+"""
 _DONE: Final = """
 UPDATE message SET state = ?, due_ms = ?, attempts = attempts + 1, said = ?, tried_ms = ?, done_ms = ?
 WHERE seq = ?
