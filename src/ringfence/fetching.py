@@ -24,15 +24,15 @@ class AnswerError(Exception):
 
 
 async def ask(
-    http: httpx.AsyncClient, request: httpx.Request, most_bytes: int, also: Collection[int] = ()
+    http: httpx.AsyncClient, request: httpx.Request, most_bytes: int, read_also: Collection[int] = ()
 ) -> tuple[int, bytes]:
-    """Status and body, which is left unread but for 200 and what `also` names; or raises.
+    """Status and body, which is left unread but for 200 and the statuses in `read_also`; or raises.
 
     `AnswerError` where it is too long or compressed, `httpx.HTTPError` where none comes.
     """
     answer = await http.send(request, stream=True, follow_redirects=False)
     try:
-        if answer.status_code != httpx.codes.OK and answer.status_code not in also:
+        if answer.status_code != httpx.codes.OK and answer.status_code not in read_also:
             return answer.status_code, b""
         if answer.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise AnswerError("it answers compressed, which it was asked not to do")

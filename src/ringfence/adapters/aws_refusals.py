@@ -1,9 +1,12 @@
-"""What to do about each error of AWS, by its code. No library of AWS's is needed."""
+"""What is said of AWS's errors, and what to do about each, by its code. No library of AWS's is needed."""
 
 from __future__ import annotations
 
 from typing import Final
 
+NO_REGION: Final = "no region is set: set AWS_REGION, such as eu-central-1"
+NO_CREDENTIALS: Final = "AWS finds no credentials. Give the task a role, or sign in"
+"""Whoever says it adds how: where the libraries differ, so does the command."""
 _ALLOW: Final = "allow the action to the role that runs this"
 _WHERE: Final = "look at its name and region, or make it"
 _SIGN_IN: Final = "sign in again (aws sso login), or look at the task's role"
@@ -74,6 +77,19 @@ _PASSES: Final = (
     "OperationAborted",
 )
 _PASSING: Final = (408, 409, 425, 429)  # of the answers that say that the request is at fault
+
+
+def refusal_of(action: str, code: str, message: str, status: int = 0, region: str = "") -> str:
+    """The action that failed, what AWS says, and the remedy.
+
+    Args:
+        action: the operation, or the right that it asks for.
+        code: AWS's name of the error.
+        message: AWS's own words.
+        status: of the answer over HTTP; 0 where it is not known.
+        region: where S3 says that a bucket is.
+    """
+    return f"{action} fails with {code} ({words_of(message)}): {remedy_of(code, status, region)}"
 
 
 def remedy_of(code: str, status: int = 0, region: str = "") -> str:

@@ -136,6 +136,19 @@ def test_no_region_is_said(monkeypatch, said, name):
     assert "no region is set: set AWS_REGION" in said(name)
 
 
+def test_an_endpoint_of_another_service_stands_for_no_region_of_the_landing_zone(monkeypatch):
+    """Where its own endpoint is named, as for an emulator, the library needs no region."""
+    for variable in ("AWS_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy().url)
+    with pytest.raises(RingfenceError, match="no region is set: set AWS_REGION"):
+        open_place("s3://lake/zone")
+    for variable in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL_S3"):
+        with monkeypatch.context() as named:
+            named.setenv(variable, proxy().url)
+            open_place("s3://lake/zone")
+
+
 @pytest.mark.parametrize("name", [name for name in PARTS if name not in {"topic", "queue", "bus", "model"}])
 def test_what_is_no_region_is_said(monkeypatch, said, name):
     monkeypatch.setenv("AWS_REGION", "eu central")

@@ -19,7 +19,7 @@ from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from ringfence.adapters.aws_refusals import remedy_of, words_of
+from ringfence.adapters.aws_refusals import NO_CREDENTIALS, NO_REGION, refusal_of, words_of
 from ringfence.adapters.emulator_address import named_endpoint, refuse_emulator, refuse_role_elsewhere
 from ringfence.errors import InputError, StoreError
 
@@ -66,9 +66,9 @@ def aws_client(
         session = boto3.session.Session(
             botocore_session=ours, region_name=region or os.environ.get("AWS_REGION")
         )
-        _look_at(session.region_name)
+        _require_region(session.region_name)
         if endpoint is None:
-            _look_whom_a_role_signs_for(ours)
+            _refuse_role_elsewhere(ours)
         return session.client(service, config=config, endpoint_url=endpoint)
     except (BotoCoreError, ValueError) as error:
         raise InputError(f"AWS cannot be asked: {error}") from error
@@ -80,11 +80,9 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except NoCredentialsError as error:
-        raise StoreError(
-            f"{what}: AWS finds no credentials. Give the task a role, or sign in (aws sso login)"
-        ) from error
+        raise StoreError(f"{what}: {NO_CREDENTIALS} (aws sso login)") from error
     except ClientError as error:
-        raise StoreError(f"{what}: {refusal_of(error)}") from error
+        raise StoreError(f"{what}: {_told(error)}") from error
     except (EndpointConnectionError, ConnectTimeoutError) as error:
         said = f"AWS does not answer ({words_of(str(error))})"
         raise StoreError(f"{what}: {said}: look at the region in it, and at the network") from error
@@ -92,22 +90,21 @@ def explained(what: str) -> Iterator[None]:
         raise StoreError(f"{what}: AWS does not answer ({words_of(str(error))}): try again") from error
 
 
-def refusal_of(error: ClientError) -> str:
-    """The action that failed, what AWS says, and the remedy."""
+def _told(error: ClientError) -> str:
     told, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code, message = str(told.get("Code", "error")), str(told.get("Message", ""))
     region = answer.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
-    remedy = remedy_of(code, int(answer.get("HTTPStatusCode", 0)), region)
-    return f"{error.operation_name} fails with {code} ({words_of(message)}): {remedy}"
+    status = int(answer.get("HTTPStatusCode", 0))
+    return refusal_of(str(error.operation_name), code, message, status, region)
 
 
-def _look_at(region: str | None) -> None:
+def _require_region(region: str | None) -> None:
     """`InputError` where none is named: S3 would take one by itself."""
     if region is None:
-        raise InputError("no region is set: set AWS_REGION, such as eu-central-1")
+        raise InputError(NO_REGION)
 
 
-def _look_whom_a_role_signs_for(ours: Session) -> None:
+def _refuse_role_elsewhere(ours: Session) -> None:
     """`InputError` as of `refuse_role_elsewhere`. Credentials are looked for where an endpoint is named."""
     profile = ours.get_scoped_config()
     services = ours.full_config.get("services", {}).get(profile.get("services"), {})

@@ -8,7 +8,8 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.aws_refusals import remedy_of, words_of
+from ringfence.adapters.aws_refusals import NO_CREDENTIALS, NO_REGION, refusal_of, words_of
+from ringfence.adapters.emulator_address import named_endpoint
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _TOLD: Final = re.compile(r"<(Code|Message|Region)>(.*?)</\1>", re.DOTALL)
 _STATUS: Final = re.compile(r"status code: (\d{3})")
 _OF_ROLES: Final = ("/latest/api/token", "/latest/meta-data/", "169.254.170.2")
 """Parts of the addresses at which machines and tasks ask for the credentials of their role."""
-_ENDPOINTS: Final = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
 
 
 def refuse_wrong(address: str) -> None:
@@ -29,8 +29,8 @@ def refuse_wrong(address: str) -> None:
     if not _BUCKET.fullmatch(bucket):
         raise InputError(f"{bucket!r} is no name of a bucket: write s3://BUCKET/PREFIX")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if region is None and not any(os.environ.get(name) for name in _ENDPOINTS):
-        raise InputError("no region is set: set AWS_REGION, such as eu-central-1")
+    if region is None and named_endpoint("S3") is None:
+        raise InputError(NO_REGION)
     if region is not None and not _REGION.fullmatch(region):
         raise InputError(f"{region!r} is no region: set AWS_REGION, such as eu-central-1")
 
@@ -53,13 +53,10 @@ def _said(text: str, action: str) -> str:
     told = {name: unescape(value) for name, value in _TOLD.findall(text)}
     if "Code" in told:
         status = _STATUS.search(text)
-        remedy = remedy_of(told["Code"], int(status[1]) if status else 0, told.get("Region", ""))
-        return f"{action} fails with {told['Code']} ({words_of(told.get('Message', ''))}): {remedy}"
+        message, region = told.get("Message", ""), told.get("Region", "")
+        return refusal_of(action, told["Code"], message, int(status[1]) if status else 0, region)
     if any(part in text for part in _OF_ROLES):
-        return (
-            "AWS finds no credentials. Give the task a role, or sign in: "
-            'eval "$(aws configure export-credentials --format env)"'
-        )
+        return f'{NO_CREDENTIALS}: eval "$(aws configure export-credentials --format env)"'
     if "redirect without LOCATION" in text:
         return f"{action} fails: the bucket is in another region: set AWS_REGION"
     first = words_of((text.strip() or "no reason given").splitlines()[0])

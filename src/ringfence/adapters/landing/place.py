@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ringfence.adapters.emulator_address import refuse_emulator, refuse_role_elsewhere
+from ringfence.adapters.emulator_address import MACHINES_ROLE, refuse_emulator, refuse_role_elsewhere
 from ringfence.adapters.landing.access import ZoneAccess
 from ringfence.adapters.landing.bucket_errors import explained_s3, refuse_wrong
 from ringfence.errors import InputError, StoreError
@@ -68,7 +68,7 @@ def open_place(address: str) -> Place:
         raise InputError("a landing zone on S3 needs one more library: pip install 'ringfence[landing]'")
     refuse_emulator()
     if not os.environ.get("AWS_ACCESS_KEY_ID"):  # else the library asks for those of the machine's role
-        refuse_role_elsewhere("iam-role")
+        refuse_role_elsewhere(MACHINES_ROLE)
     return S3Place(address)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ringfence.adapters.aws_refusals import words_of
+from ringfence.adapters.aws_refusals import NO_CREDENTIALS, words_of
 from ringfence.adapters.emulator_address import is_on_aws, refuse_emulator
 from ringfence.errors import ScorerError
 
@@ -57,7 +57,7 @@ class SageMakerSigner:
         self._asked = {_VARIANT: variant} if variant else {}
         self._credentials = boto3.session.Session(region_name=region).get_credentials()
         if self._credentials is None:
-            raise ScorerError("AWS finds no credentials: give the task a role, or sign in (aws sso login)")
+            raise ScorerError(f"{NO_CREDENTIALS} (aws sso login)")
 
     def headers(self, url: str, body: bytes) -> dict[str, str]:
         """What to send with this very body, now. It may wait for the role's next credentials."""
