@@ -40,7 +40,9 @@ def test_wrong_options_and_files_say_what_to_write(ringfence, project):
         "none of approve"
         in ringfence("rules", "import", "rules.fql", "--from", "fql", "--outcome", "a=b").err
     )
-    assert ringfence("rules", "import", "nowhere.json", "--from", "fraud-detector").code == 2
+    ended = ringfence("rules", "import", "nowhere.json", "--from", "fraud-detector")
+    assert ended.code == 2
+    assert "nowhere.json cannot be read (No such file or directory): give the exported rules" in ended.err
     assert "get-rules" in ringfence("rules", "import", "rules.fql", "--from", "fraud-detector").err
 
 

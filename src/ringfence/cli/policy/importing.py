@@ -82,7 +82,7 @@ def import_rules(
             "Windows PowerShell is UTF-16"
         ) from error
     except OSError as error:
-        raise InputError(f"{file} cannot be read ({error}): check the path") from error
+        raise InputError(f"{file} cannot be read ({error.strerror}): give the exported rules") from error
     found = _READERS[source](text, wishes)
     foreign.vet(found, load_definitions(options.features_file(features), None).spec)
     book = foreign.book_text(found, source, _PRODUCTS[source])
