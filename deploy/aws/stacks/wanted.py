@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aws_cdk import CfnCondition, CfnParameter, CfnRule, CfnRuleAssertion, Fn, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -12,6 +13,8 @@ from aws_cdk import aws_kinesis as kinesis
 from stacks.common import BUCKET, READ_STREAM, acknowledge
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import aws_ecs as ecs
 
     from stacks.network import Network
@@ -22,10 +25,6 @@ _ORIGIN = _ARN + r"sms-voice:[a-z0-9-]+:\d{12}:(phone-number|pool|sender-id)/[\w
 _IDENTITY = r"[\w.+-]+(@[\w.-]+)?"
 _TABLE = r"[\w.-]{3,255}"
 _STREAM = r"[\w.-]{1,128}"
-_READ_CHANGES = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-_LEASE = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
-_READ_FILES = ["s3:GetObject", "s3:ListBucket"]
-_FAN_OUT = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"]
 _ENDPOINT_OF_CHANGES = "AWS_ENDPOINT_URL_DYNAMODB_STREAMS"
 
 
@@ -41,49 +40,111 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
 
     SMS by SNS asks for a right on every resource, which is not given: End User Messaging does not.
     """
-    stack = Stack.of(task)
-    told = _wanted(
-        stack,
+    ways = network if private else None
+    _send_to(task.task_role)
+    _send_mail(task.task_role, ways)
+    _send_sms(task.task_role, ways)
+    _read_table(task, ways)
+    _read_bucket(task.task_role)
+    _read_stream(task.task_role)
+    if private:
+        _share_streams(task.task_role)
+
+
+def _send_to(role: iam.IRole) -> None:
+    wanted = _wanted(
+        Stack.of(role),
         "SendTo",
         _ELSEWHERE,
         "ARN of one more topic, queue or event bus that gets messages",
         "the ARN of a topic of SNS, a queue of SQS or a bus of EventBridge",
     )
-    mail = _wanted(
+    actions = ["events:PutEvents", "sns:Publish", "sqs:SendMessage"]
+    _allow(role, wanted, [_statement(actions, wanted.parameter.value_as_string)])
+
+
+def _send_mail(role: iam.IRole, network: Network | None) -> None:
+    stack = Stack.of(role)
+    wanted = _wanted(
         stack, "MailIdentity", _IDENTITY, "Identity of SES that e-mail comes from", "a domain or an address"
     )
-    sms = _wanted(
+    identity = stack.format_arn(
+        service="ses", resource="identity", resource_name=wanted.parameter.value_as_string
+    )
+    _allow(role, wanted, [_statement(["ses:SendEmail", "ses:SendRawEmail"], identity)])
+    if network is not None:
+        _endpoint(stack, network, wanted, ec2.InterfaceVpcEndpointAwsService.EMAIL)
+
+
+def _send_sms(role: iam.IRole, network: Network | None) -> None:
+    stack = Stack.of(role)
+    wanted = _wanted(
         stack,
         "SmsOrigin",
         _ORIGIN,
         "ARN of the number or pool that SMS come from",
         "the ARN of a phone number, a pool or a sender id of End User Messaging",
     )
-    table = _wanted(
+    _allow(role, wanted, [_statement(["sms-voice:SendTextMessage"], wanted.parameter.value_as_string)])
+    if network is not None:
+        _endpoint(stack, network, wanted, ec2.InterfaceVpcEndpointAwsService("sms-voice"))
+
+
+def _read_table(task: ecs.FargateTaskDefinition, network: Network | None) -> None:
+    stack = Stack.of(task)
+    wanted = _wanted(
         stack, "ReadTable", _TABLE, "Table of DynamoDB whose stream of changes is read", "the name of a table"
     )
-    bucket = _wanted(
+    changes = stack.format_arn(
+        service="dynamodb",
+        resource="table",
+        resource_name=f"{wanted.parameter.value_as_string}/stream/*",
+    )
+    actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+    _allow(
+        task.task_role,
+        wanted,
+        # The list of the account's streams opens none of them.
+        [_statement(actions, changes), _statement("dynamodb:ListStreams", "*")],
+        {
+            "AwsSolutions-IAM5[Resource::*]": "dynamodb:ListStreams knows no resource.",
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:dynamodb:<AWS::Region>:<AWS::AccountId>:"
+            "table/<ReadTable>/stream/*]": "A stream is named by when it was made, and made again when its "
+            "view changes.",
+        },
+    )
+    if network is not None:
+        way = _endpoint(stack, network, wanted, ec2.InterfaceVpcEndpointAwsService.DYNAMODB_STREAMS)
+        # It has no private name, and the gateway of tables does not lead to their streams.
+        name = Fn.select(1, Fn.split(":", Fn.select(0, way.vpc_endpoint_dns_entries)))
+        url = Fn.condition_if(wanted.condition.logical_id, f"https://{name}", "").to_string()
+        task.default_container.add_environment(_ENDPOINT_OF_CHANGES, url)
+
+
+def _read_bucket(role: iam.IRole) -> None:
+    stack = Stack.of(role)
+    wanted = _wanted(
         stack, "ReadBucket", BUCKET, "Bucket of S3 whose files are read as they come", "the name of a bucket"
     )
-    identity, changes = (
-        stack.format_arn(service=service, resource=resource, resource_name=name)
-        for service, resource, name in (
-            ("ses", "identity", mail.parameter.value_as_string),
-            ("dynamodb", "table", f"{table.parameter.value_as_string}/stream/*"),
-        )
+    here = stack.format_arn(service="s3", region="", account="", resource=wanted.parameter.value_as_string)
+    _allow(
+        role,
+        wanted,
+        [_statement(["s3:GetObject", "s3:ListBucket"], here, f"{here}/*")],
+        {
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::<ReadBucket>/*]": "Files have names of "
+            "their own."
+        },
     )
-    role = task.task_role
-    _allow(role, told, ["events:PutEvents", "sns:Publish", "sqs:SendMessage"], told.parameter.value_as_string)
-    _allow(role, mail, ["ses:SendEmail", "ses:SendRawEmail"], identity)
-    _allow(role, sms, ["sms-voice:SendTextMessage"], sms.parameter.value_as_string)
-    _allow(role, table, _READ_CHANGES, changes)
-    here = stack.format_arn(service="s3", region="", account="", resource=bucket.parameter.value_as_string)
-    _allow(role, bucket, _READ_FILES, here, f"{here}/*")
-    stream = _wanted(stack, "ReadStream", _STREAM, "Stream of Kinesis that is read", "the name of a stream")
+
+
+def _read_stream(role: iam.IRole) -> None:
+    stack = Stack.of(role)
+    wanted = _wanted(stack, "ReadStream", _STREAM, "Stream of Kinesis that is read", "the name of a stream")
     there = stack.format_arn(
-        service="kinesis", resource="stream", resource_name=stream.parameter.value_as_string
+        service="kinesis", resource="stream", resource_name=wanted.parameter.value_as_string
     )
-    _allow(role, stream, [f"kinesis:{action}" for action in READ_STREAM], there)
+    _allow(role, wanted, [_statement([f"kinesis:{action}" for action in READ_STREAM], there)])
     consumer = fan_out(role, "ReadConsumer", "ReadStream", there)
     CfnRule(
         stack,
@@ -91,30 +152,26 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
         rule_condition=Fn.condition_not(Fn.condition_equals(consumer.parameter, "")),
         assertions=[
             CfnRuleAssertion(
-                assert_=Fn.condition_not(Fn.condition_equals(stream.parameter, "")),
+                assert_=Fn.condition_not(Fn.condition_equals(wanted.parameter, "")),
                 assert_description="ReadConsumer is registered with ReadStream: name that, too",
             )
         ],
     )
-    if private:
-        leases = _wanted(
-            stack,
-            "LeaseTable",
-            _TABLE,
-            "Table of DynamoDB by which several nodes share a stream",
-            "the name of a table",
-        )
-        name = leases.parameter.value_as_string
-        _allow(
-            role, leases, _LEASE, stack.format_arn(service="dynamodb", resource="table", resource_name=name)
-        )
-        _endpoint(stack, network, mail, ec2.InterfaceVpcEndpointAwsService.EMAIL)
-        _endpoint(stack, network, sms, ec2.InterfaceVpcEndpointAwsService("sms-voice"))
-        way = _endpoint(stack, network, table, ec2.InterfaceVpcEndpointAwsService.DYNAMODB_STREAMS)
-        # It has no private name, and the gateway of tables does not lead to their streams.
-        name = Fn.select(1, Fn.split(":", Fn.select(0, way.vpc_endpoint_dns_entries)))
-        url = Fn.condition_if(table.condition.logical_id, f"https://{name}", "").to_string()
-        task.default_container.add_environment(_ENDPOINT_OF_CHANGES, url)
+
+
+def _share_streams(role: iam.IRole) -> None:
+    stack = Stack.of(role)
+    wanted = _wanted(
+        stack,
+        "LeaseTable",
+        _TABLE,
+        "Table of DynamoDB by which several nodes share a stream",
+        "the name of a table",
+    )
+    table = stack.format_arn(
+        service="dynamodb", resource="table", resource_name=wanted.parameter.value_as_string
+    )
+    _allow(role, wanted, [_statement(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], table)])
 
 
 def fan_out(role: iam.IRole, parameter: str, of: str, stream: str) -> Wanted:
@@ -136,7 +193,8 @@ def fan_out(role: iam.IRole, parameter: str, of: str, stream: str) -> Wanted:
     made.cfn_options.condition = wanted.condition
     # It looks at the parameter's empty default, with which there is no consumer.
     made.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W1032"]}})
-    _allow(role, wanted, _FAN_OUT, stream, made.attr_consumer_arn)
+    actions = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"]
+    _allow(role, wanted, [_statement(actions, stream, made.attr_consumer_arn)])
     return wanted
 
 
@@ -153,19 +211,19 @@ def _wanted(stack: Stack, name: str, pattern: str, description: str, of: str) ->
     return Wanted(parameter, CfnCondition(stack, f"HasMay{name}", expression=given))
 
 
-def _allow(role: iam.IRole, wanted: Wanted, actions: list[str], *resources: str) -> None:
+def _statement(actions: str | list[str], *resources: str) -> dict[str, Any]:
+    on = resources[0] if len(resources) == 1 else list(resources)
+    return {"Effect": "Allow", "Action": actions, "Resource": on}
+
+
+def _allow(
+    role: iam.IRole,
+    wanted: Wanted,
+    statements: list[dict[str, Any]],
+    accepted: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """A policy as long as the parameter is not empty; `accepted`: findings of cdk-nag, with the reason."""
     name = f"May{wanted.parameter.node.id}"
-    statements = [
-        {
-            "Effect": "Allow",
-            "Action": actions,
-            "Resource": resources[0] if len(resources) == 1 else list(resources),
-        }
-    ]
-    if (
-        actions is _READ_CHANGES
-    ):  # the list of the account's streams opens none of them, and knows no resource
-        statements.append({"Effect": "Allow", "Action": "dynamodb:ListStreams", "Resource": "*"})
     policy = iam.CfnPolicy(
         Stack.of(role),
         name,
@@ -174,20 +232,8 @@ def _allow(role: iam.IRole, wanted: Wanted, actions: list[str], *resources: str)
         policy_document={"Version": "2012-10-17", "Statement": statements},
     )
     policy.cfn_options.condition = wanted.condition
-    if actions is _READ_CHANGES:
-        acknowledge(policy, "AwsSolutions-IAM5[Resource::*]", "dynamodb:ListStreams knows no resource.")
-        acknowledge(
-            policy,
-            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:dynamodb:<AWS::Region>:<AWS::AccountId>:"
-            "table/<ReadTable>/stream/*]",
-            "A stream is named by when it was made, and made again when its view changes.",
-        )
-    if actions is _READ_FILES:
-        acknowledge(
-            policy,
-            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::<ReadBucket>/*]",
-            "Files have names of their own.",
-        )
+    for finding, reason in accepted.items():
+        acknowledge(policy, finding, reason)
 
 
 def _endpoint(
