@@ -4,7 +4,7 @@ python deploy/aws/costs.py                                   the table of docs/o
 python deploy/aws/costs.py --prices mine.csv --rate 20 200   your prices, your payments a second
 
 A row of `costs.csv` is one item: (fixed + per million x millions of payments a month) x price. The units come
-from the stacks and from what a payment is in bytes; the prices are from memory, and they change.
+from the stacks and from what a payment is in bytes; the prices are estimates: put your own in.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ FILE = Path(__file__).with_name("costs.csv")
 SECONDS = 2_628_000  # of a month: 730 hours
 RATES = {"small": (1.0, 50.0), "large": (500.0, 5000.0)}  # payments a second that each profile is for
 _CHANGES = 50.0  # a rate from which on the large profile is meant
+_NUMBERS = ("price_usd", "fixed_small", "fixed_large", "per_million_small", "per_million_large")
 
 
 class Item(NamedTuple):
@@ -60,9 +61,6 @@ def items(path: Path = FILE) -> list[Item]:
             ]
             found.append(Item(part, item, numbers["price_usd"], *told))
     return found
-
-
-_NUMBERS = ("price_usd", "fixed_small", "fixed_large", "per_million_small", "per_million_large")
 
 
 def rounded(dollars: float) -> str:
