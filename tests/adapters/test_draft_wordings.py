@@ -3,6 +3,8 @@
 import pytest
 from tests.adapters.drafted import CASES, Drafted, written
 
+from ringfence.errors import InputError
+
 HEAD = "id,paid_at,amount,currency,card_id\n"
 
 
@@ -38,6 +40,10 @@ def paid(folder, *amounts, head="id,paid_at,amount,card_id", rest=""):
             "Thu May 02 2024 10:00:00 GMT+0200 (CEST)",
             "2024-05-02T08:00:00",
         ),
+        ("2024-W52-3", "2025-W01-1", "2024-12-30T00:00:00"),
+        ("2026-W14-3T10:15:00Z", "2026-W14-7T10:15:00+02:00", "2026-04-05T08:15:00"),
+        ("2024-123", "2024-366", "2024-12-31T00:00:00"),
+        ("2026-123 10:15", "2026-124 11:30", "2026-05-04T11:30:00"),
         ("mercredi 1 mai 2024 10:00", "vendredi 31 mai 2024 12:00", "2024-05-31T12:00:00"),
         ("Mi, 01.05.2024 10:00", "Fr, 31.05.2024 10:00", "2024-05-31T10:00:00"),
         ("Wednesday, May 1, 2024 10:00 AM", "Friday, May 3, 2024 11:00 PM", "2024-05-03T23:00:00"),
@@ -137,3 +143,9 @@ def test_ids_that_are_numbers_in_some_rows_only_are_one_kind_of_id(tmp_path):
     rows = "".join(f"{one},2024-05-01T10:00:00Z,12.50\n" for one in ("1001", "1002.0", "1003.0"))
     found = Drafted(written(tmp_path, f"id,paid_at,amount\n{rows}"))
     assert found.values["transaction_id"] == ("1001", "1002", "1003")
+
+
+def test_single_quotes_are_named(tmp_path):
+    path = written(tmp_path, "'id','paid_at','amount'\n'a1','2024-05-01T10:00:00Z','12.50'\n")
+    with pytest.raises(InputError, match="single quotes"):
+        Drafted(path)

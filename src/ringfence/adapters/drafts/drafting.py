@@ -63,7 +63,7 @@ def draft_mapping(
     dropped: dict[str, str] = {}
     for _ in range(_TRIES):
         plan = _plan(sample, name, now, answers or {}, dropped)
-        _complete(plan, path)
+        _complete(plan, sample, path)
         trial = tried(path, parse_mapping(plan.toml(), f"the draft for {path}"), now_ms, fmt)
         culprit = _culprit(plan, trial)
         if culprit is None:
@@ -115,10 +115,15 @@ def _place(name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def _complete(plan: MappingPlan, path: str) -> None:
+def _complete(plan: MappingPlan, sample: FileSample, path: str) -> None:
     """`InputError` where a field is missing without which nothing is a payment."""
     missing = [name for name in _NEEDED if name not in plan.fields]
     if missing:
+        if all(len(name) > 1 and name[0] == name[-1] == "'" for name in sample.columns):
+            raise InputError(
+                f"{path}: no mapping is written: its values stand between single quotes, which CSV does not "
+                'know: export it with double quotes ("), or with none'
+            )
         about = [one for one in plan.remarks if any(f"{name} is missing" in one for name in missing)]
         raise InputError(f"{path}: no mapping is written, it would refuse every row: {'; '.join(about)}")
 

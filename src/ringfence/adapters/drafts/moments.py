@@ -12,14 +12,14 @@ from ringfence.adapters.drafts.money import MOST
 from ringfence.events.values.wording import at_midnight, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _LOOKED_AT: Final = 400
 _DATES: Final = (
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
     "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%Y-%m-%d",
-    "%a %b %d %Y", "%a, %d %b %Y", "%d%b%Y", "%d%b%y",
+    "%a %b %d %Y", "%a, %d %b %Y", "%d%b%Y", "%d%b%y", "%Y-%j", "%G-W%V-%u",
 )  # fmt: skip
 _CLOCKS: Final = (
     "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%H.%M.%S", "%H.%M", "%Hh%M",
@@ -31,6 +31,7 @@ _DIRECTIVES: Final = {
     "d": r"(?P<d>\d{1,2})", "m": r"(?P<m>\d{1,2})", "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})",
     "b": r"(?P<b>[A-Za-z]{3})", "B": r"(?P<B>[A-Za-z]{3,9})", "a": r"[A-Za-z]{3}", "p": r"(?P<p>[AaPp][Mm])",
     "H": r"(?P<H>\d{1,2})", "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})",
+    "j": r"(?P<j>\d{3})", "G": r"(?P<G>\d{4})", "V": r"(?P<V>\d\d)", "u": r"(?P<u>[1-7])",
     "f": r"\d{1,6}", "z": r"(?:Z|[+-]\d\d:?\d\d)", "Z": r"(?!AM\b|PM\b)[A-Z]{2,5}",
 }  # fmt: skip
 _SPLIT: Final = re.compile(
@@ -227,17 +228,31 @@ def _parsed(text: str, form: str) -> datetime | None:
         return None
     part = found.groupdict()
     try:
-        year = int(part["Y"]) if "Y" in part else int(part.get("y") or 0)
-        year += 0 if "Y" in part else 2000 if year < _PIVOT else 1900
-        word = (part.get("b") or part.get("B") or "").lower()[:3]
-        month = _MONTHS.index(word) + 1 if word else int(part.get("m") or 1)
+        day = _day(part)
         hour = int(part.get("H") or part.get("I") or 0)
         if "p" in part:
             hour = hour % 12 + 12 * (part["p"].lower() == "pm") if 1 <= hour <= 12 else 99
         minute, second = (int(part.get(unit) or 0) for unit in "MS")
-        return datetime(year, month, int(part.get("d") or 1), hour, minute, second, tzinfo=UTC)
+        return day.replace(hour=hour, minute=minute, second=second)
     except ValueError:
         return None
+
+
+def _day(part: Mapping[str, str]) -> datetime:
+    """By day and month, by the day of a week of the year (ISO 8601), or by the day of the year."""
+    if "G" in part:
+        week = datetime.fromisocalendar(int(part["G"]), int(part["V"]), int(part["u"]))
+        return week.replace(tzinfo=UTC)
+    year = int(part["Y"]) if "Y" in part else int(part.get("y") or 0)
+    year += 0 if "Y" in part else 2000 if year < _PIVOT else 1900
+    if "j" in part:
+        found = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=int(part["j"]) - 1)
+        if found.year != year:
+            raise ValueError(part["j"])
+        return found
+    word = (part.get("b") or part.get("B") or "").lower()[:3]
+    month = _MONTHS.index(word) + 1 if word else int(part.get("m") or 1)
+    return datetime(year, month, int(part.get("d") or 1), tzinfo=UTC)
 
 
 @cache
