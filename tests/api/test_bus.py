@@ -1,6 +1,9 @@
 """Events to pull and replay, and alerts, over HTTP."""
 
-from tests.api.conftest import NOW_MS, payment
+import asyncio
+
+import pytest
+from tests.api.conftest import NOW_MS, payment, running, session_in
 
 from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
@@ -173,3 +176,34 @@ def test_secrets_in_addresses_are_shown_to_nobody(api, tmp_path):
         "apprise:tgram://…",
         "https://example.com/hook?…",
     }
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "damaged"])
+def test_without_its_messages_a_server_decides_and_tells_of_the_loss(tmp_path, how):
+    """A damaged file left payments alone, and a missing one kept the server from starting."""
+    folder = tmp_path / "data"
+    with session_in(folder):
+        bus = Bus(folder)
+        bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to="console:"))
+        bus.close()
+    with session_in(folder):
+        pass
+    for path in folder.glob("bus.db*"):
+        path.unlink()
+    if how != "missing":
+        (folder / "bus.db").write_bytes(b"" if how == "empty" else b"no database" * 1000)
+
+    async def talk():
+        with session_in(folder) as session:
+            async with running(session, raise_app_exceptions=False) as client:
+                decided = await client.post("/v1/decisions", json=payment("t1"))
+                alerts = await client.get("/v1/alerts")
+                return decided, alerts, (await client.get("/readyz")).json(), list(session.warnings)
+
+    decided, alerts, ready, said = asyncio.run(talk())
+    assert decided.status_code == 200
+    assert alerts.status_code == 503
+    if how != "damaged":
+        for told in (ready["warnings"], said):
+            assert any("bus.db is missing or empty" in one and "ringfence restore" in one for one in told)
+        assert not (folder / "bus.db").exists() or not (folder / "bus.db").stat().st_size

@@ -81,7 +81,7 @@ class Watched:
         self.following = Following(self.store, self.hand)
         self.teller = server.objectives
         self.teller.__init__(  # by a clock of ours
-            *(server.metrics, self.following, Outboxes(self.store.folder, self.hand)),
+            *(server.metrics, self.following, Outboxes(self.store, self.hand)),
             *(self.store.log, self.hand, self.store.folder),
         )
 
@@ -264,7 +264,7 @@ def test_what_the_log_cannot_take_is_told_once_it_can(api):
         watched = Watched(client, subscribed=False)
         server, log = watched.server, Broken(watched.store.log, "append")
         watched.teller = ObjectiveTeller(
-            *(server.metrics, watched.following, Outboxes(watched.store.folder, watched.hand)),
+            *(server.metrics, watched.following, Outboxes(watched.store, watched.hand)),
             *(log, watched.hand, watched.store.folder),
         )
         with pytest.raises(StoreError):

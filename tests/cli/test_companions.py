@@ -32,7 +32,7 @@ def test_a_file_that_was_lost_is_not_made_anew(ringfence, project, kept, name, a
         path.unlink()
     if how == "empty":
         (kept / name).touch()
-    refusing = 0 if name == "audit.db" else 3  # without a trail a command works, and warns if it had to write
+    refusing = 3 if name == "cases.db" else 0  # without a trail or messages a command works, and warns
     for command, code in ((asking, 3), (("run", "some.ndjson"), refusing), (asking, 3)):
         ended = ringfence(*command)
         assert ended.code == code, ended

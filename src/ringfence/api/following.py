@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from ringfence.compose.companions import lost_messages
 from ringfence.compose.store import open_roll
 from ringfence.errors import StoreError
 from ringfence.follow.lag import Lags
@@ -54,7 +55,7 @@ class Following:
 
     def __init__(self, store: DataFolder, clock: Clock) -> None:
         self.process: Beside | None = None
-        self._log = store.log
+        self._store, self._log = store, store.log
         self._clock = clock
         self._roll = open_roll(store.folder)
         self._lags = Lags()
@@ -83,6 +84,8 @@ class Following:
     def warnings(self) -> list[str]:
         """What somebody should see to."""
         told = [] if self.process is None or not self.process.problem else [self.process.problem]
+        lost = lost_messages(self._store)
+        told += [] if lost is None else [lost]
         for one in self.states():
             if one.state == "failing":
                 told.append(f"follower {one.name} fails and is tried again: {one.problem}")

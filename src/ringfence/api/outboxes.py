@@ -7,31 +7,33 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 
 from ringfence.compose.bus import has_outbox, open_messages
+from ringfence.compose.companions import lost_messages
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from prometheus_client import Metric
 
     from ringfence.ports import Clock
+    from ringfence.store import DataFolder
 
 
 class Outboxes:
     """A collector of metrics: messages that wait and dead letters, by kind of destination. Any thread."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder = folder
+    def __init__(self, store: DataFolder, clock: Clock) -> None:
+        self._folder = store.folder
         self._clock = clock
-        kept = open_messages(folder)
+        self._is_lost = lost_messages(store) is not None
+        kept = open_messages(store.folder)
         self.bus = kept.outbox
         self.alerts = kept.alerts
 
     @property
     def is_used(self) -> bool:
-        """Whether there has ever been a message or a subscription."""
-        return has_outbox(self._folder)
+        """Whether there has ever been a message or a subscription; also where they are lost."""
+        return self._is_lost or has_outbox(self._folder)
 
     def collect(self) -> Iterator[Metric]:
         """The figures, in Prometheus' form."""

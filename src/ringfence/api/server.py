@@ -96,7 +96,7 @@ class Server:
         self.lake = served_tables(session.store)
         self.annotations = open_annotations(session.store)
         self.following = Following(session.store, session.clock)
-        self.outboxes = Outboxes(session.store.folder, session.clock)
+        self.outboxes = Outboxes(session.store, session.clock)
         self.trail = open_trail(session.store.folder)
         self.places = Places(settings.most_streams)
         self.hub = Hub(self.places, settings.stream_seconds)

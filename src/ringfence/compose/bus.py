@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.outbox import AlertBook, Bus
@@ -30,17 +31,22 @@ class OpenMessages:
 
 
 def has_outbox(folder: Path) -> bool:
-    """Whether a bus has ever been used in a data folder."""
+    """Whether a bus has ever been used in a data folder; `CorruptError` where it is gone."""
+    companions.check_not_lost(folder, companions.BUS)
     return Bus.is_in(folder)
 
 
-def open_messages(folder: Path) -> OpenMessages:
-    """The outbox and the alerts of a data folder, made if they were never there.
+def open_bus(folder: Path) -> Bus:
+    """The bus of a data folder, made if it was never there; `CorruptError` at its use where it is gone.
 
-    `CorruptError` where they are gone.
+    Made anew, it would have all alerts of the log sent once more.
     """
-    companions.check_not_lost(folder, companions.BUS)
-    bus = Bus(folder)
+    return Bus(folder, partial(companions.check_not_lost, folder, companions.BUS))
+
+
+def open_messages(folder: Path) -> OpenMessages:
+    """The outbox and the alerts of a data folder, made if they were never there; errors as of `open_bus`."""
+    bus = open_bus(folder)
     return OpenMessages(bus, AlertBook(bus.database))
 
 

@@ -21,18 +21,29 @@ TRAIL: Final = trail.FILE_NAME
 _KEPT: Final = {TRAIL: "audit trail", CASES: "cases", BUS: "subscriptions, alerts and messages"}
 
 
-def look_after(store: DataFolder) -> None:
-    """Have the store remember which of them there are; `CorruptError` where cases or messages are gone.
+def look_after(store: DataFolder) -> list[str]:
+    """Have the store remember which of them there are; what to warn of. `CorruptError` where cases are gone.
 
-    Made anew, `bus.db` would have all alerts of the log sent once more. Whoever writes on record finds out
-    about the trail.
+    Without messages payments are decided all the same, and `compose.bus.open_bus` refuses the rest. Whoever
+    writes on record finds out about the trail.
     """
     for name in _KEPT:
         if _is_there(store.folder, name) and store.remembered(_had(name)) is None:
             store.remember(_had(name), "yes")
-    for name in (CASES, BUS):
-        if not _is_there(store.folder, name):
-            _miss(store, name)
+    if not _is_there(store.folder, CASES):
+        _miss(store, CASES)
+    lost = lost_messages(store)
+    return [] if lost is None else [lost]
+
+
+def lost_messages(store: DataFolder) -> str | None:
+    """What to do about messages that were there and are gone; None where all is well."""
+    try:
+        if not _is_there(store.folder, BUS):
+            _miss(store, BUS)
+    except CorruptError as error:
+        return f"{error}. Payments are decided meanwhile, and nobody hears of alerts"
+    return None
 
 
 def check_not_lost(folder: Path, name: str) -> None:

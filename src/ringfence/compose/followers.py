@@ -14,7 +14,7 @@ from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.landing import LandingFollower, open_place
 from ringfence.adapters.links import LinkFollower
-from ringfence.adapters.outbox import Bus, Casework, OutboxFollower
+from ringfence.adapters.outbox import Casework, OutboxFollower
 from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.sealing import SealFollower
@@ -22,6 +22,7 @@ from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose import companions
 from ringfence.compose.alerts import alert_policy
 from ringfence.compose.aws import needs_aws
+from ringfence.compose.bus import open_bus
 from ringfence.compose.clock import now_ms
 from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.messages import delivery, locked, messages_beside, outbox_of
@@ -239,8 +240,7 @@ def following(
         closing(SqliteRoll(folder)) as roll,
         tracing_of("ringfence-followers") as tracing,
     ):
-        companions.check_not_lost(folder, companions.BUS)
-        bus, settings = Bus(folder), load_settings()
+        bus, settings = open_bus(folder), load_settings()
         alert_policy()  # what is wrong with it is told here
         casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)
         every = followers_of(store)

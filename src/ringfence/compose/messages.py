@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing, contextmanager
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.outbox import Bus, Courier, OutboxFollower, Watch
+from ringfence.adapters.outbox import Courier, OutboxFollower, Watch
 from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.compose import companions
 from ringfence.compose.alerts import alert_policy, alert_words, rules_by_digest
+from ringfence.compose.bus import open_bus
 from ringfence.compose.clock import now_ms
 from ringfence.compose.notifiers import notifiers
 from ringfence.compose.privacy import contacts_of
@@ -47,6 +49,7 @@ def outbox_of(
         alert_policy(),
         rules_by_digest(store),
         made,
+        partial(companions.check_not_lost, store.folder, companions.BUS),
     )
 
 
@@ -93,7 +96,7 @@ def delivering(folder: Path) -> Iterator[None]:
         news_of(store) as news,
     ):
         companions.check_not_lost(folder, companions.BUS)
-        policy, bus, settings = alert_policy(), Bus(folder), load_settings()
+        policy, bus, settings = alert_policy(), open_bus(folder), load_settings()
         contact, vault = contacts_of(store)
         courier = Courier(
             bus,

@@ -10,6 +10,7 @@ from ringfence.adapters.cases import CasePersons, SqliteCases
 from ringfence.adapters.outbox import Bus, BusPersons
 from ringfence.adapters.vault import Keyring, SqliteVault, VaultWriter, has_vault
 from ringfence.compose.approvals import open_approvals
+from ringfence.compose.bus import open_bus
 from ringfence.compose.store import (
     PERSONAL,
     VAULT,
@@ -136,7 +137,7 @@ def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[Priva
             places.append(CasePersons(cases))
             closing.append(cases)
         if Bus.is_in(store.folder):
-            bus = Bus(store.folder)
+            bus = open_bus(store.folder)
             places.append(BusPersons(bus.database))
             closing.append(bus)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence.adapters.cases import CasePersons, SqliteCases
 from ringfence.adapters.outbox import Bus, BusPersons
+from ringfence.compose.bus import open_bus
 from ringfence.compose.followers import bring_up
 from ringfence.compose.privacy import privacy_desk
 from ringfence.compose.store import keeps_tokens, open_snapshots
@@ -106,7 +107,7 @@ class Retention:
         return Kept(part, gone, None)
 
     def _of_bus(self, part: str, before_ms: int, held: PersonTokens) -> int:
-        with closing(Bus(self._store.folder)) as bus:
+        with closing(open_bus(self._store.folder)) as bus:
             persons = BusPersons(bus.database)
             if part == "alerts":
                 return persons.expire_alerts(before_ms, held, dry=self._dry)

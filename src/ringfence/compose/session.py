@@ -245,7 +245,7 @@ def open_session(
     """
     clock = SystemClock()
     with open_store(folder) as store, keeping(store, clock.now_ms, patient=patient) as originals:
-        companions.look_after(store)
+        missed = companions.look_after(store)
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
         if store.remembered(FIRST_RULES) is None:
@@ -261,7 +261,7 @@ def open_session(
         )
         pipeline.expect(Part.RULES, store.remembered(FIRST_RULES) or digest)
         runner = Runner(store, pipeline, clock, open_snapshots(store), snapshotting)
-        warnings = [*store.remarks, *runner.recover(progress)]
+        warnings = [*store.remarks, *missed, *runner.recover(progress)]
         session = Session(
             store,
             runner,

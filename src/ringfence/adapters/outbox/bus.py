@@ -22,7 +22,7 @@ from ringfence.bus.subscription import (
 from ringfence.errors import ConflictError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
     from sqlite3 import Connection
 
@@ -33,10 +33,10 @@ _SECRET_BYTES: Final = 32
 
 
 class Bus:
-    """What people see and change of the bus."""
+    """What people see and change of the bus; `check` as of `OutboxDatabase`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = OutboxDatabase(folder)
+    def __init__(self, folder: Path, check: Callable[[], None] = lambda: None) -> None:
+        self.database = OutboxDatabase(folder, check)
 
     @staticmethod
     def is_in(folder: Path) -> bool:

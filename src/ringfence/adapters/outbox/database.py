@@ -13,7 +13,7 @@ from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.versions import check_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 FILE_NAME: Final = "bus.db"
@@ -120,10 +120,14 @@ def _writing(_path: Path) -> RLock:
 
 
 class OutboxDatabase:
-    """Statements on the file; `StoreError` with the remedy where it cannot be used."""
+    """Statements on the file; `StoreError` with the remedy where it cannot be used.
 
-    def __init__(self, folder: Path) -> None:
+    `check` raises one where the file must not be made anew; it is called before each opening.
+    """
+
+    def __init__(self, folder: Path, check: Callable[[], None] = lambda: None) -> None:
         self.path = folder / FILE_NAME
+        self._check = check
         self._lock = RLock()
         self._writing = _writing(self.path)
         self._connection: sqlite3.Connection | None = None
@@ -184,6 +188,7 @@ class OutboxDatabase:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
+            self._check()
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)
             connection = self._connect()

@@ -73,6 +73,7 @@ class OutboxFollower:
         policy: which decisions raise alerts, and who hears of them.
         rules: the rule set of a digest, for reasons in words; None where it is not known.
         made: called once there are new messages, with the addresses of their destinations.
+        check: as of `OutboxDatabase`.
     """
 
     name = "outbox"
@@ -89,8 +90,9 @@ class OutboxFollower:
         policy: AlertPolicy = DEFAULT_POLICY,
         rules: Callable[[str], RuleSet | None] = lambda _digest: None,
         made: Callable[[Collection[str]], None] = lambda _addresses: None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.bus = Bus(folder)
+        self.bus = Bus(folder, check)
         self._log = log
         self._log_id = log_id
         self._now_ms = now_ms
