@@ -196,6 +196,16 @@ def test_a_retry_by_hand_does_not_wait_for_the_breaker(store, bus, clock, delive
     assert max(target.taken.values()) <= now_ms + 1000
 
 
+@pytest.mark.parametrize("act", ["retry", "purge"])
+def test_an_unknown_message_is_named_and_nothing_is_done_for_the_others(store, bus, clock, capsys, act):
+    waiting(store, bus, 2)
+    before = bus.letters()
+    asked = ["outbox", act, before[0].id, "nope", "--data", str(store.folder)]
+    assert execute(asked) == 2
+    assert "no message 'nope'" in capsys.readouterr().err
+    assert bus.letters() == before
+
+
 def test_a_courier_that_starts_again_knows_what_a_destination_asked_for(store, bus, clock, delivery):
     """`Retry-After` holds over a restart, and also when an attempt that was under way succeeds."""
     waiting(store, bus, 200)
