@@ -146,7 +146,7 @@ def test_what_was_said_first_stands(message):
     assert [one["label"] for one in labels] == [False]
     assert refused["response_type"] == "ephemeral"
     assert not refused["replace_original"]
-    assert "slack:anna has said already: not fraud" in refused["text"]
+    assert refused["text"] == "anna has said already: not fraud."
 
 
 def test_whoever_acknowledges_second_hears_who_was_first(message):
@@ -159,7 +159,18 @@ def test_whoever_acknowledges_second_hears_who_was_first(message):
 
     _, replies, _ = message(talk)
     assert [one["replace_original"] for one in replies] == [True, False]
-    assert replies[1]["text"] == "slack:anna has acknowledged this already."
+    assert replies[1]["text"] == "anna has acknowledged this already."
+
+
+def test_whoever_acknowledged_elsewhere_is_not_named_in_a_channel(message, tmp_path):
+    async def talk(client, told):
+        bus = Bus(tmp_path / "data")
+        AlertBook(bus.database).acknowledge(told.alert, "key-of-anna", 1)
+        bus.close()
+        await sent(client, told.pressed("acknowledge"))
+
+    _, replies, _ = message(talk)
+    assert [one["text"] for one in replies] == ["Somebody else has acknowledged this already."]
 
 
 def test_a_verdict_that_was_given_before_is_told_with_who_gave_it(message):

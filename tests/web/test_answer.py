@@ -96,7 +96,7 @@ def test_the_page_says_all_in_english_and_german(asked):
     answered = [press(browser, page, "yes"), press(browser, page, "no"), browser.get("/answer/x")]
     for one, said in zip(answered, ("Vielen Dank", "schon geantwortet", "nicht gültig"), strict=True):
         assert said in one.text
-    assert len(GERMAN) == 5
+    assert len(GERMAN) == 6
 
 
 def test_an_alert_that_is_being_made_again_is_no_matter_of_the_customer(asked):
@@ -105,6 +105,7 @@ def test_an_alert_that_is_being_made_again_is_no_matter_of_the_customer(asked):
     with database.transaction() as connection:
         kept = connection.execute("SELECT * FROM alert").fetchall()
         connection.execute("DELETE FROM alert")
+        connection.execute("UPDATE position SET told = next_offset, next_offset = 0")  # `followers rebuild`
     later = press(browser, page, "yes")
     assert later.status_code == 503
     assert "ringfence" not in later.text.replace("ringfence.css", "")
@@ -112,6 +113,20 @@ def test_an_alert_that_is_being_made_again_is_no_matter_of_the_customer(asked):
     with database.transaction() as connection:
         connection.executemany("INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?)", kept)
     assert "Thank you" in press(browser, page, "yes").text
+
+
+def test_an_alert_that_was_deleted_after_its_time_asks_nothing_more_and_promises_nothing(asked):
+    """Trying again in a minute, as it said, would never have helped."""
+    site, browser, link = asked
+    page = browser.get(link)
+    with site.server.outboxes.bus.database.transaction() as connection:
+        connection.execute("DELETE FROM alert")
+    for gone in (press(browser, page, "no"), browser.get(link)):
+        assert gone.status_code == 410
+        assert "Please call us" in gone.text
+        assert "rufen Sie uns" in gone.text
+        assert "<form" not in gone.text
+    assert heard(site) == []
 
 
 def test_yes_is_a_label_and_allows_for_a_time(asked):

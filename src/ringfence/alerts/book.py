@@ -44,6 +44,10 @@ class Alerts(Protocol):
         """One alert; `InputError` where there is none."""
         ...
 
+    def is_gone(self, alert_id: str) -> bool:
+        """Whether it is kept no longer, as opposed to one that is still made of the log, or made again."""
+        ...
+
     def counts(self) -> dict[str, int]:
         """How many alerts are open, and how many acknowledged."""
         ...

@@ -10,6 +10,7 @@ from ringfence.alerts.book import AlertVerdict, Answered, Mute
 from ringfence.alerts.model import Alert
 from ringfence.alerts.policy import Severity
 from ringfence.errors import InputError
+from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -57,6 +58,16 @@ class AlertBook:
         if not rows:
             raise InputError(f"there is no alert {alert_id[:80]!r}: `ringfence alerts list` shows them")
         return _alert(rows[0])
+
+    def is_gone(self, alert_id: str) -> bool:
+        """See `Alerts.is_gone`: the outbox is past the decision that opened it."""
+        text = (
+            "SELECT 1 FROM position WHERE topic = ? AND next_offset > ? "
+            "AND NOT EXISTS (SELECT 1 FROM alert WHERE id = ?)"
+        )
+        number = alert_id.removeprefix("alert-")
+        asked = DECISIONS, int(number) if number.isdecimal() else -1, alert_id
+        return bool(self._database.rows(text, asked))
 
     def opened(self, begin: int, end: int, limit: int = 2000) -> list[tuple[int, Alert]]:
         """Alerts that decisions from one offset to another opened, in order, with the offset of each."""

@@ -29,6 +29,7 @@ PATH: Final = "/slack/actions"
 router = APIRouter(tags=["bus"])
 _LOGGER: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 256 << 10
+_OF_SLACK: Final = "slack:"
 _SECONDS: Final = 2.0  # Slack waits for three
 _DONE: Final = {
     ACKNOWLEDGE: "{by} has acknowledged this.",
@@ -90,7 +91,7 @@ async def _done(services: AnswerServices, actions: Buttons, press: Press, asked:
             payment = asked.alert_id, asked.transaction_id
             kept = await services.pools.buttons.run(book.judge, *payment, press.action, press.by, now_ms)
             if kept.answer != press.action:
-                raise InputError(f"{kept.by} has said already: {kept.answer.replace('_', ' ')}.")
+                raise InputError(f"{_named(kept.by)} has said already: {kept.answer.replace('_', ' ')}.")
             if not kept.done:
                 key = button_key(services.store.meta.token_key)
                 label = label_of(asked, press.action, kept.by, kept.at_ms, key)
@@ -103,12 +104,17 @@ async def _done(services: AnswerServices, actions: Buttons, press: Press, asked:
             by = kept.by
         seen = await services.pools.buttons.run(book.acknowledge, asked.alert_id, press.by, now_ms)
         if press.action == ACKNOWLEDGE and seen.by != press.by:
-            raise InputError(f"{seen.by} has acknowledged this already.")
+            raise InputError(f"{_named(seen.by)} has acknowledged this already.")
     except (RingfenceError, Refusal) as error:
         await _reply(services, actions, press, str(error))
         return
-    text = _DONE[press.action].format(by=by.removeprefix("slack:"))
+    text = _DONE[press.action].format(by=_named(by))
     await _reply(services, actions, press, text, press.rest if press.action == ACKNOWLEDGE else press.settled)
+
+
+def _named(by: str) -> str:
+    """Whoever did it as Slack names them; others are nothing to everybody in a channel."""
+    return by.removeprefix(_OF_SLACK) if by.startswith(_OF_SLACK) else "Somebody else"
 
 
 async def _reply(

@@ -27,11 +27,14 @@ _LOGGER: Final = logging.getLogger(__name__)
 _THANKS: Final = "Thank you for your answer. You can close this page."
 _LATER: Final = "Your answer could not be kept right now. Please try again in a minute."
 _USED: Final = "You have answered already. Please call us if your answer has changed."
+_GONE: Final = "We no longer need your answer here. Please call us on the number on the back of your card."
 GERMAN: Final = {
     _THANKS: "Vielen Dank für Ihre Antwort. Sie können diese Seite schließen.",
     _LATER: "Ihre Antwort konnte gerade nicht gespeichert werden. Bitte versuchen Sie es in einer Minute "
     "noch einmal.",
     _USED: "Sie haben schon geantwortet. Bitte rufen Sie uns an, wenn sich Ihre Antwort geändert hat.",
+    _GONE: "Wir brauchen Ihre Antwort hier nicht mehr. Bitte rufen Sie uns unter der Nummer auf der "
+    "Rückseite Ihrer Karte an.",
     answers.NOT_VALID: "Dieser Link ist nicht gültig. Bitte verwenden Sie den Link aus unserer Nachricht.",
     answers.EXPIRED: "Dieser Link ist abgelaufen. Bitte rufen Sie uns unter der Nummer auf der Rückseite "
     "Ihrer Karte an.",
@@ -46,8 +49,11 @@ async def ask(request: Request, token: str) -> Response:
         asked = _read(dashboard_of(request), token)
     except InputError as error:
         return _page(request, str(error), status=404)
-    if await beside(request, _book(dashboard_of(request)).has_answer, asked.alert_id):
+    book = _book(dashboard_of(request))
+    if await beside(request, book.has_answer, asked.alert_id):
         return _page(request, _USED, status=410)
+    if await beside(request, book.is_gone, asked.alert_id):
+        return _page(request, _GONE, status=410)
     return _page(request, "", token)
 
 
@@ -64,7 +70,7 @@ async def answer(
         asked = _read(dashboard, token)
         begun = await beside(request, _begun, dashboard, asked, was_it)
     except InputError as error:
-        return _page(request, str(error), status=409)
+        return _page(request, str(error), status=410 if str(error) == _GONE else 409)
     if begun is None:
         return _page(request, _LATER, token, 503)
     lines, is_new = begun
@@ -95,12 +101,15 @@ def _begun(dashboard: Dashboard, asked: Asked, was_it: str) -> tuple[list[bytes]
     """What the log has to hear, and whether it has not yet.
 
     None where that is not known now: the alert policy is faulty, or alerts are being made again. That is for
-    the log of the server, and not for the customer.
+    the log of the server, and not for the customer. `InputError` where another answer was kept before, or the
+    alert is gone.
     """
     book, now_ms = _book(dashboard), dashboard.of(Surroundings).clock.now_ms()
     try:
         policy, alert = alert_policy(), book.alert(asked.alert_id)
     except InputError:
+        if book.is_gone(asked.alert_id):
+            raise InputError(_GONE) from None
         _LOGGER.exception("A customer's answer cannot be kept")
         return None
     kept = book.answer(asked.alert_id, was_it, now_ms)
