@@ -9,6 +9,7 @@ from ringfence.events.model import Kind
 from ringfence.features.durations import DAY_MS
 from ringfence.learning.earlier_rates import SeenPayments, gained, known_before, rated, share_known
 from ringfence.learning.key_choice import proposed
+from ringfence.learning.pair_choice import WORTH
 
 SIZE, CLIENTS, DELAY_MS = 16_000, 1600, 5 * DAY_MS
 
@@ -67,6 +68,19 @@ def test_what_is_known_of_a_value_is_counted_as_of_each_payment(delay_ms):
         lately = [before & (time_ms > time_ms[row] - delay_ms - days * DAY_MS) for days in (60, 14)]
         expected = [(rows.sum(), fraud[rows].sum()) for rows in (before, *lately)]
         assert [(count[place], told[place]) for count, told in (known.ever, *known.lately)] == expected
+
+
+def test_values_that_say_nothing_are_not_worth_a_rate_by_luck():
+    """Each has a dozen rates, and the best of them counts: of 60 values, several were worth 2 nats."""
+    rng = np.random.default_rng(1)
+    time_ms = np.sort(rng.integers(0, 100 * DAY_MS, 20_000))
+    seen = SeenPayments(time_ms, rng.random(len(time_ms)) < 0.02, {}, frozenset(), DELAY_MS)
+    prior = share_known(seen)
+    kinds = rng.choice([3, 10, 50, 300, 2000], 60)
+    codes = [rng.integers(1, most, len(time_ms)) for most in kinds]
+    lucky = [gained(seen, rated(seen, known_before(seen, one), prior), prior) for one in codes]
+    assert max(lucky) > 2
+    assert max(lucky) < WORTH
 
 
 def test_a_risk_that_lasts_for_weeks_only_is_worth_a_rate():
