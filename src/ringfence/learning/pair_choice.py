@@ -33,8 +33,8 @@ MOST_PAIRS: Final = 16
 WORTH: Final = 6.0
 """Nats that a rate has to be worth on later payments.
 
-The best of a dozen rates of a value that says nothing is worth more by luck in one case of some hundred, and
-more than 2 in one of twenty.
+The best of a dozen rates of a value that says nothing is worth more by luck in one case of two hundred,
+and more than 2 in one of twenty.
 """
 
 _PAIRED: Final = (8, 3, 10)  # best texts, best numbers, and fields in which payments of a payer agree
