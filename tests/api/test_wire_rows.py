@@ -1,14 +1,21 @@
 """Rows of requests on one connection, and what a peer has to wait for."""
 
+import asyncio
 import contextlib
 import json
+
+import uvicorn
+from uvicorn.server import ServerState
 
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.api.hot.outcomes import Ticket
+from ringfence.api.http.connections import ConnectionLimits, Connections
+from ringfence.api.http.wire import Wire
 
 from .conftest import Peer, payment
-from .test_wire import HEALTH, POST, whole
+from .test_wire import HEALTH, HOST, POST, until, whole
 
 
 def test_few_requests_behind_a_body_are_looked_at_before_the_first_is_answered(wired, monkeypatch):
@@ -71,3 +78,69 @@ def test_whoever_proves_nobody_is_not_looked_at_for_a_while_which_grows(wired, t
         statuses = wired(talk, authoriser=Authoriser(keys))
     assert statuses == [200] + [401, 200, 200] * 3
     assert doubts == [1, 0] * 3
+
+
+def test_a_body_that_nobody_takes_is_not_read_further_however_large_the_pieces():
+    size, most = 32 << 20, (64 << 10) + (256 << 10)  # what is enough, and what the loop reads at once
+
+    async def talk():
+        taken, goes_on = 0, asyncio.Event()
+
+        async def app(scope, receive, send):
+            nonlocal taken
+            scope["ringfence.line"].streamed = True
+            more = True
+            while more:
+                message = await receive()
+                taken, more = taken + len(message["body"]), message["more_body"]
+                await goes_on.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+
+        config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
+        config.load()
+        among, state, made = Connections(ConnectionLimits()), ServerState(), []
+
+        def connected():
+            made.append(Wire(among, config=config, server_state=state, app_state={}))
+            return made[-1]
+
+        listener = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname()[:2])
+        writer.write(b"POST / HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n" % (HOST, size) + bytes(size))
+        await until(lambda: made and made[0].is_paused() and len(made[0].cycle.body) > 64 << 10)
+        for _ in range(500):
+            await asyncio.sleep(0)
+        assert made[0].received <= 2 * most, "a piece was taken, the next one waits"
+        goes_on.set()
+        assert (await reader.readline()).split()[1] == b"200"
+        writer.close()
+        listener.close()
+        return taken
+
+    assert asyncio.run(asyncio.wait_for(talk(), 300)) == size
+
+
+def test_a_payment_behind_a_row_is_not_refused_before_the_row_is_answered(wired, monkeypatch):
+    monkeypatch.setattr("ringfence.api.http.wire._REST_SECONDS", 3600)
+    monkeypatch.setattr("ringfence.api.http.wire._BURST", 1)
+
+    async def talk(server):
+        flood = Ticket([b"{}"] * 100, "test", lambda _results: None, lambda _refusal: None, caller="flood")
+        server.decider.gate.enter(flood, 0.0)
+        assert server.decider.lets_nobody_in("127.0.0.1")
+        peer = await Peer.of(server)
+        await peer.send(HEALTH * 3)
+        statuses = [(await peer.answer())[0]]
+        [line] = server.connections._all
+        assert len(line.pipeline) == 2
+        await peer.send(whole("late"))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        for _ in range(2):
+            line._answer_next()
+            statuses.append((await peer.answer())[0])
+        statuses.append((await peer.answer())[0])
+        return statuses
+
+    assert wired(talk, most_waiting=2) == [200, 200, 200, 503]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.access.principal import LOCAL
 from ringfence.api.front import HOT_PATH, REPLAYED
 from ringfence.api.http.bodies import JSON
-from ringfence.api.http.connections import BODY, IDLE
+from ringfence.api.http.connections import BODY
 from ringfence.api.http.problems import TYPE, Refusal, overloaded, traced
 from ringfence.api.http.responses import lines, response
 from ringfence.api.http.wire import Wire
@@ -71,7 +71,7 @@ class DirectProtocol(Wire):
 
     def data_received(self, data: bytes) -> None:
         """Bytes are there. While nobody is let in, a payment is refused without a closer look."""
-        if self.stage == IDLE and self.front.lets_nobody_in(self.payer) and is_one_payment(data):
+        if self.has_nothing and self.front.lets_nobody_in(self.payer) and is_one_payment(data):
             self.transport.write(_SHED)
             self.since = self.among.beat
             self.server_state.total_requests += 1

@@ -59,12 +59,26 @@ class _StopError(Exception):
 
 
 class _Flow(FlowControl):
-    """Reads nothing while bytes are held back."""
+    """Reads while neither uvicorn has enough, of a body or of requests, nor anything is held back here."""
 
-    held_back = False
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._enough = self._held = False
+
+    def pause_reading(self) -> None:
+        self._enough = True
+        super().pause_reading()
 
     def resume_reading(self) -> None:
-        if not self.held_back:
+        self._enough = False
+        self.hold(held=self._held)
+
+    def hold(self, *, held: bool) -> None:
+        """Read nothing, whoever resumes; or leave it to uvicorn again."""
+        self._held = held
+        if held:
+            super().pause_reading()
+        elif not self._enough:
             super().resume_reading()
 
 
@@ -95,7 +109,7 @@ class Wire(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A peer has connected."""
         super().connection_made(transport)
-        self.flow: FlowControl = _Flow(transport)
+        self.flow = self._flow = _Flow(transport)
         self.address = network_of(self.client[0] if self.client else "")
         if not self.among.admit(self):
             self.among.count(TOO_MANY.problem.code)
@@ -109,6 +123,11 @@ class Wire(HttpToolsProtocol):
         self._back = b""
         self._lose()
         super().connection_lost(exc)
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether no request is under way, waits for its turn or has begun to come."""
+        return self.stage == IDLE and not (self._back or self.pipeline)
 
     def is_paused(self) -> bool:
         """Whether we ourselves have stopped reading."""
@@ -140,7 +159,7 @@ class Wire(HttpToolsProtocol):
             self._take(data)
         else:  # of all that is there for many connections, one's in each turn of the loop
             self._hold_back(data)
-            in_turn(self.loop, self._take_in_turn)
+            in_turn(self.loop, self._take_back)
 
     def _take_slices(self, data: bytes) -> None:
         at, size = 0, len(data)
@@ -261,7 +280,7 @@ class Wire(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        if self.stage == ANSWER:
+        if self.stage == ANSWER and not self.pipeline:
             self.stage, self.since = IDLE, self.among.beat
         if self._last is not None and not self.pipeline:
             self.turn_away(self._last)
@@ -286,25 +305,23 @@ class Wire(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-            self.stage = ANSWER if self.stage == IDLE else self.stage
+        if not self.pipeline:
+            self.flow.resume_reading()
         if self._back and len(self.pipeline) < _MOST_WAITING:
             self.loop.call_soon(self._take_back)
-        else:
-            self.flow.resume_reading()
 
     def _rest(self) -> None:
         """Look at nothing that this peer sends for a while, which doubles with each request in doubt."""
         self._in_doubt, self._rests = False, True
         seconds = min(_REST_SECONDS * (1 if self._known else 2**self._doubts), _LONGEST_REST_SECONDS)
         self._doubts = min(self._doubts + 1, _MOST_DOUBTS)
-        self._hold(held=True)
-        self.flow.pause_reading()
+        self._flow.hold(held=True)
         self.loop.call_later(seconds, self._go_on)
 
     def _go_on(self) -> None:
         self._rests = False
         if not self._back:
-            self._hold(held=False)
+            self._flow.hold(held=False)
         self._answer_next()
 
     def pause_writing(self) -> None:
@@ -338,7 +355,7 @@ class Wire(HttpToolsProtocol):
             return
         self.transport.write(refused(refusal))
         self.transport.write_eof()
-        self._hold(held=False)
+        self._flow.hold(held=False)
         self.flow.resume_reading()
 
     def hang_up(self) -> None:
@@ -365,24 +382,16 @@ class Wire(HttpToolsProtocol):
 
     def _hold_back(self, data: bytes) -> None:
         self._back = data
-        self._hold(held=True)
-        self.flow.pause_reading()
-
-    def _take_in_turn(self) -> None:
-        if not self._rests:
-            self._take_back()
-
-    def _hold(self, *, held: bool) -> None:
-        if isinstance(self.flow, _Flow):
-            self.flow.held_back = held
+        self._flow.hold(held=True)
 
     def _take_back(self) -> None:
+        if self._rests:  # afterwards
+            return
         data, self._back = self._back, b""
-        self._hold(held=False)
         if data and self._ignored is None and not self.transport.is_closing():
             self._take_slices(data)
         if not self._back:
-            self.flow.resume_reading()
+            self._flow.hold(held=False)
 
     def _ignore(self, size: int) -> None:
         assert self._ignored is not None
