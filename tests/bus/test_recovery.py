@@ -14,6 +14,7 @@ from ringfence.adapters.outbox.delivery import DestinationRound
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import Subscription
 from ringfence.cli import execute
+from ringfence.errors import StoreError
 
 PATTERN = '{"type": ["com.ringfence.decision.made.v1"]}'
 MINUTE_MS = 60_000
@@ -204,6 +205,37 @@ def test_an_unknown_message_is_named_and_nothing_is_done_for_the_others(store, b
     assert execute(asked) == 2
     assert "no message 'nope'" in capsys.readouterr().err
     assert bus.letters() == before
+
+
+def test_what_waits_since_before_an_upgrade_follows_the_first_success(store, bus, clock, delivery):
+    """Of those attempts it was noted how many failed, and not when."""
+    waiting(store, bus, 30)
+    with bus.database.transaction() as connection:
+        hour_ms = clock.ms + 60 * MINUTE_MS
+        connection.execute("UPDATE message SET attempts = 9, due_ms = ?, tried_ms = 0", (hour_ms,))
+        bus.change_within(connection, "console:", failing=9, open_until_ms=clock.ms + 1000)
+    target = Target(clock)
+    go_on(delivery(target), clock, lambda: not left(bus))
+    assert max(target.taken.values()) <= NOW_MS + 5000
+
+
+def test_an_outcome_that_cannot_be_noted_is_no_wish_to_try_at_once(store, bus, clock, delivery):
+    waiting(store, bus, 9)
+    with bus.database.transaction() as connection:
+        connection.execute("DELETE FROM message WHERE seq > (SELECT min(seq) FROM message)")
+        connection.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON destination BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    target = Target(clock)
+    asked = AttemptOutcome(AttemptEnd.RETRY, "429", 3600.0)
+    target.deliver = lambda message: target.attempts.append((clock.ms, message.id)) or asked
+    one = delivery(target)
+    with pytest.raises(StoreError):
+        go_on(one, clock, lambda: False)
+    with bus.database.transaction() as connection:
+        connection.execute("DROP TRIGGER full")
+    go_on(one, clock, lambda: clock.ms > NOW_MS + 50 * MINUTE_MS)
+    assert len(target.attempts) == 1
 
 
 def test_a_courier_that_starts_again_knows_what_a_destination_asked_for(store, bus, clock, delivery):

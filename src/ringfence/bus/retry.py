@@ -41,13 +41,13 @@ class Breaker:
 
     Attributes:
         failing: attempts that failed in a row.
-        since_ms: when the first of them did, 0 where none has.
+        since_ms: when the first of them did, 0 where none has, 1 where that was not noted.
         open_until_ms: no attempt is made before.
     """
 
     def __init__(self, failing: int = 0, since_ms: int = 0, open_until_ms: int = 0) -> None:
         self.failing = failing
-        self.since_ms = since_ms
+        self.since_ms = since_ms or min(failing, 1)
         self.open_until_ms = open_until_ms
         self._asked_until_ms = open_until_ms
         self._trials = 0

@@ -38,7 +38,7 @@ _DESTINATION: Final = "SELECT body FROM destination WHERE address = ?"
 _DUE: Final = """
 SELECT seq, id, event, attempts, tried_ms FROM message AS due
 WHERE destination = :to AND state = 'waiting' AND due_ms <= :latest_ms
-  AND (due_ms <= :now_ms OR tried_ms >= :since_ms)
+  AND (due_ms <= :now_ms OR max(tried_ms, attempts > 0) >= :since_ms)
   AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
   AND seq NOT IN (SELECT value FROM json_each(:begun))
   AND (NOT ordered OR NOT EXISTS (
@@ -49,7 +49,8 @@ ORDER BY due_ms, seq LIMIT :most
 """
 _RELEASE: Final = """
 UPDATE message SET due_ms = :now_ms
-WHERE destination = :to AND state = 'waiting' AND due_ms > :now_ms AND tried_ms >= :since_ms
+WHERE destination = :to AND state = 'waiting' AND due_ms > :now_ms
+  AND max(tried_ms, attempts > 0) >= :since_ms  -- attempts of before this was noted have no time
 """
 _KEPT_WAITING: Final = """
 SELECT seq FROM message
@@ -103,6 +104,7 @@ class DestinationRound:
         self._random = random
         self._destination = destination
         self._breaker = Breaker(destination.failing, destination.failing_since_ms, destination.open_until_ms)
+        self._written_ms = destination.open_until_ms
         self._aged_ms = now_ms()
         self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), now_ms())
         self._under_way: set[int] = set()
@@ -163,8 +165,9 @@ class DestinationRound:
         self._destination = _destination(found[0][0])
         if self._destination.disabled:
             return 0, _LOOK_SECONDS
-        if self._destination.open_until_ms < self._breaker.open_until_ms:  # as somebody wants
+        if self._destination.open_until_ms < self._written_ms:  # as somebody wants
             self._breaker.try_now()
+        self._written_ms = self._destination.open_until_ms
         allowed = self._breaker.allows(now_ms)
         if not allowed:
             return 0, min(_LOOK_SECONDS, (self._breaker.open_until_ms - now_ms) / 1000)
@@ -215,6 +218,7 @@ class DestinationRound:
             if msgspec.structs.replace(self._destination, **fields) != self._destination:
                 with suppress(InputError):  # it has been removed
                     self._bus.change_within(connection, address, **fields)
+        self._written_ms = self._breaker.open_until_ms
         if self._breaker.is_tripped and now_ms - self._aged_ms >= _AGE_MS:
             self._age(now_ms, ended[-1][1].said)
             self._aged_ms = now_ms
