@@ -12,9 +12,9 @@ from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.access.principal import LOCAL
 from ringfence.api.front import HOT_PATH, REPLAYED
 from ringfence.api.http.bodies import JSON
+from ringfence.api.http.callers import name_of
 from ringfence.api.http.connections import BODY
 from ringfence.api.http.problems import TYPE, Refusal, overloaded, traced
 from ringfence.api.http.responses import lines, response
@@ -128,7 +128,8 @@ class DirectProtocol(Wire):
         if caller is None:
             return None
         self.know()
-        self.payer = self.address if caller is LOCAL else caller.name
+        peer = self.client[0] if self.client else ""
+        self.payer = name_of(caller, self.front.client_of(peer, self.headers))
         trace = self.front.trace(headers.get(b"traceparent", b""))
         return _Payment(self, caller, trace, keep_alive=self.parser.should_keep_alive())
 

@@ -10,10 +10,10 @@ from ringfence.access.authoriser import BusyError
 from ringfence.access.roles import Permission
 from ringfence.api.handling.reading import names_card
 from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, header, read_body
+from ringfence.api.http.callers import owner_of
 from ringfence.api.http.hosts import HostNames
 from ringfence.api.http.problems import TYPE, Refusal, check_permission, traced, unavailable
 from ringfence.api.http.proxies import scheme_of
-from ringfence.api.streaming.stream_places import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,13 +79,19 @@ class Front:
 
     def _believe_proxy(self, scope: Any) -> None:
         """A trusted proxy knows where its caller came from, and whether over TLS."""
-        proxies, client = self.services.proxies, scope.get("client")
-        if not (proxies and client and proxies.trust(client[0])):
+        client = scope.get("client")
+        if not (client and self.services.proxies.trust(client[0])):
             return
         if scheme := scheme_of(scope["headers"]):
             scope["scheme"] = scheme
-        if caller := proxies.caller_of(scope["headers"]):
+        caller = self.client_of(client[0], scope["headers"])
+        if caller != client[0]:
             scope["client"] = (caller, 0)
+
+    def client_of(self, peer: str, headers: Sequence[tuple[bytes, bytes]]) -> str:
+        """Address of whoever asks: the peer's, or what a trusted proxy says of its caller."""
+        proxies = self.services.proxies
+        return (proxies.caller_of(headers) if proxies.trust(peer) else None) or peer
 
     def note(
         self,
@@ -187,9 +193,7 @@ class Front:
             if scope["path"].startswith(_KEYED):
                 self.services.charge(await self._named(scope), 1)
                 _check_address(scope)
-                await self.services.decider.shares.work(owner_of(scope), self._app(scope, receive, note))
-            else:
-                await self._app(scope, receive, note)
+            await self._app(scope, receive, note)
         except Refusal as refusal:
             return await self._refuse(send, refusal, scope["ringfence.trace"])
         except ClientGoneError:

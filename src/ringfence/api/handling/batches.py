@@ -13,9 +13,9 @@ from ringfence.api.hot import answer_columns
 from ringfence.api.hot.outcomes import Decided, Result, is_large
 from ringfence.api.hot.portions import cut
 from ringfence.api.hot.records import chunks
+from ringfence.api.http.callers import owner_of
 from ringfence.api.http.problems import Refusal
 from ringfence.api.streaming.batch_slots import in_time, read_in_time
-from ringfence.api.streaming.stream_places import owner_of
 
 if TYPE_CHECKING:
     import asyncio

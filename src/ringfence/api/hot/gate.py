@@ -72,7 +72,9 @@ class Gate:
             raise overloaded()
 
     def spares(self, count: int, caller: str) -> bool:
-        """Whether a caller has less than its part waiting, with so many more."""
+        """Whether a caller has less than its part waiting, with so many more; nobody unknown has."""
+        if not caller:
+            return False
         own = self._of.get(caller, 0)
         callers = len(self._of) + (not own)
         if callers < 2 or self.waiting + count > 2 * self.room:

@@ -14,9 +14,9 @@ from ringfence.api.handling import event_stream
 from ringfence.api.handling.event_stream import page_of, start_of
 from ringfence.api.handling.reading import check_log
 from ringfence.api.handling.requests import as_json, queues_of
+from ringfence.api.http.callers import owner_of
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
-from ringfence.api.streaming.stream_places import owner_of
 from ringfence.bus.pattern import MOST_BYTES, wanted
 from ringfence.bus.subscription import shown
 from ringfence.errors import InputError

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from ringfence.api.handling.batches import BatchResponse
 from ringfence.api.hot.outcomes import is_large
 from ringfence.api.http.bodies import JSON, content_type, read_body
+from ringfence.api.http.callers import owner_of
 from ringfence.api.http.problems import TYPE, Refusal, traced
 from ringfence.api.services import EventServices, services_of
-from ringfence.api.streaming.stream_places import owner_of
 
 router = APIRouter()
 

@@ -11,10 +11,10 @@ from starlette.responses import Response, StreamingResponse
 import ringfence.api.http.path_ids  # noqa: F401 (paths below use it)
 from ringfence.api.handling import reading
 from ringfence.api.handling.requests import as_json
+from ringfence.api.http.callers import owner_of
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import RecordServices, services_of
 from ringfence.api.streaming.stream import Filter
-from ringfence.api.streaming.stream_places import owner_of
 from ringfence.decisions.index import DecisionQuery
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import Outcome

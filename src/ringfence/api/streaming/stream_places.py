@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from ringfence.access.principal import LOCAL
 from ringfence.api.http.problems import Refusal
 
 if TYPE_CHECKING:
@@ -74,12 +73,3 @@ class Places:
         oldest = next(place for place in self._taken if place.owner == owner)
         self._taken.remove(oldest)
         oldest.end()
-
-
-def owner_of(scope: Any) -> str:
-    """Who asks: a caller by name; where nobody is asked for a key, the address."""
-    caller = scope["ringfence.caller"]
-    if caller is not LOCAL:
-        return str(caller.name)
-    client = scope.get("client")
-    return client[0] if client else ""

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.api.handling.reading import id_in_norm, is_card
+from ringfence.api.http.callers import owner_of
 from ringfence.api.services import HealthServices
-from ringfence.api.streaming.stream_places import owner_of
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
