@@ -227,6 +227,8 @@ def test_few_threads_make_the_attempts_that_are_answered_and_more_those_that_are
 def test_who_writes_to_the_file_waits_for_another_thread_and_not_for_a_while(bus, monkeypatch):
     """SQLite would ask again later and later; with no patience at all, it would refuse."""
     monkeypatch.setattr("ringfence.adapters.outbox.database.BUSY_SECONDS", 0)
+    for number in range(300):  # however many other files a process writes to
+        OutboxDatabase(bus.database.path.parent / str(number))
     other, done = OutboxDatabase(bus.database.path.parent), threading.Event()
 
     def settle():

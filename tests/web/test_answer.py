@@ -90,13 +90,27 @@ def test_a_link_that_was_used_asks_nothing_more(asked):
     assert len(heard(site)) == 2
 
 
-def test_the_page_says_all_in_english_and_german(asked):
-    _, browser, link = asked
-    page = browser.get(link)
-    answered = [press(browser, page, "yes"), press(browser, page, "no"), browser.get("/answer/x")]
-    for one, said in zip(answered, ("Vielen Dank", "schon geantwortet", "nicht gültig"), strict=True):
-        assert said in one.text
-    assert len(GERMAN) == 6
+def test_the_page_says_all_in_english_and_german(asked, tmp_path):
+    site, browser, link = asked
+    key = answer_key(site.dashboard.store.meta.token_key)
+    page, policy = browser.get(link), (tmp_path / "alerts.toml").read_text()
+    (tmp_path / "alerts.toml").write_text("tema = 1\n")
+    later = press(browser, page, "yes")
+    (tmp_path / "alerts.toml").write_text(policy)
+    answered = {
+        "Vielen Dank": press(browser, page, "yes"),
+        "schon geantwortet": press(browser, page, "no"),
+        "nicht gültig": browser.get("/answer/x"),
+        "abgelaufen": browser.get(f"/answer/{signed(key, Asked('alert', 't1', 1))}"),
+        "nicht mehr": browser.get(f"/answer/{signed(key, Asked('alert', 't1', 10**15))}"),
+        "noch einmal": later,
+    }
+    unsaid = dict(GERMAN)
+    for word, one in answered.items():
+        said = re.search(r'<p role="status">([^<]+) <span lang="de">([^<]+)</span></p>', one.text)
+        assert unsaid.pop(said[1]) == said[2]
+        assert word in said[2]
+    assert not unsaid
 
 
 def test_an_alert_that_is_being_made_again_is_no_matter_of_the_customer(asked):

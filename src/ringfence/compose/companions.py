@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.cases import store as cases
-from ringfence.adapters.outbox import database as bus
-from ringfence.adapters.sqlite import Store, trail
+from ringfence.adapters.cases.store import FILE_NAME as CASES_FILE
+from ringfence.adapters.outbox.database import FILE_NAME as BUS_FILE
+from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.store import FILE_NAME as LOG
+from ringfence.adapters.sqlite.trail import FILE_NAME as TRAIL_FILE
 from ringfence.errors import CorruptError, StoreError
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
     from ringfence.store import DataFolder
 
-BUS: Final = bus.FILE_NAME
-CASES: Final = cases.FILE_NAME
-TRAIL: Final = trail.FILE_NAME
+BUS: Final = BUS_FILE
+CASES: Final = CASES_FILE
+TRAIL: Final = TRAIL_FILE
 _KEPT: Final = {TRAIL: "audit trail", CASES: "cases", BUS: "subscriptions, alerts and messages"}
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from functools import lru_cache
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.versions import check_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
     from pathlib import Path
 
 FILE_NAME: Final = "bus.db"
-_CHECKPOINT_PAGES: Final = (
-    32_768  # 128 MiB: whoever commits copies them back where the thread beside has not yet
-)
+# 128 MiB: whoever commits copies them back where the thread beside has not yet
+_CHECKPOINT_PAGES: Final = 32_768
 _CHECKPOINT_SECONDS: Final = 2.0  # whoever commits next after a copy waits for the disk
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -113,10 +112,20 @@ _HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tr
 _ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
 
 
-@lru_cache(256)
-def _writing(_path: Path) -> RLock:
-    """Held by who writes to a file: SQLite would ask again after a while, and much later than it could."""
-    return RLock()
+_WRITE_LOCKS: Final[MutableMapping[Path, RLock]] = WeakValueDictionary()
+_FINDING_LOCK: Final = Lock()
+
+
+def _write_lock_of(path: Path) -> RLock:
+    """Whoever writes to a file holds its lock: SQLite would ask again later than it could.
+
+    All who have the file open share one lock, which goes with the last of them.
+    """
+    with _FINDING_LOCK:
+        lock = _WRITE_LOCKS.get(path)
+        if lock is None:
+            lock = _WRITE_LOCKS[path] = RLock()
+        return lock
 
 
 class OutboxDatabase:
@@ -129,7 +138,7 @@ class OutboxDatabase:
         self.path = folder / FILE_NAME
         self._check = check
         self._lock = RLock()
-        self._writing = _writing(self.path)
+        self._write_lock = _write_lock_of(self.path)
         self._connection: sqlite3.Connection | None = None
         self._checkpointer: Checkpointer | None = None
 
@@ -140,7 +149,7 @@ class OutboxDatabase:
         It survives a power failure; one `at_leisure` survives the end of the process, and a power failure
         only from the next transaction without it on. What it says has to be found out again from the log.
         """
-        with self._writing, self._lock, self._errors():
+        with self._write_lock, self._lock, self._errors():
             connection = self._open()
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if at_leisure else 'FULL'}")
             connection.execute("BEGIN IMMEDIATE")

@@ -100,8 +100,8 @@ def retry(
 ) -> None:
     """Try messages again now: these, or all dead letters. Their ids stay the same.
 
-    Their destinations, and that of `--to`, are tried at once, also where they have failed lately; what waits
-    for one that takes a message follows.
+    Their destinations, and that of `--to`, are tried at once, also where they have failed lately. As soon as
+    a destination takes one message, the others waiting for it are sent.
 
     Example: ringfence outbox retry --all
     """

@@ -88,7 +88,7 @@ async def answer(
 
 def _page(request: Request, said: str, token: str = "", status: int = 200) -> Response:
     """The page with a word to the customer, and the buttons where there is a token."""
-    told = {"token": token, "said": said, "german": GERMAN.get(said, "")}
+    told = {"token": token, "said": said, "german": GERMAN[said] if said else ""}
     return render(request, "answer.html", told, status)
 
 
