@@ -26,9 +26,9 @@ class AnswerError(Exception):
 async def ask(
     http: httpx.AsyncClient, request: httpx.Request, most_bytes: int, read_also: Collection[int] = ()
 ) -> tuple[int, bytes]:
-    """Status and body, which is left unread but for 200 and the statuses in `read_also`; or raises.
+    """The answer's status and body. The body is read for status 200 and for those in `read_also`.
 
-    `AnswerError` where it is too long or compressed, `httpx.HTTPError` where none comes.
+    `AnswerError` where the body is too long or compressed, `httpx.HTTPError` where no answer comes.
     """
     answer = await http.send(request, stream=True, follow_redirects=False)
     try:

@@ -18,11 +18,10 @@ _LONGEST_ASKED_MS: Final = 86_400_000
 
 
 def wait_ms(attempts: int, asked_seconds: float | None, chance: Callable[[], float]) -> int:
-    """After so many attempts: twice as long each time, up to an hour, at least half of it.
+    """How long a message waits after so many attempts: twice as long each time, up to an hour.
 
-    The rest is left to `chance`, in [0, 1).
-
-    Where the destination said when, not before that, and not more than a day later.
+    `chance`, in [0, 1), shortens the wait by up to half. Where the destination asked for a pause, the wait
+    begins after that pause, of which a day counts at most.
 
     >>> from random import Random
     >>> [wait_ms(n, None, Random(1).random) for n in (1, 2, 12, 60)]
@@ -37,7 +36,8 @@ def wait_ms(attempts: int, asked_seconds: float | None, chance: Callable[[], flo
 class Breaker:
     """Leaves a destination alone after failures in a row; then one message at a time tries it.
 
-    The waits between those are twice as long each time, up to a minute, at least half of it.
+    The wait before each trial is twice as long as the one before, up to a minute; chance shortens it by up to
+    half.
 
     Attributes:
         failing: attempts that failed in a row.

@@ -1,7 +1,7 @@
 """What the share of fraud among earlier payments with the same value says of later ones, in nats.
 
-Of each later payment is asked what was known by then, a label delay before, as a label rate of the engine
-does: risks come and go, and a rate that is looked up now and then misses those that last for weeks.
+Each later payment counts with the share that was known a label delay before it, as in a label rate of the
+engine: risks come and go, and a rate that is looked up now and then misses those that last for weeks.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def train(
     calibration = platt(raw, fraud) if len(rows) else Calibration()
     later = ranked(data, rows, fraud, calibrated(raw, calibration))
     tell(0.8, "fitting on all that was known")
-    learner = _sharing(learner, _FITTING + (_LATER if _was_watched(learner) else 0))
+    learner = _sharing(learner, _FITTING + (_LATER if _watched(learner) else 0))
     fitted = learner.fit(data, learned)
     waiting = part(
         data,
@@ -298,8 +298,9 @@ def _sharing(learner: Learner, share: float, members: int | None = None) -> Lear
     return replace(learner, share=share, most_members=members)
 
 
-def _was_watched(learner: Learner) -> bool:
-    return isinstance(learner, Boosting) and bool(learner.watched)
+def _watched(learner: Learner) -> tuple[Any, ...]:
+    """The boosters that the search has kept, one a window; none where the later windows need fits."""
+    return learner.watched if isinstance(learner, Boosting) else ()
 
 
 def _later(
@@ -307,13 +308,13 @@ def _later(
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
     """Rows of the newest later windows, the raw scores that their pasts give them, and which were fraud.
 
-    Many frauds were learned from by the search already, by one booster as by the model.
+    Where the search has kept its boosters, they score the windows, and nothing is fitted again.
     """
     rows, raw, fraud = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0, np.bool_)]
     fits: Iterable[Fitted]
-    if isinstance(learner, Boosting) and learner.watched:
+    if boosters := _watched(learner):
         folds = newest(folds, _FRAUDS_TO_JUDGE)
-        fits = [BoostedTrees([one], len(names)) for one in learner.watched]
+        fits = [BoostedTrees([one], len(names)) for one in boosters]
     else:
         folds, sharing = newest(folds), _sharing(learner, _LATER)
         fits = (sharing.fit(data, fold.train) for fold in folds)

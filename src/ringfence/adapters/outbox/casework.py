@@ -28,7 +28,8 @@ _INSERT: Final = """
 INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, made_ms)
 VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, ?) ON CONFLICT (id) DO NOTHING
 """
-_FAR: Final = 1000  # events that nobody wants: each write holds up the process of the messages, which hurries
+# Nobody wants these events, and each note of how far they are holds up the process of the messages.
+_EVENTS_BETWEEN_NOTES: Final = 1000
 
 
 class Casework:
@@ -74,7 +75,7 @@ class Casework:
         wanting = [(one, one.parsed()) for one in self._bus.subscriptions()]
         if not wanting:  # whoever subscribes later hears of what comes later, wherever this has come to
             last = cases.last_event()
-            return self._reach(at, last, []) if last - at >= _FAR else 0
+            return self._reach(at, last, []) if last - at >= _EVENTS_BETWEEN_NOTES else 0
         found = cases.feed(at)
         if not found:
             return 0

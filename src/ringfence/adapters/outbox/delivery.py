@@ -26,9 +26,11 @@ _LOGGER: Final = logging.getLogger(__name__)
 _LOOK_SECONDS: Final = 1.0  # between two looks at a destination to which nothing may go
 _IDLE_SECONDS: Final = 0.25
 _PORTION: Final = 64
-_NEVER_MS: Final = 1 << 62
-_AGE_MS: Final = 600_000  # between two looks at how long an ill destination has kept its messages waiting
-_AT_ONCE: Final = 1000  # rows that are changed in one transaction: others wait for it
+_NO_LIMIT_MS: Final = 1 << 62
+_COUNT_EVERY_MS: Final = (
+    600_000  # between two looks at how long an ill destination has kept its messages waiting
+)
+_ROWS_A_TRANSACTION: Final = 1000  # changed in one: others wait for it
 _PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
 
 RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
@@ -105,7 +107,7 @@ class DestinationRound:
         self._destination = destination
         self._breaker = Breaker(destination.failing, destination.failing_since_ms, destination.open_until_ms)
         self._written_ms = destination.open_until_ms
-        self._aged_ms = now_ms()
+        self._counted_ms = now_ms()
         self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), now_ms())
         self._under_way: set[int] = set()
         self._lanes = AttemptLanes[DueLetter, AttemptOutcome](
@@ -176,12 +178,12 @@ class DestinationRound:
             "to": self._destination.address,
             "now_ms": now_ms,
             "latest_ms": now_ms,
-            "since_ms": _NEVER_MS,
+            "since_ms": _NO_LIMIT_MS,
             "begun": msgspec.json.encode(list(self._under_way)).decode(),
             "most": max(0, most),
         }
         if allowed > 0:  # the breaker says when: what has failed since the destination is ill may try it
-            asked |= {"latest_ms": _NEVER_MS, "since_ms": max(1, self._breaker.since_ms)}
+            asked |= {"latest_ms": _NO_LIMIT_MS, "since_ms": max(1, self._breaker.since_ms)}
         due = rows(_DUE, asked)
         granted = self._bucket.take(len(due), now_ms) if due else 0
         letters = [DueLetter(*row) for row in due[:granted]]
@@ -219,12 +221,12 @@ class DestinationRound:
                 with suppress(InputError):  # it has been removed
                     self._bus.change_within(connection, address, **fields)
         self._written_ms = self._breaker.open_until_ms
-        if self._breaker.is_tripped and now_ms - self._aged_ms >= _AGE_MS:
-            self._age(now_ms, ended[-1][1].said)
-            self._aged_ms = now_ms
+        if self._breaker.is_tripped and now_ms - self._counted_ms >= _COUNT_EVERY_MS:
+            self._count_days(now_ms, ended[-1][1].said)
+            self._counted_ms = now_ms
 
-    def _age(self, now_ms: int, said: str) -> None:
-        """Of what an ill destination keeps waiting, much never gets a trial: its days count all the same."""
+    def _count_days(self, now_ms: int, said: str) -> None:
+        """Count the days of messages that an ill destination keeps waiting, also of those never tried."""
         address, rows = self._destination.address, self._bus.database.rows
         too_long = rows(_TOO_LONG, (address, now_ms - DEAD_AFTER_MS))
         kept_waiting = rows(_KEPT_WAITING, (address, now_ms))
@@ -232,9 +234,10 @@ class DestinationRound:
             (too_long, _GIVE_UP, (said[:500], now_ms)),
             (kept_waiting, _COUNT_FROM, (now_ms,)),
         ):
-            for at in range(0, len(found), _AT_ONCE):
+            for at in range(0, len(found), _ROWS_A_TRANSACTION):
+                some = found[at : at + _ROWS_A_TRANSACTION]
                 with self._bus.database.transaction(at_leisure=True) as connection:
-                    connection.executemany(change, [(*values, seq) for (seq,) in found[at : at + _AT_ONCE]])
+                    connection.executemany(change, [(*values, seq) for (seq,) in some])
 
     def _noted(
         self, letter: DueLetter, outcome: AttemptOutcome, now_ms: int
