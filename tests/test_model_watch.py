@@ -11,9 +11,9 @@ from tests import artifacts, spine
 from ringfence.access.authoriser import Authoriser
 from ringfence.adapters.artifacts import read_folder
 from ringfence.api.app import build
+from ringfence.api.monitoring.model_watcher import ModelWatcher
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
-from ringfence.api.telling.model_teller import ModelTeller
 from ringfence.bus.catalog import MODEL_PROPOSED, MODEL_WEAKENED, tables
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.definitions import load_definitions
@@ -88,7 +88,7 @@ def test_a_champion_below_its_challenger_is_news_once_and_only_by_mature_labels(
     against = {one.against: one.state for one in found.rivalries}
     assert against[challenger] == "below"
     assert "rules" in against
-    teller = ModelTeller(session, desk)
+    teller = ModelWatcher(session, desk)
     teller.deliver()
     teller.deliver()
     measure(session.store, NOW_MS + 3 * 86_400_000)  # it lasts: no more news
@@ -121,7 +121,7 @@ def test_a_proposal_is_news_with_what_it_would_change_and_decides_only_if_told_a
     session.runner.ingest(spine.batch(spine.payments(60)))
     one = msgspec.structs.replace(BETTER, model=new, **{"against": old} | change)
     watch_book(session.store.folder).propose(one)
-    teller = ModelTeller(session, desk, promotes=promotes)
+    teller = ModelWatcher(session, desk, promotes=promotes)
     teller.deliver()
     teller.deliver()
     assert desk.active().champion == {"old": old, "new": new}[in_force]
@@ -140,7 +140,7 @@ def test_beyond_the_limits_of_a_change_a_proposal_waits_for_somebody(session, tm
     desk.promote(old, WHO)
     session.runner.ingest(spine.batch(spine.payments(300)))
     watch_book(session.store.folder).propose(replace_of(strict.digest, old))
-    ModelTeller(session, desk, promotes=True).deliver()
+    ModelWatcher(session, desk, promotes=True).deliver()
     assert desk.active().champion == old
     [event] = published(session)
     assert event["data"]["changed"] > 0.5
@@ -156,7 +156,7 @@ def test_where_models_need_a_second_person_a_proposal_is_told_and_put_in_force_o
     monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["models"]')
     session.runner.ingest(spine.batch(spine.payments(60)))
     watch_book(session.store.folder).propose(replace_of(new, old))
-    teller = ModelTeller(session, desk, promotes=True)
+    teller = ModelWatcher(session, desk, promotes=True)
     teller.deliver()
     assert "waits for A-1" in published(session)[0]["data"]["note"]
     assert told_of(session.store.log, "proposed") == {new}
@@ -165,7 +165,7 @@ def test_where_models_need_a_second_person_a_proposal_is_told_and_put_in_force_o
     approvals = open_approvals(session.store.folder)
     with closing(approvals.book):
         approvals.decide("A-1", Who("key:ben", session.clock.now_ms()), approve=True)
-        again = ModelTeller(session, desk, promotes=True)  # another process, which has told nothing itself
+        again = ModelWatcher(session, desk, promotes=True)  # another process, which has told nothing itself
         again.deliver()
         assert again.promote_approved() == [new]
         assert again.promote_approved() == []
@@ -180,7 +180,7 @@ def test_an_approval_for_what_is_no_more_is_tried_once(session, tmp_path, monkey
     desk.promote(old, WHO)
     monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["models"]')
     watch_book(session.store.folder).propose(replace_of(new, old))
-    teller = ModelTeller(session, desk, promotes=True)
+    teller = ModelWatcher(session, desk, promotes=True)
     teller.deliver()
     approvals = open_approvals(session.store.folder)
     with closing(approvals.book):

@@ -9,7 +9,7 @@ from httpx import Response
 from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import kept_restriction, parse_restriction
 from ringfence.access.roles import Role, parse_roles
-from ringfence.api.handling.reading import _without
+from ringfence.api.handlers.reading import _without
 from ringfence.cli.backends.remote_desk import _error
 from ringfence.cli.backends.server_keys import key_given
 from ringfence.cli.governance import access, keys

@@ -11,8 +11,8 @@ from tests.api.conftest import NOW_MS, payment
 from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import Casework, OutboxFollower, Watch
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
+from ringfence.api.monitoring.objective_watcher import tell
 from ringfence.api.openapi.asyncapi import document
-from ringfence.api.telling.objective_teller import tell
 from ringfence.bus.catalog import FEEDS, TOPICS, tables
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cases.policy import CasePolicy

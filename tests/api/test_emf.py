@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringfence.api.telling.emf import MOST_VALUES, EmfWriter, spread
-from ringfence.api.telling.metrics import Metrics
+from ringfence.api.monitoring.emf import MOST_VALUES, EmfWriter, spread
+from ringfence.api.monitoring.metrics import Metrics
 
 
 def said(writer):

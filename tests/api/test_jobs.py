@@ -2,7 +2,7 @@
 
 import threading
 
-from ringfence.api.work.jobs import Jobs, JobState
+from ringfence.api.background.jobs import Jobs, JobState
 
 
 def test_work_begun_instead_of_other_work_gives_that_up():

@@ -13,8 +13,8 @@ from ringfence.adapters.outbox import OutboxFollower
 from ringfence.adapters.outbox.database import FILE_NAME
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.api.following import Following
+from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
 from ringfence.api.outboxes import Outboxes
-from ringfence.api.telling.objective_teller import ObjectiveTeller
 from ringfence.bus.catalog import OBJECTIVE_BURNING, OBJECTIVE_RECOVERED, tables
 from ringfence.bus.subscription import Subscription
 from ringfence.compose.store import open_roll
@@ -263,7 +263,7 @@ def test_what_the_log_cannot_take_is_told_once_it_can(api):
     async def broken(client):
         watched = Watched(client, subscribed=False)
         server, log = watched.server, Broken(watched.store.log, "append")
-        watched.teller = ObjectiveTeller(
+        watched.teller = ObjectiveWatcher(
             *(server.metrics, watched.following, Outboxes(watched.store, watched.hand)),
             *(log, watched.hand, watched.store.folder),
         )

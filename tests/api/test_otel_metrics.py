@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from ringfence.adapters.otel import resource_of
 from ringfence.adapters.otel_metrics import OtelMetrics
-from ringfence.api.telling.metrics import Metrics
+from ringfence.api.monitoring.metrics import Metrics
 from ringfence.compose.tracing import metering_of
 from ringfence.errors import InputError
 

@@ -7,10 +7,10 @@ import threading
 import pytest
 
 from ringfence.access.principal import LOCAL, Principal, Role
+from ringfence.api.background.pools import Pool
 from ringfence.api.http.problems import Refusal
 from ringfence.api.streaming import batch_slots as slots_module
 from ringfence.api.streaming.batch_slots import Slots, in_time
-from ringfence.api.work.pools import Pool
 
 from .conftest import NDJSON, lines, payment
 

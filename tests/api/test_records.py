@@ -211,7 +211,7 @@ def test_everybody_gets_a_turn_while_a_large_body_is_taken_apart(api, body, monk
 
 
 def test_a_batch_of_mostly_bad_records_is_refused_and_the_first_of_them_are_kept(api, monkeypatch):
-    monkeypatch.setattr("ringfence.api.handling.batches._MOST_BAD", 5000)
+    monkeypatch.setattr("ringfence.api.handlers.batches._MOST_BAD", 5000)
     body = lines({"n": number} for number in range(30_000))
 
     async def talk(client):
@@ -242,7 +242,7 @@ def test_a_batch_without_a_single_good_record_harms_nobody(api, count):
 
 
 def test_answers_of_a_long_batch_wait_in_a_file_and_come_in_order(api, monkeypatch):
-    monkeypatch.setattr("ringfence.api.handling.batches._IN_MEMORY", 1000)
+    monkeypatch.setattr("ringfence.api.handlers.batches._IN_MEMORY", 1000)
     body = lines(payment(f"p{number}") for number in range(20_000))
 
     async def talk(client):

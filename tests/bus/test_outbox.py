@@ -11,7 +11,7 @@ from tests.waiting import until
 from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
 from ringfence.adapters.outbox import AlertBook, Bus, Courier, OutboxFollower
-from ringfence.api.telling.objective_teller import tell
+from ringfence.api.monitoring.objective_watcher import tell
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cli import execute

@@ -8,7 +8,7 @@ from tests.cases.desk import MINUTE, NOON, payment
 from ringfence.adapters.links import undelivered
 from ringfence.adapters.links.news import tell
 from ringfence.adapters.links.schema import opened
-from ringfence.api.telling.ring_news import RingTeller
+from ringfence.api.monitoring.ring_watcher import RingWatcher
 from ringfence.cases import wire
 from ringfence.cases.fold import fold
 from ringfence.cases.model import CaseState, Disposition, Subject
@@ -123,7 +123,7 @@ def test_news_that_fails_waits_ever_longer_and_holds_up_no_other(office, tmp_pat
         if name in refused:
             raise StoreFullError("no room")
 
-    teller = RingTeller(store, Tokenizer(b"k" * 32), take, office.desk, clock)
+    teller = RingWatcher(store, Tokenizer(b"k" * 32), take, office.desk, clock)
     assert teller.deliver()
     assert (put, teller.told) == (["bad", "good"], 1)
     for milliseconds, is_well, calls in ((900, True, 2), (100, False, 3), (1900, True, 3), (100, False, 4)):

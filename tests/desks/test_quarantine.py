@@ -1,6 +1,6 @@
 """Bad records are tried again in one way, whoever asks."""
 
-from ringfence.api.handling import replaying
+from ringfence.api.handlers import replaying
 from ringfence.events.bad import BadRecord, Fault, Reason
 
 GOOD = (

@@ -22,7 +22,7 @@ def test_a_name_that_a_recipe_speaks_of_stands_in_the_file_before_it():
         "_NODES": "src/ringfence/scoring/language/syntax.py",
         "_TYPES": "src/ringfence/scoring/language/expression.py",
         "class Op": "src/ringfence/scoring/machine/kernel.py",
-        "def body_of": "src/ringfence/api/handling/requests.py",
+        "def body_of": "src/ringfence/api/handlers/requests.py",
         "NEEDED": "src/ringfence/access/table.py",
         "STAGES": "src/ringfence/walk/stages.py",
         "class Follower": "src/ringfence/follow/follower.py",

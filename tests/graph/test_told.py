@@ -13,7 +13,7 @@ from tests.graph.test_shapes import SCATTER, kept
 from ringfence.adapters.links import LinkFollower, StoredLinks, macro, undelivered
 from ringfence.adapters.links.news import delivered
 from ringfence.adapters.links.schema import opened
-from ringfence.api.telling.ring_news import RingTeller
+from ringfence.api.monitoring.ring_watcher import RingWatcher
 from ringfence.cases import wire
 from ringfence.cases.model import Disposition, Subject
 from ringfence.errors import StoreError
@@ -128,7 +128,7 @@ class Clock:
 
 
 def teller(folder, office, log):
-    return RingTeller(folder, Tokenizer(bytes(32)), log.append, office.desk, Clock())
+    return RingWatcher(folder, Tokenizer(bytes(32)), log.append, office.desk, Clock())
 
 
 def test_a_false_positive_mutes_its_ring(tmp_path):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from ringfence.api.handling.wording import FORMS
+from ringfence.api.handlers.wording import FORMS
 from ringfence.web.site import PAGES
 
 WRONG = {

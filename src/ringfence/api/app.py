@@ -17,9 +17,9 @@ from starlette.responses import Response
 from ringfence.api.assembly import services_for
 from ringfence.api.audited import ACTIONS, Audited
 from ringfence.api.front import Front
-from ringfence.api.handling import wording
-from ringfence.api.handling.address_tokens import KeptAddresses
-from ringfence.api.handling.requests import permitted
+from ringfence.api.handlers import wording
+from ringfence.api.handlers.address_tokens import KeptAddresses
+from ringfence.api.handlers.requests import permitted
 from ringfence.api.http.access_log import AccessLog
 from ringfence.api.http.problems import TYPE, FieldError, Refusal, traced, unavailable
 from ringfence.api.openapi import asyncapi, document

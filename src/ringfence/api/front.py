@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.roles import Permission
-from ringfence.api.handling.reading import names_card
+from ringfence.api.handlers.reading import names_card
 from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, header, read_body
 from ringfence.api.http.callers import owner_of
 from ringfence.api.http.hosts import HostNames

@@ -15,6 +15,8 @@ from ringfence.access.limits import Limits
 from ringfence.access.oidc import OpenIdProvider
 from ringfence.access.sessions import Sessions
 from ringfence.analysis.history import Hindsight
+from ringfence.api.background.jobs import Jobs
+from ringfence.api.background.pools import Pools
 from ringfence.api.following import Following
 from ringfence.api.hot.answers import Answers
 from ringfence.api.hot.decider import Decider
@@ -26,19 +28,17 @@ from ringfence.api.hot.stored import Stored
 from ringfence.api.http.connections import Connections
 from ringfence.api.http.problems import Refusal
 from ringfence.api.http.proxies import Proxies
+from ringfence.api.monitoring.metrics import Metrics
+from ringfence.api.monitoring.model_watcher import ModelWatcher
+from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
+from ringfence.api.monitoring.ring_watcher import RingWatcher
 from ringfence.api.openapi import examples
 from ringfence.api.outboxes import Outboxes
 from ringfence.api.sourcing import Sources
 from ringfence.api.streaming.batch_slots import Slots
 from ringfence.api.streaming.stream import Hub
 from ringfence.api.streaming.stream_places import Places
-from ringfence.api.telling.metrics import Metrics
-from ringfence.api.telling.model_teller import ModelTeller
-from ringfence.api.telling.objective_teller import ObjectiveTeller
-from ringfence.api.telling.ring_news import RingTeller
 from ringfence.api.trials import Trials
-from ringfence.api.work.jobs import Jobs
-from ringfence.api.work.pools import Pools
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.cases import open_cases, payment_of
 from ringfence.compose.index import index_rows
@@ -130,11 +130,11 @@ class Server:
         self.approvals = open_approvals(session.store.folder)
         self.case_book = open_cases(session.store.folder)
         self.cases = session.case_desk(self.case_book)
-        self.ring_news = RingTeller(
+        self.ring_news = RingWatcher(
             session.store.folder, session.tokenizer, self._put_in_force, self.cases, session.clock
         )
         self._delivering = Lock()
-        self.model_teller, self.objectives = ModelTeller(session, self.models), self._objectives()
+        self.model_watcher, self.objectives = ModelWatcher(session, self.models), self._objectives()
         self.jobs, self.tries = Jobs(), Jobs()
         self.trials = Trials(session, self.stored, self.hindsight)
         self.proxies = Proxies(settings.trusted_proxies)
@@ -164,7 +164,7 @@ class Server:
     @property
     def changing_models(self) -> asyncio.Lock:
         """Held while models change: one change at a time."""
-        return self.model_teller.changing
+        return self.model_watcher.changing
 
     @property
     def versions(self) -> dict[str, str]:
@@ -179,7 +179,7 @@ class Server:
         self.decider.start(loop)
         self.sources.start(loop)
         self.ring_news.start(loop)
-        self.model_teller.start(loop)
+        self.model_watcher.start(loop)
         self.objectives.start(loop)
         self.ready = True
 
@@ -193,7 +193,7 @@ class Server:
         self.ready = False
         self.hub.stop()
         await self.ring_news.stop()
-        await self.model_teller.stop()
+        await self.model_watcher.stop()
         await self.objectives.stop()
         await asyncio.to_thread(self.jobs.stop)
         await asyncio.to_thread(self.tries.stop)
@@ -249,10 +249,10 @@ class Server:
         with self._delivering, contextlib.suppress(RingfenceError, Refusal):
             self.session.deliver(self.cases, self._put_in_force)
 
-    def _objectives(self) -> ObjectiveTeller:
+    def _objectives(self) -> ObjectiveWatcher:
         log, clock = self.session.store.log, self.clock
         folder = self.session.store.folder
-        return ObjectiveTeller(self.metrics, self.following, self.outboxes, log, clock, folder)
+        return ObjectiveWatcher(self.metrics, self.following, self.outboxes, log, clock, folder)
 
     def _put_in_force(self, change: EventBatch) -> int:
         return self.decider.put_and_wait(change)[0]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ringfence.access.principal import Principal
     from ringfence.access.sessions import Sessions
     from ringfence.analysis.history import Hindsight
+    from ringfence.api.background.jobs import Jobs
+    from ringfence.api.background.pools import Pools
     from ringfence.api.following import Following
     from ringfence.api.hot.answers import Answers
     from ringfence.api.hot.decider import Decider
@@ -25,17 +27,15 @@ if TYPE_CHECKING:
     from ringfence.api.hot.stored import Stored
     from ringfence.api.http.connections import Connections
     from ringfence.api.http.proxies import Proxies
+    from ringfence.api.monitoring.metrics import Metrics
+    from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
     from ringfence.api.outboxes import Outboxes
     from ringfence.api.settings import ServeSettings
     from ringfence.api.sourcing import Sources
     from ringfence.api.streaming.batch_slots import Slots
     from ringfence.api.streaming.stream import Hub
     from ringfence.api.streaming.stream_places import Places
-    from ringfence.api.telling.metrics import Metrics
-    from ringfence.api.telling.objective_teller import ObjectiveTeller
     from ringfence.api.trials import Trials
-    from ringfence.api.work.jobs import Jobs
-    from ringfence.api.work.pools import Pools
     from ringfence.audit.trail import Trail
     from ringfence.cases.book import CaseBook
     from ringfence.cases.model import Case
@@ -232,7 +232,7 @@ class HealthServices(Surroundings):
     originals: Keeping | None
     following: Following
     sources: Sources
-    objectives: ObjectiveTeller
+    objectives: ObjectiveWatcher
     metrics: Metrics
     places: Places
 

@@ -20,8 +20,8 @@ from ringfence.api.app import build
 from ringfence.api.direct import DirectProtocol
 from ringfence.api.http.listener import Listener
 from ringfence.api.http.sockets import make_room
+from ringfence.api.monitoring.emf import EmfWriter
 from ringfence.api.server import Server
-from ringfence.api.telling.emf import EmfWriter
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError, StoreError
 

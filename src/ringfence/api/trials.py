@@ -16,8 +16,8 @@ from ringfence.scoring.rulesets.rules import fit
 if TYPE_CHECKING:
     from ringfence.analysis.history import Hindsight
     from ringfence.analysis.report import Report
+    from ringfence.api.background.jobs import Job
     from ringfence.api.hot.stored import Stored, StoredDecision
-    from ringfence.api.work.jobs import Job
     from ringfence.compose.session import Session
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet

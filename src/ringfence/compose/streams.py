@@ -145,12 +145,12 @@ def kinesis_streams(text: str) -> list[tuple[str, int, int]]:
     needs_aws("Kinesis")
     from ringfence.adapters.aws import aws_client  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kinesis.address import KinesisAddress  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kinesis.descriptions import described  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.fan_out import FanOut  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.lease_table import LeaseTable  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.sink import OPTIONS as SINK_OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.source import OPTIONS  # noqa: PLC0415 (likewise)
     from ringfence.adapters.kinesis.tables import TableStreams  # noqa: PLC0415 (likewise)
-    from ringfence.adapters.kinesis.told import described  # noqa: PLC0415 (likewise)
 
     of_tables = text.lower().startswith(_TABLES)
     address = KinesisAddress.of(text, OPTIONS | SINK_OPTIONS)

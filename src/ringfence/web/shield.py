@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.sessions import COOKIE, LONGEST_SECONDS, SignedIn
-from ringfence.api.handling.reading import names_card
+from ringfence.api.handlers.reading import names_card
 from ringfence.api.http.bodies import read_body
 from ringfence.api.http.problems import Refusal
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from ringfence.adapters.kinesis.told import code_of
+from ringfence.adapters.kinesis.descriptions import code_of
 from ringfence.errors import InputError
 
 _WAITING: Final = 2  # answers of a shard, of some megabytes each

@@ -19,11 +19,11 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from ringfence.adapters.aws.clients import explained
-from ringfence.adapters.kinesis.beginning import Beginning, made_again
-from ringfence.adapters.kinesis.reading import ShardReading, StreamSeen, seen
+from ringfence.adapters.kinesis.descriptions import PASSING, code_of, shards_of
 from ringfence.adapters.kinesis.records import records_in, streamed_of
+from ringfence.adapters.kinesis.shard_reading import ShardReading, StreamSeen, seen
 from ringfence.adapters.kinesis.shards import ShardMark, gone, readable
-from ringfence.adapters.kinesis.told import PASSING, code_of, shards_of
+from ringfence.adapters.kinesis.start_positions import Beginning, made_again
 from ringfence.errors import StoreError
 from ringfence.ports import Position
 from ringfence.ports.sources import StreamBatch

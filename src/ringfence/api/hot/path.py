@@ -17,10 +17,10 @@ from ringfence.scoring.rulesets.rules import OnFailure, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ringfence.api.background.pools import Pool
     from ringfence.api.hot.decider import Decider
     from ringfence.api.hot.decoding import Decoding
     from ringfence.api.hot.decoding_aside import Aside
-    from ringfence.api.work.pools import Pool
     from ringfence.events.batch import EventBatch
     from ringfence.pipeline import Pipeline
     from ringfence.ports import Clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ringfence.alerts.model import Alert
-from ringfence.api.handling.bus_changes import Chosen, Subscribe, Subscribed, TryPattern
+from ringfence.api.handlers.bus_changes import Chosen, Subscribe, Subscribed, TryPattern
 from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body, text_answer
 from ringfence.api.routes.bus import AlertPage, BusView, DestinationView, EventPage, SubscriptionView
 from ringfence.api.routes.outbox import Changed, LetterPage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ringfence.api.handling.requests import StaleCase
+from ringfence.api.handlers.requests import StaleCase
 from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body, ref
 from ringfence.cases import wire
 from ringfence.cases.book import QueueCount

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
-from ringfence.api.handling.reading import Details, EntityState, Page
+from ringfence.api.handlers.reading import Details, EntityState, Page
 from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.outcomes import Accepted
 from ringfence.api.http.problems import Problem

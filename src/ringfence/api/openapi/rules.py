@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ringfence.analysis.list_history import ListChange, ListSummary
-from ringfence.api.handling.requests import StaleProblem, UnconfirmedProblem
+from ringfence.api.handlers.requests import StaleProblem, UnconfirmedProblem
 from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body, ref
 from ringfence.rulebook import wire
 from ringfence.rulebook.changes import Activation, Change

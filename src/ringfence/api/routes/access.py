@@ -12,7 +12,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.access.restriction import parse_restriction
 from ringfence.access.roles import Role
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import as_json, body_of, refusals, who_asks
+from ringfence.api.handlers.requests import as_json, body_of, refusals, who_asks
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import AccessServices, services_of
 from ringfence.masking import mask_cards

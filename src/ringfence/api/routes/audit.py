@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.handling.requests import as_json
+from ringfence.api.handlers.requests import as_json
 from ringfence.api.services import AuditServices, services_of
 from ringfence.audit import REPORTED, Act, Record
 

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.api.handling import event_stream
-from ringfence.api.handling.event_stream import page_of, start_of
-from ringfence.api.handling.reading import check_log
-from ringfence.api.handling.requests import as_json, queues_of
+from ringfence.api.handlers import event_stream
+from ringfence.api.handlers.event_stream import page_of, start_of
+from ringfence.api.handlers.reading import check_log
+from ringfence.api.handlers.requests import as_json, queues_of
 from ringfence.api.http.callers import owner_of
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import (
+from ringfence.api.handlers.requests import (
     as_json,
     body_of,
     keep_to_queue,

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.handling.requests import as_json, body_of
+from ringfence.api.handlers.requests import as_json, body_of
 from ringfence.api.services import ModelServices, services_of
 from ringfence.learning.drift_alerts import DriftAlert, record, recorded
 from ringfence.ports import DRIFT

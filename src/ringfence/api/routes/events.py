@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ringfence.api.handling.batches import BatchResponse
+from ringfence.api.handlers.batches import BatchResponse
 from ringfence.api.hot.outcomes import is_large
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.http.callers import owner_of

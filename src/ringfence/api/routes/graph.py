@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.handling import reading
-from ringfence.api.handling.requests import as_json
+from ringfence.api.handlers import reading
+from ringfence.api.handlers.requests import as_json
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
 from ringfence.compose.links import links_in

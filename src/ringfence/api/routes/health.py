@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.api.following import FollowerState  # noqa: TC001 (msgspec reads annotations at run time)
-from ringfence.api.handling.requests import as_json
+from ringfence.api.handlers.requests import as_json
 from ringfence.api.http.problems import unavailable
+from ringfence.api.monitoring.metrics import CONTENT_TYPE
 from ringfence.api.services import HealthServices, services_of
 from ringfence.api.sourcing import SourceState  # noqa: TC001 (likewise)
-from ringfence.api.telling.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["operation"])
 

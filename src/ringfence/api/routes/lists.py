@@ -10,7 +10,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.analysis import list_history as lake_lists
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import as_json, body_of, raw_body, refusals, who_asks
+from ringfence.api.handlers.requests import as_json, body_of, raw_body, refusals, who_asks
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ListServices, services_of
 from ringfence.rulebook.entries import NAME_LIMIT

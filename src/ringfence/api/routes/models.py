@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.handling.requests import UnconfirmedRefusal, as_json, body_of, who_asks
+from ringfence.api.handlers.requests import UnconfirmedRefusal, as_json, body_of, who_asks
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ModelServices, services_of
 from ringfence.desks.confirming import UnconfirmedError

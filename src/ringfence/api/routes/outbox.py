@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.audited import tell
-from ringfence.api.handling import bus_changes
-from ringfence.api.handling.bus_changes import Chosen, LetterView, Subscribe, TryPattern, told
-from ringfence.api.handling.requests import as_json, body_of, refusals
+from ringfence.api.handlers import bus_changes
+from ringfence.api.handlers.bus_changes import Chosen, LetterView, Subscribe, TryPattern, told
+from ringfence.api.handlers.requests import as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
 from ringfence.errors import InputError

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import as_json, body_of, refusals
+from ringfence.api.handlers.requests import as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
 from ringfence.compose.privacy import privacy_desk

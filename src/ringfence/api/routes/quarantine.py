@@ -10,8 +10,8 @@ from msgspec import Meta
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.audited import tell
-from ringfence.api.handling import replaying
-from ringfence.api.handling.requests import as_json, body_of
+from ringfence.api.handlers import replaying
+from ringfence.api.handlers.requests import as_json, body_of
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import QuarantineServices, services_of
 from ringfence.errors import InputError

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 import ringfence.api.http.path_ids  # noqa: F401 (paths below use it)
-from ringfence.api.handling import reading
-from ringfence.api.handling.requests import as_json
+from ringfence.api.handlers import reading
+from ringfence.api.handlers.requests import as_json
 from ringfence.api.http.callers import owner_of
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import RecordServices, services_of

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.analysis.list_history import shadow_report
-from ringfence.api.handling.checking import checked, warnings_on
-from ringfence.api.handling.requests import BOOK_BYTES, as_json, body_of, refusals, who_asks
+from ringfence.api.handlers.checking import checked, warnings_on
+from ringfence.api.handlers.requests import BOOK_BYTES, as_json, body_of, refusals, who_asks
 from ringfence.api.services import RuleServices, services_of
 from ringfence.rulebook.wire import Activate, CheckBook, ImpactOf, Noted, RollBack, SaveBook, SetMode
 

@@ -10,15 +10,15 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.analysis.report import Report  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.api.handling.requests import BOOK_BYTES, as_json, body_of, refusals
+from ringfence.api.background.jobs import JobState
+from ringfence.api.handlers.requests import BOOK_BYTES, as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes import read
 from ringfence.api.services import TrialServices, services_of
-from ringfence.api.work.jobs import JobState
 from ringfence.rulebook.wire import Asked, Digest
 
 if TYPE_CHECKING:
-    from ringfence.api.work.jobs import Job
+    from ringfence.api.background.jobs import Job
 
 router = APIRouter()
 Moment = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]

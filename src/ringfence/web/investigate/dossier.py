@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ringfence.analysis.explain import Explainer
-from ringfence.api.handling.reading import id_in_norm
+from ringfence.api.handlers.reading import id_in_norm
 from ringfence.api.services import RecordServices, Surroundings
 from ringfence.compose.questions import explain
 from ringfence.compose.versions import registered_rules, registered_spec

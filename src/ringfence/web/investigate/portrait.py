@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ringfence.api.handling.reading import standing
+from ringfence.api.handlers.reading import standing
 
 if TYPE_CHECKING:
     from ringfence.api.services import RecordServices

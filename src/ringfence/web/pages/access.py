@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import who_asks
+from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import AccessServices, ModelServices, RuleServices, services_of
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import TOKEN

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import who_asks
+from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.rendering import render

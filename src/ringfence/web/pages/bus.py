@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.audited import tell
-from ringfence.api.handling import bus_changes
-from ringfence.api.handling.bus_changes import Chosen, Subscribe, told
-from ringfence.api.handling.requests import refusals
+from ringfence.api.handlers import bus_changes
+from ringfence.api.handlers.bus_changes import Chosen, Subscribe, told
+from ringfence.api.handlers.requests import refusals
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown

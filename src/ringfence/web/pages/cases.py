@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import keep_to_queue, next_in, queues_of, who_asks
+from ringfence.api.handlers.requests import keep_to_queue, next_in, queues_of, who_asks
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes.cases import file_answer
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of

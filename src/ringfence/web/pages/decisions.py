@@ -9,8 +9,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.handling.reading import is_card
-from ringfence.api.handling.requests import queues_of
+from ringfence.api.handlers.reading import is_card
+from ringfence.api.handlers.requests import queues_of
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.web.investigate import dossier
@@ -20,7 +20,7 @@ from ringfence.web.parts.filters import DecisionFilter
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
-    from ringfence.api.work.jobs import Job
+    from ringfence.api.background.jobs import Job
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

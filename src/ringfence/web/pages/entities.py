@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from ringfence.api.handling import reading
+from ringfence.api.handlers import reading
 from ringfence.api.services import RecordServices
 from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from ringfence.analysis import list_history as lists_of
-from ringfence.api.handling.reading import is_card
+from ringfence.api.handlers.reading import is_card
 from ringfence.api.services import CaseServices, ModelServices, RecordServices, Surroundings
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState

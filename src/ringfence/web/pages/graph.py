@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.handling.reading import is_card
+from ringfence.api.handlers.reading import is_card
 from ringfence.api.services import Surroundings
 from ringfence.compose.links import links_in
 from ringfence.errors import InputError

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.roles import Permission
-from ringfence.api.handling.requests import queues_of, who_asks
+from ringfence.api.handlers.requests import queues_of, who_asks
 from ringfence.api.services import CaseServices, HealthServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE

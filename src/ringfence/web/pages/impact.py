@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.handling.checking import warnings_on
-from ringfence.api.handling.requests import refusals
+from ringfence.api.handlers.checking import warnings_on
+from ringfence.api.handlers.requests import refusals
 from ringfence.api.services import RuleServices, services_of
 from ringfence.rulebook.wire import ImpactOf
 from ringfence.scoring.rulesets.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)

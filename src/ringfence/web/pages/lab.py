@@ -10,8 +10,8 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.analysis.rule_lab import try_rule
-from ringfence.api.handling.checking import checked
-from ringfence.api.handling.requests import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.handlers.checking import checked
+from ringfence.api.handlers.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, Surroundings, TrialServices, services_of
 from ringfence.compose.questions import laboratory
 from ringfence.errors import InputError, RuleError
@@ -26,7 +26,7 @@ from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.analysis.rule_lab import LabReport
-    from ringfence.api.work.jobs import Job
+    from ringfence.api.background.jobs import Job
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.analysis import list_history as lists_of
 from ringfence.api.audited import tell
-from ringfence.api.handling.requests import refusals, who_asks
+from ringfence.api.handlers.requests import refusals, who_asks
 from ringfence.api.services import ListServices, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards

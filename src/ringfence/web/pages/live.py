@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from ringfence.api.handling.reading import id_in_norm, is_card
+from ringfence.api.handlers.reading import id_in_norm, is_card
 from ringfence.api.http.callers import owner_of
 from ringfence.api.services import HealthServices
 from ringfence.decisions.index import Wanted

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.handling.requests import who_asks
+from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import ModelServices, services_of
 from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError

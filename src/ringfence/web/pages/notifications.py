@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission
-from ringfence.api.handling.requests import queues_of, who_asks
+from ringfence.api.handlers.requests import queues_of, who_asks
 from ringfence.api.services import AccessServices, BusServices, CaseServices, HealthServices, RuleServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.handling import replaying
+from ringfence.api.handlers import replaying
 from ringfence.api.services import QuarantineServices
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.rendering import render

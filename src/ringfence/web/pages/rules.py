@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.handling.checking import checked as check
-from ringfence.api.handling.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.handlers.checking import checked as check
+from ringfence.api.handlers.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, Surroundings, services_of
 from ringfence.decisions.index import Term, Wanted
 from ringfence.rulebook.changes import StaleError

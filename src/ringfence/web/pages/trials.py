@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.analysis.list_history import shadow_report
-from ringfence.api.handling.requests import BOOK_BYTES, refusals
+from ringfence.api.handlers.requests import BOOK_BYTES, refusals
 from ringfence.api.services import RuleServices, TrialServices, services_of
 from ringfence.ports import DECISIONS
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of, is_part

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.handling.requests import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.handlers.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, services_of
 from ringfence.web.pages.impact import change_of_version, sheet
 from ringfence.web.parts.asking import beside

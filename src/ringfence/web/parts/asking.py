@@ -11,7 +11,7 @@ from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotat
 import ringfence.api.http.path_ids  # noqa: F401 (paths of pages use it)
 from ringfence.access.roles import holders
 from ringfence.access.table import NEEDED
-from ringfence.api.handling.requests import keep_to
+from ringfence.api.handlers.requests import keep_to
 from ringfence.api.services import Surroundings, services_of
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.parts.errors import Stop

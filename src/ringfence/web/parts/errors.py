@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ringfence.api.handling.wording import of_parameter
+from ringfence.api.handlers.wording import of_parameter
 from ringfence.api.http.problems import Refusal
 from ringfence.errors import InputError, RingfenceError, RuleError, SpecError
 from ringfence.web.parts.rendering import asset, render

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
-from ringfence.api.handling.reading import PLACE, is_card, parse_place
+from ringfence.api.handlers.reading import PLACE, is_card, parse_place
 from ringfence.decisions.index import LISTS, Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards

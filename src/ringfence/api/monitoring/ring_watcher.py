@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence.api.http.problems import Refusal
-from ringfence.api.telling.teller import Teller
+from ringfence.api.monitoring.watcher import Watcher
 from ringfence.cases.model import Subject
 from ringfence.compose.links import delivered, flags_of, news_stamp, undelivered
 from ringfence.errors import RingfenceError
@@ -46,7 +46,7 @@ class _Wait(NamedTuple):
         return _Wait(now_ms, min(max(2 * self.seconds, 1.0), _MOST_SECONDS))
 
 
-class RingTeller(Teller):
+class RingWatcher(Watcher):
     """Delivers what a follower has found. `put` appends events to the log, durable on return."""
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from ringfence.alerts.case_events import case_event, is_told
-from ringfence.api.handling.reading import check_log
+from ringfence.api.handlers.reading import check_log
 from ringfence.api.http.problems import Refusal
 from ringfence.bus.catalog import ALERT_FEED, FEEDS, TOPICS, tables
 from ringfence.bus.pattern import matches

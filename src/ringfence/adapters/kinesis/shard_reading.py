@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.kinesis.descriptions import described
 from ringfence.adapters.kinesis.shards import ShardMark
-from ringfence.adapters.kinesis.told import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED, unrestricted
-from ringfence.api.handling.wording import of_field
+from ringfence.api.handlers.wording import of_field
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.http.problems import FieldError, Problem, Refusal, check_permission
 from ringfence.api.services import CaseServices, Surroundings, services_of

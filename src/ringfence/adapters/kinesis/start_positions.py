@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.adapters.kinesis.descriptions import shards_of
 from ringfence.adapters.kinesis.shards import ShardMark
-from ringfence.adapters.kinesis.told import shards_of
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ringfence.adapters.kinesis.leases import ShardLeases
-    from ringfence.adapters.kinesis.reading import StreamSeen
+    from ringfence.adapters.kinesis.shard_reading import StreamSeen
 
 _HOUR_MS: Final = 3_600_000
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
-from ringfence.api.handling.reading import id_in_norm
+from ringfence.api.handlers.reading import id_in_norm
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import contextlib
 from abc import ABC, abstractmethod
 
 
-class Teller(ABC):
+class Watcher(ABC):
     """One task on the event loop, from `start` to `stop`."""
 
     _task: asyncio.Task[None] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ast import literal_eval
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.api.handling.reading import CURSOR
+from ringfence.api.handlers.reading import CURSOR
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.rulebook.entries import NAME_LIMIT
 from ringfence.rulebook.wire import LIST_NAME

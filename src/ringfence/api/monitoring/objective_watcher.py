@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import asdict
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ringfence.api.telling.teller import Teller
+from ringfence.api.monitoring.watcher import Watcher
 from ringfence.compose.watching import watch_book
 from ringfence.errors import RingfenceError, StoreError
 from ringfence.learning.drift_alerts import append_once, rows_of_topic
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from ringfence.api.following import Following
+    from ringfence.api.monitoring.metrics import Metrics
     from ringfence.api.outboxes import Outboxes
-    from ringfence.api.telling.metrics import Metrics
     from ringfence.objectives import SloNews
     from ringfence.ports import Clock, EventLog
 
@@ -42,7 +42,7 @@ WAITED_SECONDS: Final = 300.0
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-class ObjectiveTeller(Teller):
+class ObjectiveWatcher(Watcher):
     """Reads the server's own figures; a collector of metrics. Windows survive restarts."""
 
     def __init__(
@@ -79,7 +79,7 @@ class ObjectiveTeller(Teller):
                 _LOGGER.exception("news of objectives waits")
 
     async def stop(self) -> None:
-        """See `Teller.stop`; what was counted is kept for the next start."""
+        """See `Watcher.stop`; what was counted is kept for the next start."""
         await super().stop()
         await asyncio.to_thread(self._keep, self._clock.now_ms())
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ringfence.access.approvals import ApprovalState, AwaitingApprovalError, Deed
-from ringfence.api.telling.teller import Teller
+from ringfence.api.monitoring.watcher import Watcher
 from ringfence.compose.approvals import open_approvals
 from ringfence.compose.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
@@ -42,7 +42,7 @@ _DONE: Final = "put in force"
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-class ModelTeller(Teller):
+class ModelWatcher(Watcher):
     """Looks for what is new.
 
     Attributes:
