@@ -68,7 +68,7 @@ class Broken:
 
 
 class Watched:
-    """A server, its teller of objectives by a clock of ours, and what was told."""
+    """A server, its watcher of objectives by a clock of ours, and what was told."""
 
     def __init__(self, client, subscribed=True):
         server = client.server
@@ -79,8 +79,8 @@ class Watched:
         if subscribed:
             self.bus.subscribe(Subscription(name="on-call", to="console:", pattern=URGENT))
         self.following = Following(self.store, self.hand)
-        self.teller = server.objectives
-        self.teller.__init__(  # by a clock of ours
+        self.watcher = server.objectives
+        self.watcher.__init__(  # by a clock of ours
             *(server.metrics, self.following, Outboxes(self.store, self.hand)),
             *(self.store.log, self.hand, self.store.folder),
         )
@@ -92,7 +92,7 @@ class Watched:
     def look(self, times=1, every_ms=10_000):
         for _ in range(times):
             self.hand.ms += every_ms
-            self.teller.look()
+            self.watcher.look()
 
     def told(self):
         log = self.store.log
@@ -111,7 +111,7 @@ class Watched:
 
     def figures(self):
         registry = CollectorRegistry()
-        registry.register(self.teller)
+        registry.register(self.watcher)
         return generate_latest(registry).decode()
 
 
@@ -208,7 +208,7 @@ def test_a_server_that_keeps_its_promises_tells_nothing(api):
         assert (await client.post("/v1/decisions", json={})).status_code in (400, 422)
         watched.server.metrics.deciding.fast = watched.server.metrics.deciding.answered  # however slow we are
         watched.look(50)
-        return watched.told(), watched.teller.warnings(), watched.figures()
+        return watched.told(), watched.watcher.warnings(), watched.figures()
 
     told, warnings, page = api(talk)
     assert (told, warnings) == ([], [])
@@ -263,7 +263,7 @@ def test_what_the_log_cannot_take_is_told_once_it_can(api):
     async def broken(client):
         watched = Watched(client, subscribed=False)
         server, log = watched.server, Broken(watched.store.log, "append")
-        watched.teller = ObjectiveWatcher(
+        watched.watcher = ObjectiveWatcher(
             *(server.metrics, watched.following, Outboxes(watched.store, watched.hand)),
             *(log, watched.hand, watched.store.folder),
         )
@@ -286,7 +286,7 @@ def test_budgets_are_kept_for_the_next_server_when_this_one_stops(tmp_path):
                 for number in range(answered):
                     assert (await client.post("/v1/decisions", json=payment(f"t{number}"))).status_code == 200
                 watched.look()
-                return watched.teller.standings()[0].counts[60][1]
+                return watched.watcher.standings()[0].counts[60][1]
 
     assert asyncio.run(once(5)) == 5
     assert asyncio.run(once(0)) == 5

@@ -123,13 +123,13 @@ def test_news_that_fails_waits_ever_longer_and_holds_up_no_other(office, tmp_pat
         if name in refused:
             raise StoreFullError("no room")
 
-    teller = RingWatcher(store, Tokenizer(b"k" * 32), take, office.desk, clock)
-    assert teller.deliver()
-    assert (put, teller.told) == (["bad", "good"], 1)
+    watcher = RingWatcher(store, Tokenizer(b"k" * 32), take, office.desk, clock)
+    assert watcher.deliver()
+    assert (put, watcher.told) == (["bad", "good"], 1)
     for milliseconds, is_well, calls in ((900, True, 2), (100, False, 3), (1900, True, 3), (100, False, 4)):
         clock.at_ms += milliseconds
-        assert (teller.deliver(), len(put)) == (is_well, calls)
+        assert (watcher.deliver(), len(put)) == (is_well, calls)
     refused.clear()
     clock.at_ms += 4000
-    assert teller.deliver()
-    assert (teller.told, undelivered(store)) == (2, [])
+    assert watcher.deliver()
+    assert (watcher.told, undelivered(store)) == (2, [])

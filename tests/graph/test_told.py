@@ -127,7 +127,7 @@ class Clock:
         return NOON
 
 
-def teller(folder, office, log):
+def watcher(folder, office, log):
     return RingWatcher(folder, Tokenizer(bytes(32)), log.append, office.desk, Clock())
 
 
@@ -135,7 +135,7 @@ def test_a_false_positive_mutes_its_ring(tmp_path):
     with Office(tmp_path) as office:
         kept(tmp_path, SCATTER, flagged="m2")
         log = []
-        told = teller(tmp_path, office, log)
+        told = watcher(tmp_path, office, log)
         told.deliver()
         case = office.book.case(office.desk.ring([Subject("account", "m2")], "ring-1", "again", NOON).id)
         office.act(case, wire.Close, disposition=Disposition.FALSE_POSITIVE)
@@ -168,6 +168,6 @@ def test_news_are_told_again_after_the_file_could_not_be_read(tmp_path):
 
     with Office(tmp_path) as office:
         log = []
-        told = teller(tmp_path, office, log)
+        told = watcher(tmp_path, office, log)
         asyncio.run(served(told))
     assert told.told == len(log) == 1
