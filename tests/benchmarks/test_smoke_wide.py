@@ -20,7 +20,15 @@ def test_the_wide_world_is_the_same_by_seed_and_has_its_habits():
 
 @pytest.mark.slow
 def test_the_ablation_prints_a_row_for_each_addition():
-    printed = run("wide", "--payments", "2500", "--columns", "16", "--rounds", "2")
-    for row in ("raw columns", "+ windows", "+ label rates", "+ the mean of five", "plain LightGBM"):
+    printed = run("wide", "--rows", "2500", "--columns", "16", "--rounds", "2", "--budget", "5")
+    for row in (
+        "raw columns",
+        "+ windows",
+        "+ label rates",
+        "+ label rates of pairs",
+        "+ the mean of five",
+        "ringfence train",
+        "plain LightGBM",
+    ):
         assert row in printed
     assert "peak memory" in printed
