@@ -136,6 +136,9 @@ class _InlineLanes:
     def wait(self, _seconds: float) -> None:
         pass
 
+    def withdraw(self) -> list[Any]:
+        return []  # nothing waits
+
     def ended(self) -> list[tuple[Any, AttemptOutcome]]:
         ended, self._ended = self._ended, []
         return ended
