@@ -118,7 +118,8 @@ def test_a_second_node_takes_half_of_the_shards_and_each_record_is_decided_once(
         assert all(node.ids() for node in (one, other))
 
 
-def test_a_lease_that_is_lost_in_a_race_lets_nothing_be_written(aws, shared, clock, tmp_path):
+def test_a_lease_that_is_lost_in_a_race_lets_nothing_be_written(aws, shared, clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.KinesisSource, "_look_seconds", 3600.0)  # a look would take shards back
     with node(tmp_path, "a", shared, clock) as slow:
         batches = slow.source.batches(5, is_over=lambda: False)
         first = next(batches)  # of forty that it has read, five are claimed and handed over
