@@ -58,7 +58,9 @@ def send(port: int, path: str, bodies: list[bytes], rate: float) -> Outcome:
             for at, body in zip(np.cumsum(gaps).tolist(), bodies, strict=True):
                 request = f"{head}{len(body)}\r\n\r\n".encode() + body
                 out.write(struct.pack("<dI", at, len(request)) + request)
-        connections = min(len(bodies), OPEN_CONNECTIONS if rate else CLOSED_CONNECTIONS)
+        # Each is used once a second or so: the server hangs up on one that has sent nothing for a while.
+        most = min(OPEN_CONNECTIONS, max(1, int(rate))) if rate else CLOSED_CONNECTIONS
+        connections = min(len(bodies), most)
         how = "open" if rate else "closed"
         subprocess.run([_client(), str(port), str(connections), how, requests, answers], check=True)
         found = np.fromfile(answers)
