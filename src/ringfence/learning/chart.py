@@ -87,8 +87,9 @@ def shares_chart(title: str, shares: dict[str, float], most: int = 20) -> str:
     top = list(shares.items())[:most]
     highest = max((share for _, share in top), default=1.0) or 1.0
     rows = "".join(
-        f'<tr><td class="name">{escape(name)}</td><td class="bar"><span style="width:'
-        f'{100 * share / highest:.1f}%"></span></td><td class="number">{share:.1%}</td></tr>'
+        f'<tr><td class="name">{escape(name)}</td><td class="bar"><svg viewBox="0 0 100 1" '
+        f'preserveAspectRatio="none"><rect width="{100 * share / highest:.1f}" height="1"/></svg></td>'
+        f'<td class="number">{share:.1%}</td></tr>'
         for name, share in top
     )
     caption = f"<figcaption>{escape(title)}</figcaption>"
