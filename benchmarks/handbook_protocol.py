@@ -29,6 +29,7 @@ from ringfence.learning.dataset import Dataset, dataset
 from ringfence.learning.history import Passed, collect
 from ringfence.learning.lifting import lifting
 from ringfence.learning.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
+from ringfence.learning.parameter_search import search
 from ringfence.learning.splits import Fold, Part
 from ringfence.learning.wide_features import NO_KEYS, offered, wide_spec
 from ringfence.testing.handbook import DELAY_MS, HandbookPayments, log_of_payments, read_payments
@@ -64,7 +65,7 @@ def main() -> int:
     kept = lifting(data, folds[-1], data.names, offered(SPEC, NO_KEYS), options.search_seconds)
     print("\n".join(kept.notes))
     truth.data = data = narrowed(data, kept.names)
-    found = boosting.search(data, folds, data.names, options.search_seconds, _hear)
+    found = search(data, folds, data.names, options.search_seconds, _hear)
     print(f"chosen on the validation folds ({found.trials} tried, AP + AUC {found.worth:.3f}):")
     print(f"  {found.parameters}", flush=True)
     folds, act = [truth.fold(start) for start in TEST], boosted(found.parameters)

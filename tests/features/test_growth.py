@@ -94,8 +94,8 @@ SPEC = FeatureSpec.of(
 @pytest.fixture
 def slowly(monkeypatch):
     """Moves that take many steps even for small tables."""
-    monkeypatch.setattr("ringfence.features.growth.LEAST", 8)
-    monkeypatch.setattr("ringfence.features.growth.PACE", 6)
+    monkeypatch.setattr("ringfence.features.moving.LEAST", 8)
+    monkeypatch.setattr("ringfence.features.moving.PACE", 6)
 
 
 def entries(table):

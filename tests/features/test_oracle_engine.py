@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ringfence.features import growth, memory, state
+from ringfence.features import memory, moving, state
 from ringfence.features.engine import Engine
 from ringfence.features.spec import NIGHT, FeatureSpec, Where, entity
 from ringfence.testing.oracle import differences, measure
@@ -157,7 +157,7 @@ def test_no_kernel_counts_from_the_end_of_an_array(monkeypatch):
     def checked(shape, dtype, **how):
         return plain(shape, dtype, **how).view(FromTheBeginning)
 
-    for module in (state, growth, memory):
+    for module in (state, moving, memory):
         monkeypatch.setattr(module, "zeros", checked)
     log = seeded_stream(3, 1_500, cards=40)
     spec = FeatureSpec.of(*EVERYTHING, allowed_lateness="1d", horizon="5d")

@@ -10,6 +10,7 @@ from tests.graph.test_signals import same
 
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
+from ringfence.features import moving
 from ringfence.features.links import Graph, pays, uses
 from ringfence.graph import growth
 from ringfence.graph.kernel import layout as at
@@ -66,8 +67,9 @@ def test_signals_are_the_same_while_tables_and_rings_move_slowly(name, monkeypat
     """A few places with a step, so that many steps fall into some move, and once through a snapshot."""
     graph, events = GRAPHS[name], stream(3)
     still, values, _ = in_single_steps(graph, events)
-    for setting, value in (("LEAST", 1), ("PACE", 6), ("DUE", 0.2), ("_RING_DUE", 0.2)):
-        monkeypatch.setattr(growth, setting, value)
+    monkeypatch.setattr(growth, "_RING_DUE", 0.2)
+    for setting, value in (("LEAST", 1), ("PACE", 6), ("DUE", 0.2)):
+        monkeypatch.setattr(moving, setting, value)
     slow, found, moving = in_single_steps(graph, events)
     assert moving > 5
     assert np.array_equal(found, values, equal_nan=True)

@@ -28,6 +28,7 @@ from ringfence.api.hot.stored import Stored
 from ringfence.api.http.connections import Connections
 from ringfence.api.http.problems import Refusal
 from ringfence.api.http.proxies import Proxies
+from ringfence.api.monitoring import gauges
 from ringfence.api.monitoring.metrics import Metrics
 from ringfence.api.monitoring.model_watcher import ModelWatcher
 from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
@@ -49,7 +50,6 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RingfenceError
 from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
-from ringfence.ports import DRIFT, MODEL_NEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -274,83 +274,14 @@ class Server:
         self._give_up(error)
 
     def _watch(self) -> None:
-        watch = self.metrics.watch
-        watch(
-            "ringfence_queue_records",
-            "Payments that wait or are under way.",
-            lambda: self.decider.waiting,
-        )
-        watch("ringfence_log_offset", "Events decided so far.", lambda: self.runner.pipeline.offset)
-        watch(
-            "ringfence_seen_ids_bytes",
-            "Memory of the ids of all events so far, which grows for ever.",
-            lambda: self.runner.intake.seen.nbytes,
-        )
-        watch("ringfence_connections", "Open connections.", lambda: len(self.connections))
-        watch("ringfence_streams", "Open streams of decisions.", lambda: len(self.places))
-        watch(
-            "ringfence_snapshot_lag_events",
-            "Events since the newest snapshot: what a restart would replay.",
-            lambda: self.runner.pipeline.offset - self.runner.saving.offset,
-        )
-        watch(
-            "ringfence_snapshot_age_seconds",
-            "Since the newest snapshot that was saved was begun, or since the start.",
-            lambda: (self.clock.now_ms() - self.runner.saving.at_ms) / 1000,
-        )
-        watch(
-            "ringfence_snapshot_failing",
-            "1 while the latest attempt to save a snapshot failed; /readyz says why.",
-            lambda: float(self.runner.saving.problem is not None),
-        )
-        tokenizer = self.session.tokenizer
-        watch(
-            "ringfence_sensitive_values_dropped",
-            "Verification codes, PINs and track data that came and were not kept.",
-            tokenizer.dropped.total,
-        )
-        if (originals := self.session.originals) is not None:
-            watch(
-                "ringfence_vault_lost_originals",
-                "Originals of personal data that the vault did not keep, since the start; /readyz says why.",
-                lambda: originals.lost,
-            )
-        watch(
-            "ringfence_profile_values_left_out",
-            "Values of profile events whose attribute is one more than there is room for, since the start.",
-            lambda: self.runner.pipeline.reference.profiles.left_out,
-        )
-        log = self.session.store.log
-        watch(
-            "ringfence_rings_told",
-            "Rings of which members were flagged, and each growth of one.",
-            lambda: self.ring_news.told,
-        )
-        watch("ringfence_drift_alerts", "Alerts of drift found so far.", lambda: log.end_offset(DRIFT))
-        watch(
-            "ringfence_model_news",
-            "Models in force that fell behind, and new ones that were proposed, so far.",
-            lambda: log.end_offset(MODEL_NEWS),
-        )
-        additions = self.runner.additions
-        watch("ringfence_list_additions", "List entries that rules made.", lambda: additions.made)
-        watch(
-            "ringfence_capped_list_additions",
-            "List entries that a rule's cap a day kept out.",
-            lambda: additions.capped,
-        )
-        if (tracing := self.tracing) is not None:
-            watch("ringfence_spans_exported", "Spans of traces received so far.", lambda: tracing.exported)
-            watch("ringfence_spans_dropped", "Spans of traces that were lost.", lambda: tracing.dropped)
-        self.metrics.registry.register(self.following)
-        self.metrics.registry.register(self.sources)
-        self.metrics.registry.register(self.outboxes)
-        self.metrics.registry.register(self.objectives)
-        for stage in self.runner.seconds:
-            watch(f"ringfence_{stage}_seconds_total", f"Seconds spent on {stage}.", self._spent(stage))
-
-    def _spent(self, stage: str) -> Any:
-        return lambda: self.runner.seconds[stage]
+        gauges.watch_traffic(self.metrics, self.decider, self.connections, self.places)
+        gauges.watch_state(self.metrics, self.runner, self.clock.now_ms)
+        gauges.watch_personal(self.metrics, self.session)
+        gauges.watch_findings(self.metrics, self.session.store.log, self.ring_news)
+        if self.tracing is not None:
+            gauges.watch_tracing(self.metrics, self.tracing)
+        for one in (self.following, self.sources, self.outboxes, self.objectives):
+            self.metrics.registry.register(one)
 
 
 def _warm_up(decoding: Decoding, session: Session) -> None:

@@ -1,9 +1,8 @@
-"""How the graph's hash tables and rings move into larger ones: a little with each step, before they are full.
+"""How the graph's state grows: its hash tables and rings move into larger ones, before they are full.
 
-While a table moves, its entries are looked up in it alone, and the kernels enter and remove them in both, as
-the engine's do (`features.growth`). A ring is copied in the order of its payments, up to the one that came
-last; the kernels know nothing of it. Records lie in addresses that were reserved (`features.memory`): more of
-them cost no copy.
+The tables do as the engine's do (`features.moving`). A ring is copied in the order of its payments, up to the
+one that came last; the kernels know nothing of it. Records lie in addresses that were reserved
+(`features.memory`): more of them cost no copy.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.features.growth import DUE, LEAST, PACE, first_empty, moves, runs
-from ringfence.features.memory import extended, zeros
+from ringfence.features.memory import zeros
+from ringfence.features.moving import MovingTable, MovingTables, doubled, moves, places_for, runs
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.tables import copy_nodes, copy_pairs, enter_paid, remove_paid
 from ringfence.graph.state import OF_PAID, fresh, with_twice_the_nodes, with_twice_the_pairs
@@ -25,25 +24,9 @@ if TYPE_CHECKING:
     from ringfence.graph.program import CompiledGraph
 
 _RING_DUE: Final = 7 / 8
-
-
-@dataclass(frozen=True, slots=True)
-class _GraphTable:
-    """A hash table of the state: its successor, what counts its entries, what copies its places."""
-
-    name: str
-    larger: str
-    count: int
-    copy: Any
-
-    def is_due(self, state: at.State) -> bool:
-        """Whether it is three quarters as full as it may be."""
-        return bool(state.counters[self.count] > DUE * at.LARGEST_LOAD * len(getattr(state, self.name)))
-
-
 _TABLES: Final = {
-    at.NEED_NODE_PLACES: _GraphTable("node_table", "node_larger", at.NODES, copy_nodes),
-    at.NEED_PAIR_PLACES: _GraphTable("pair_table", "pair_larger", at.PAIRS, copy_pairs),
+    at.NEED_NODE_PLACES: MovingTable("node_table", "node_larger", at.NODES, at.LARGEST_LOAD, copy_nodes),
+    at.NEED_PAIR_PLACES: MovingTable("pair_table", "pair_larger", at.PAIRS, at.LARGEST_LOAD, copy_pairs),
 }
 
 
@@ -63,23 +46,18 @@ class _Ring:
                 larger[new : new + count] = smaller[old : old + count]
 
 
-class GraphGrowth:
-    """Makes room in a graph's state: what is due with each step, or what a step turns out to lack."""
+class GraphGrowth(MovingTables[at.State]):
+    """Makes room in a graph's state; `copied` counts payments of its rings, too."""
 
     def __init__(self) -> None:
-        self.copied = 0
-        """Places of tables and payments of rings copied so far."""
-        self._left: dict[str, int] = {}  # places of the tables that move which are yet to be copied
+        super().__init__(_TABLES)
         self._flows: _Ring | None = None
         self._paid: _Ring | None = None
 
     def step(self, state: at.State, links: int, rows: int) -> at.State:
         """The state before a step of so many rows, each of so many links."""
-        entries = 2 * links + 2
-        for table in _TABLES.values():
-            if table.name in self._left or table.is_due(state):
-                state = self._move_table(state, table, max(LEAST, PACE * entries * rows))
-        payments = max(LEAST, PACE * rows)
+        state = self.move_tables(state, (2 * links + 2) * rows)
+        payments = places_for(rows)
         if self._flows or _is_filling(state, "flow", at.FLOWS_OLDEST, at.FLOWS_END):
             state = self._move_flows(state, payments)
         if self._paid or _is_filling(state, "paid_clock", at.PAYMENTS_OLDEST, at.PAYMENTS_END):
@@ -96,37 +74,14 @@ class GraphGrowth:
             return self._move_flows(state, len(state.flow))
         if need == at.NEED_PAYMENTS:
             return self._move_paid(state, len(state.paid_clock))
-        table = _TABLES[need]
-        return self._move_table(state, table, len(getattr(state, table.name)))
-
-    def _move_table(self, state: at.State, table: _GraphTable, places: int) -> at.State:
-        smaller: NDArray[np.int32] = getattr(state, table.name)
-        if table.name not in self._left:
-            empty = zeros(2 * len(smaller), np.int32, filled=places >= len(smaller))
-            state = state._replace(**{table.larger: empty})
-            self._left[table.name] = len(smaller)
-            self._copy(state, table, 0, first_empty(smaller))  # a removal may take it over the end
-        left = self._left[table.name]
-        begin = max(0, left - places)
-        self._copy(state, table, begin, left)
-        self._left[table.name] = begin
-        if begin:
-            return state
-        del self._left[table.name]
-        return state._replace(
-            **{table.name: getattr(state, table.larger), table.larger: zeros(1, np.int32, growing=True)}
-        )
-
-    def _copy(self, state: at.State, table: _GraphTable, begin: int, end: int) -> None:
-        table.copy(state, getattr(state, table.larger), begin, end)
-        self.copied += end - begin
+        return self.double_table(state, need)
 
     def _move_flows(self, state: at.State, payments: int) -> at.State:
         oldest, end = int(state.counters[at.FLOWS_OLDEST]), int(state.counters[at.FLOWS_END])
         size = len(state.flow)
         if self._flows is None:
             if not moves(oldest, end, size, 2 * size):
-                return state._replace(flow=extended(state.flow, 2 * size))
+                return state._replace(flow=doubled(state.flow))
             self._flows = _Ring({"flow": _twice(state.flow)}, oldest, oldest)
         self._advance(self._flows, state, ("flow",), oldest, min(end, self._flows.stop + payments))
         if self._flows.stop < end:

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees: fits, and a search for their parameters on later windows, bounded in time.
+"""Gradient-boosted trees: fits, bounded in time, and fits that are watched on a later window.
 
 Frauds are rare. None is drawn twice and none is invented: all frauds are kept, good payments are thinned only
 where there are very many, each that stays standing for its lot, so that probabilities stay probabilities.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ringfence.learning.dataset import Dataset
     from ringfence.learning.metrics import Floats
-    from ringfence.learning.splits import Fold, Part
+    from ringfence.learning.splits import Part
 
 DEFAULTS: Final[dict[str, Any]] = {
     "num_leaves": 31,
@@ -36,24 +36,24 @@ DEFAULTS: Final[dict[str, Any]] = {
 """Shrunken trees that each see a quarter of the inputs, which rare frauds ask for."""
 
 _FRAUDS_PER_TREE: Final = 20
-_FEWEST_TREES, _MOST_TREES = 100, 900
+_FEWEST_TREES, MOST_TREES = 100, 900
 _LEAVES: Final = ((10_000, 127), (5_000, 63))  # from so many frauds on
-_MORE_THAN_FIRST: Final = 3  # times the trees of `defaults_for` that a search has to have time for
 _PATIENCE: Final = 40  # trees without a better later window, after which a fit has had enough
 _FASTEST: Final = 0.2  # learning rate of a fit that has little time
 
 _BINS: Final = {"max_bin": 255, "feature_pre_filter": False, "verbosity": -1}
-_GOOD_IN_SEARCH: Final = 60_000
 GOOD_IN_FIT: Final = 400_000
 GOOD_IN_QUICK_FIT: Final = 15_000
-_GOOD_PER_FRAUD, _GOOD_PER_FRAUD_IN_SEARCH = 20, 8
+_GOOD_PER_FRAUD: Final = 20
 _LEAST_GOOD_IN_FIT: Final = 100_000
 USUAL_SECONDS: Final = 240.0
 """What a training is given where nobody says more: `good_for`."""
 
 _FRAUDS_FOR_ONE: Final = 5_000
 _FEWEST_MEMBERS, MOST_MEMBERS = 1, 5
-_PROBE: Final = 8  # trees that tell how fast they grow
+PROBE: Final = 8
+"""Trees that tell how fast they grow: no fit has fewer."""
+
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,6 @@ class Sample:
     fraud: NDArray[np.bool_]
     weight: Floats
     amount: Floats
-
-
-@dataclass(frozen=True)
-class Searched:
-    """The best parameters found, their mean worth over the folds, and how many were tried.
-
-    Attributes:
-        thinned: good payments that the greatest of its windows had and that it looked at, None for all.
-        boosters: of the best, one for each fold, as many trees as were best on its later window.
-    """
-
-    parameters: dict[str, Any]
-    worth: float
-    trials: int
-    thinned: tuple[int, int] | None = None
-    boosters: tuple[Any, ...] = ()
 
 
 def sample(data: Dataset, part: Part, names: Sequence[str], most_good: int = GOOD_IN_FIT) -> Sample:
@@ -105,7 +89,7 @@ def defaults_for(frauds: int) -> dict[str, Any]:
     (31, 127)
     """
     leaves = next((many for least, many in _LEAVES if frauds >= least), DEFAULTS["num_leaves"])
-    trees = int(np.clip(frauds // _FRAUDS_PER_TREE, _FEWEST_TREES, _MOST_TREES))
+    trees = int(np.clip(frauds // _FRAUDS_PER_TREE, _FEWEST_TREES, MOST_TREES))
     return DEFAULTS | {"num_leaves": leaves, "trees": trees}
 
 
@@ -126,19 +110,6 @@ def good_for(frauds: int, seconds: float) -> int:
     """
     wanted = _GOOD_PER_FRAUD * frauds * max(seconds / USUAL_SECONDS, 1.0)
     return int(np.clip(wanted, _LEAST_GOOD_IN_FIT, GOOD_IN_FIT))
-
-
-def good_in_search(seconds: float, frauds: int = 0) -> int:
-    """How many good payments of a window a search of so long looks at; all its frauds, always.
-
-    Beside many frauds a few good payments are learned by heart, and fewer trees seem enough than are.
-
-    >>> good_in_search(45), good_in_search(450), good_in_search(3600), good_in_search(45, 15_000)
-    (60000, 197368, 400000, 120000)
-    """
-    usual = 0.19 * USUAL_SECONDS
-    wanted = max(_GOOD_IN_SEARCH * seconds / (3 * usual), _GOOD_PER_FRAUD_IN_SEARCH * frauds)
-    return int(np.clip(wanted, _GOOD_IN_SEARCH, GOOD_IN_FIT))
 
 
 @dataclass(frozen=True)
@@ -170,9 +141,7 @@ def fit_within(
     """
     stopwatch = stopwatch or Worked()
     begin, table = stopwatch(), table_of(learned)
-    started = stopwatch()
-    _grown(table, parameters | {"trees": _PROBE}, seed)
-    each = (stopwatch() - started) / _PROBE
+    each = seconds_a_tree(table, parameters, seed, stopwatch)
     chosen, said = planned(parameters, (seconds - (stopwatch() - begin)) / members[0], each)
     grown: list[Any] = []
     while len(grown) < members[1]:
@@ -191,12 +160,30 @@ def planned(parameters: dict[str, Any], seconds: float, each: float) -> tuple[di
     ({'trees': 450, 'learning_rate': 0.1}, '450 trees at a learning rate of 0.1 in place of 900 at 0.05')
     """
     wanted, rate = int(parameters["trees"]), float(parameters["learning_rate"])
-    trees = int(np.clip(seconds / max(each, 1e-9), min(_PROBE, wanted), wanted))
+    trees = int(np.clip(seconds / max(each, 1e-9), min(PROBE, wanted), wanted))
     if trees == wanted:
         return parameters, ""
-    faster = min(rate * wanted / trees, max(_FASTEST, rate))
+    faster = hurried(rate, wanted / trees)
     said = f"{trees} trees at a learning rate of {faster:.2g} in place of {wanted} at {rate:.2g}"
     return parameters | {"trees": trees, "learning_rate": faster}, said
+
+
+def hurried(rate: float, times: float) -> float:
+    """The learning rate of so many times fewer trees, as far as they still learn at such a rate.
+
+    >>> hurried(0.05, 2.0), hurried(0.05, 10.0), hurried(0.3, 2.0)
+    (0.1, 0.2, 0.3)
+    """
+    return min(rate * times, max(_FASTEST, rate))
+
+
+def seconds_a_tree(
+    table: Any, parameters: dict[str, Any], seed: int, stopwatch: Callable[[], float]
+) -> float:
+    """How long a tree takes to grow on a table (`table_of`), by a few of them."""
+    started = stopwatch()
+    _grown(table, parameters | {"trees": PROBE}, seed)
+    return (stopwatch() - started) / PROBE
 
 
 def table_of(learned: Sample) -> Any:
@@ -269,92 +256,6 @@ def log_odds(boosters: Sequence[Any], inputs: NDArray[Any]) -> Floats:
     for booster in boosters:
         total += booster.predict(inputs, raw_score=True)
     return total / len(boosters)
-
-
-def search(
-    data: Dataset,
-    folds: Sequence[Fold],
-    names: Sequence[str],
-    seconds: float,
-    tell: Callable[[float, str], None],
-    *,
-    seed: int = 0,
-    stopwatch: Callable[[], float] | None = None,
-) -> Searched:
-    """Parameters of the highest mean worth over prequential folds, until `seconds` are over.
-
-    How many trees a trial grows is told by the later windows: as many as make it better. Where there is no
-    time for so many they learn faster, and what is found is told for the slower ones. `tell` hears of the
-    share of the time that is over and of the best so far. The defaults are tried first, and at least they
-    are; a trial that is not done in time counts for nothing.
-    """
-    import optuna  # noqa: PLC0415 (an optional extra)
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    frauds = max(int(fold.train.fraud.sum()) for fold in folds)
-    most, first = good_in_search(seconds, frauds), defaults_for(frauds)
-    stopwatch = stopwatch or Worked()
-    begin = stopwatch()
-    tables = [table_of(sample(data, fold.train, names, most)) for fold in folds]
-    judged = [sample(data, fold.judge, names, most) for fold in folds]
-    good = max(int((~one.fraud).sum()) for fold in folds for one in (fold.train, fold.judge))
-    started = stopwatch()
-    _grown(tables[-1], first | {"trees": _PROBE}, seed)
-    expected = min(_MORE_THAN_FIRST * first["trees"], _MOST_TREES) * (stopwatch() - started) / _PROBE
-    hurry = max(expected * len(folds) / max(seconds - (stopwatch() - begin), seconds / 2), 1.0)
-    best: dict[str, Any] = {"worth": -1.0}
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=8),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
-    )
-    study.enqueue_trial({name: first[name] for name in DEFAULTS if name != "trees"})
-
-    def objective(trial: Any) -> float:
-        def in_time() -> None:
-            if trial.number and stopwatch() - begin > seconds:
-                raise optuna.TrialPruned
-
-        parameters = _suggest(trial, int(first["num_leaves"])) | {"trees": _MOST_TREES}
-        rate = parameters["learning_rate"]
-        quick = parameters | {"learning_rate": min(rate * hurry, max(_FASTEST, rate))}
-        found = []
-        for number, (table, later) in enumerate(zip(tables, judged, strict=True)):
-            found.append(watched(table, later, quick, seed, in_time))
-            trial.report(float(np.mean([one.worth for one in found])), number)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-        trees = round(float(np.mean([one.trees for one in found])) * quick["learning_rate"] / rate)
-        trial.set_user_attr("trees", int(np.clip(trees, _PROBE, _MOST_TREES)))
-        worth = float(np.mean([one.worth for one in found]))
-        if worth > best["worth"]:
-            best.update(worth=worth, boosters=tuple(one.booster for one in found))
-        return worth
-
-    def hear(study: Any, _trial: Any) -> None:
-        spent = stopwatch() - begin
-        tell(min(spent / seconds, 1.0), f"best precision + AUC {study.best_value:.3f}")
-        if spent > seconds:
-            study.stop()
-
-    study.optimize(objective, callbacks=[hear])
-    trees = study.best_trial.user_attrs["trees"]
-    done = sum(one.value is not None for one in study.trials)
-    thinned = (good, most) if good > most else None
-    parameters = DEFAULTS | study.best_params | {"trees": trees}
-    return Searched(parameters, float(study.best_value), done, thinned, best["boosters"])
-
-
-def _suggest(trial: Any, leaves: int) -> dict[str, Any]:
-    return {
-        "num_leaves": trial.suggest_int("num_leaves", 4, 2 * leaves + 1, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.1, log=True),
-        "min_child_samples": trial.suggest_int("min_child_samples", 5, 200, log=True),
-        "feature_fraction": trial.suggest_float("feature_fraction", 0.15, 0.9),
-        "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),
-        "lambda_l2": trial.suggest_float("lambda_l2", 1.0, 50.0, log=True),
-        "path_smooth": trial.suggest_float("path_smooth", 0.0, 20.0),
-    }
 
 
 def _settings(parameters: dict[str, Any]) -> dict[str, Any]:

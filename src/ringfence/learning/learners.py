@@ -83,7 +83,7 @@ class Boosting:
     seconds: float = boosting.USUAL_SECONDS  # of a whole training
     share: float = 1.0  # of these, for the next fit
     most_members: int | None = None
-    thinned: tuple[int, int] | None = None  # as of `boosting.Searched`
+    thinned: tuple[int, int] | None = None  # as of `parameter_search.Searched`
     watched: tuple[Any, ...] = ()  # boosters of the search, one a window, where one stands for the model
     said: list[str] = field(default_factory=list)
     stopwatch: Callable[[], float] | None = None

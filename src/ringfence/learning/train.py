@@ -31,6 +31,7 @@ from ringfence.learning.money import (
     limited,
 )
 from ringfence.learning.notes import each_by_itself, effort, facts
+from ringfence.learning.parameter_search import search
 from ringfence.learning.splits import check_learnable, part, period_of_test, prequential, train_and_test
 from ringfence.scoring.artifacts.manifest import Calibration, Costs, Span
 
@@ -266,7 +267,7 @@ def _learner(
     thinned, watched = None, ()
     seconds = _SEARCHING * plan.budget_seconds if plan.search_seconds is None else plan.search_seconds
     if folds and seconds > 0 and not plan.quick:
-        found = boosting.search(
+        found = search(
             data,
             newest(folds, _FRAUDS_TO_JUDGE),
             choice.names,

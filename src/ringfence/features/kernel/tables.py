@@ -4,7 +4,7 @@ An entry is 0 (empty) or a word: 32 bits of the hash above what is entered, a nu
 hash itself is found elsewhere, and asked for only where these bits agree: a look along the table costs no
 look at what its neighbours stand for. Removal shifts later entries back, so that no tombstones gather.
 Capacities are powers of two, at most two thirds full. While a table moves into a larger one (see
-`features.growth`) it is the one that is asked; entries are made and removed in both.
+`features.moving`) it is the one that is asked; entries are made and removed in both.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hash tables with linear probing from keys to numbers, and how entries leave them again.
 
 An entry is 0 (empty) or a number + 1; the key itself is read where the number points. Removal shifts later
-entries back, so that no tombstones gather. While a table moves into a larger one (`graph.growth`) it
+entries back, so that no tombstones gather. While a table moves into a larger one (`features.moving`) it
 is the one that is asked; entries are made and removed in both.
 """
 
