@@ -1,8 +1,16 @@
 """Lists change in one way, whoever asks."""
 
+from dataclasses import replace
+
+import pytest
+
+from ringfence.desks.lists import MOST_AT_ONCE
+from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.ports import EVENTS
+from ringfence.rulebook.desk import Who
+from ringfence.scoring.rulesets.actions import ListKind
 
 ROWS = 6000  # more than a step of the API once held
 CSV = "entity_id,entity_type,note\r\n" + "".join(
@@ -75,3 +83,18 @@ def test_who_is_put_on_a_list_and_taken_off_is_the_same_event(edges):
     assert found[0] == [1, 1]
     assert edges.look("api", written) == found
     assert edges.look("web", written) == found
+
+
+def test_the_desk_says_how_long_a_file_may_be_and_a_server_takes_less_at_once(edges):
+    async def over_api(client):
+        return client.server.lists.most
+
+    def locally(session):
+        desk = replace(session.list_desk(), most=2)
+        with pytest.raises(InputError, match="more than 2 rows"):
+            desk.import_csv("stolen", ListKind.BLOCK, "entity_id\na\nb\nc\n", Who("eva", 1, ""))
+        return session.list_desk().most
+
+    assert edges.serve("api", over_api) == MOST_AT_ONCE
+    assert edges.look("cli", locally) > MOST_AT_ONCE
+    assert edges.look("cli", written) == ([], [])

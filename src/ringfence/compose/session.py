@@ -25,7 +25,7 @@ from ringfence.compose.tables import open_tables
 from ringfence.compose.versions import StoredLibrary, register, registered_mapping
 from ringfence.desks.cases import CaseDesk
 from ringfence.desks.confirming import ChangeLimits
-from ringfence.desks.lists import ListDesk
+from ringfence.desks.lists import MOST_AT_ONCE, ListDesk
 from ringfence.desks.model_desk import ModelDesk, Signed
 from ringfence.desks.models import Confirming
 from ringfence.desks.quarantine import ReplayDesk
@@ -36,6 +36,7 @@ from ringfence.events.mapping import SHIPPED
 from ringfence.pipeline import Pipeline
 from ringfence.rulebook.changes import ApprovalError, is_approved
 from ringfence.rulebook.desk import Desk, Who
+from ringfence.rulebook.entries import MOST_ROWS
 from ringfence.rulebook.entries_of_before import renewed
 from ringfence.runner import Runner
 from ringfence.scoring.rulesets.books import shipped_rules_off
@@ -176,8 +177,8 @@ class Session:
         return ChangeLimits(settings.confirm_share, settings.confirm_money)
 
     def list_desk(self, put: Callable[[EventBatch], object] | None = None) -> ListDesk:
-        """The lists of this store. `put` as of `desk`."""
-        return ListDesk(self.tokenizer, put or self._put)
+        """The lists of this store. `put` as of `desk`; with it, payments are decided meanwhile."""
+        return ListDesk(self.tokenizer, put or self._put, MOST_ROWS if put is None else MOST_AT_ONCE)
 
     def case_desk(self, book: CaseBook) -> CaseDesk:
         """The cases of this store, by the policy of the project."""

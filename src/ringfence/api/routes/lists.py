@@ -29,7 +29,6 @@ _NAME: Final = {"pattern": rf"^[^\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}$"}
 _CSV: Final = b"text/csv"
 _JSON_BYTES: Final = 2 << 20  # of entries as JSON: 20,000 and more
 _CSV_BYTES: Final = 16 << 20
-_MOST_ROWS: Final = 200_000  # of a file
 Limit = Annotated[int, Query(ge=1, le=lake_lists.MOST_CHANGES)]
 Before = Annotated[
     int | None, Query(ge=0, le=2**53, description="Offset of the last one of the page before.")
@@ -106,7 +105,7 @@ async def import_csv(
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Refusal(400, "malformed", "the file is not UTF-8 text: save it as UTF-8") from None
-    return await _change(request, lambda desk: desk.import_csv(name, kind, text, who, _MOST_ROWS))
+    return await _change(request, lambda desk: desk.import_csv(name, kind, text, who))
 
 
 async def _change(request: Request, change: Callable[[ListDesk], ListResult]) -> Response:

@@ -31,7 +31,6 @@ router = APIRouter()
 PATH: Final = "/lists"  # in the navigation
 ListName = Annotated[str, Path(min_length=1, max_length=400)]
 Field = Annotated[str, Form(max_length=4096)]
-_MOST_ROWS: Final = 200_000  # of one import, as over the API
 
 
 @router.get("/lists")
@@ -107,7 +106,7 @@ async def import_rows(
     """Put all rows of a CSV text on a list; bad ones are told with their line."""
     name, who = mask_cards(name), who_asks(request, "")
     tell(request.scope, object=name)
-    result = await _change(request, lambda desk: desk.import_csv(name, kind, rows, who, _MOST_ROWS))
+    result = await _change(request, lambda desk: desk.import_csv(name, kind, rows, who))
     values = await beside(request, _entries, dashboard_of(request), name)
     return render(request, "list.html", values | {"result": result})
 
