@@ -70,8 +70,8 @@ def test_signals_are_the_same_while_tables_and_rings_move_slowly(name, monkeypat
     monkeypatch.setattr(growth, "_RING_DUE", 0.2)
     for setting, value in (("LEAST", 1), ("PACE", 6), ("DUE", 0.2)):
         monkeypatch.setattr(moving, setting, value)
-    slow, found, moving = in_single_steps(graph, events)
-    assert moving > 5
+    slow, found, moved = in_single_steps(graph, events)
+    assert moved > 5
     assert np.array_equal(found, values, equal_nan=True)
     assert same(still.arrays(), slow.arrays())
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.entries import Entry
 
 MOST_AT_ONCE: Final = 200_000
-"""Rows of one file where payments are decided meanwhile: they wait until the last of them has taken effect."""
+"""Rows of one file where payments are decided meanwhile: they wait until all of it has taken effect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How the engine's state grows: its hash tables move (`features.moving`), its arrays extend where they are."""
+"""How the engine's state grows: hash tables move (`features.moving`), other arrays extend where they are."""
 
 from __future__ import annotations
 

@@ -55,7 +55,6 @@ PROBE: Final = 8
 """Trees that tell how fast they grow: no fit has fewer."""
 
 
-
 @dataclass(frozen=True)
 class Sample:
     """Rows to learn from or to be judged on: inputs (n, k), fraud, and how many payments each stands for."""

@@ -1,4 +1,4 @@
-"""What is asked of the parts of a server when it is scraped: what waits, how much state there is, what was found."""
+"""Gauges that are read when they are scraped: what waits, how much state there is, what was found."""
 
 from __future__ import annotations
 
