@@ -7,6 +7,7 @@ import pytest
 from ringfence.errors import InputError
 from ringfence.events.batch import EventBatch
 from ringfence.features.engine import Engine
+from ringfence.features.links import Graph, uses
 from ringfence.learning.dataset import dataset
 from ringfence.learning.history import NEVER, Passed, collect
 from ringfence.learning.train import Plan, train
@@ -29,6 +30,17 @@ def test_features_that_a_store_has_are_taken_as_they_were(made):
     stored = np.arange(4 * len(made.card), dtype=float).reshape(4, -1)
     found = dataset(collect([Passed(log, stored)], SPEC))
     np.testing.assert_array_equal(found.inputs[:4], stored)
+
+
+def test_nothing_is_learned_from_ids(made):
+    """The number of a ring says which one it was in training, and nothing of a ring to come."""
+    linked = SPEC.with_graph(Graph.of(uses("card", "merchant")))
+    stored = np.arange(len(linked.names), dtype=float)[:, None].repeat(len(made.card), axis=1)
+    found = dataset(collect([Passed(history(made), stored)], linked))
+    assert "graph.component_id" in linked.names
+    assert "graph.component_id" not in found.names
+    at = found.names.index("graph.component_size")
+    assert (found.inputs[at] == linked.names.index("graph.component_size")).all()
 
 
 def test_a_label_is_known_from_its_own_time_on(made, data):

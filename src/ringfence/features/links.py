@@ -166,6 +166,11 @@ class LinkSignal:
     of: str = ""
     window_ms: int = 0
 
+    @property
+    def is_id(self) -> bool:
+        """Whether it names something, and more of it means nothing."""
+        return self.what == "component_id"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Points:

@@ -123,6 +123,12 @@ class FeatureSpec:
         signals = () if self.graph is None else self.graph.names
         return (*(feature.name for feature in self.features), *signals)
 
+    @cached_property
+    def quantities(self) -> tuple[str, ...]:
+        """The names but those of ids, such as `graph.component_id`: a model would learn its training's rings."""
+        ids = () if self.graph is None else [signal.name for signal in self.graph.signals if signal.is_id]
+        return tuple(name for name in self.names if name not in ids)
+
     def features_of(self, entity_name: str) -> tuple[Feature, ...]:
         """The features measured for one entity, in order."""
         return tuple(feature for feature in self.features if feature.entity == entity_name)

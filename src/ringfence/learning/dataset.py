@@ -139,7 +139,7 @@ class Dataset:
 def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
     """The table of what was collected; its batches are given up as it is made.
 
-    `names` are the inputs wanted; by default all features, numbers and frequent words.
+    `names` are the inputs wanted; by default all features but ids, numbers and frequent words.
     """
     if not kept.rows:
         raise InputError("there are no payments to learn from: check the source, its mapping and the period")
@@ -197,7 +197,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
 def _all_names(kept: Collected) -> tuple[str, ...]:
     indicators = [name for field in kept.codes for name in _indicators(kept, field)]
-    return (*kept.spec.names, *kept.numbers, *indicators)
+    return (*kept.spec.quantities, *kept.numbers, *indicators)
 
 
 def _indicators(kept: Collected, field: str) -> list[str]:

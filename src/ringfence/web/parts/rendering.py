@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _DASH: Final = "–"
 _STATIC: Final = resources.files("ringfence.web") / "static"
+_LARGEST_ID: Final = 2**53  # a double holds every whole number up to here: ids, such as a component's
 _LATEST_MS: Final = 253_402_300_799_000  # of year 9999
 
 
@@ -47,12 +48,14 @@ def number(value: float | None, digits: int = 0) -> str:
 def feature(value: float | None) -> str:
     """A measured value, short.
 
-    >>> feature(3.0), feature(0.123456), feature(None), feature(1234.5)
-    ('3', '0.1235', 'unknown', '1,234.5')
+    >>> feature(3.0), feature(0.123456), feature(None), feature(1234.5), feature(4.68e15 + 1), feature(1e40)
+    ('3', '0.1235', 'unknown', '1,234.5', '4680000000000001', '1e+40')
     """
     if value is None:
         return "unknown"
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:.3g}"
+    if abs(value) < 1e15:
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    return f"{value:.0f}" if abs(value) <= _LARGEST_ID else f"{value:.3g}"
 
 
 def money(amount: float | None, currency: str | None = None) -> str:
