@@ -125,7 +125,7 @@ class FeatureSpec:
 
     @cached_property
     def quantities(self) -> tuple[str, ...]:
-        """The names but those of ids, such as `graph.component_id`: a model would learn its training's rings."""
+        """The names but those of ids, such as `graph.component_id`, from which no model should learn."""
         ids = () if self.graph is None else [signal.name for signal in self.graph.signals if signal.is_id]
         return tuple(name for name in self.names if name not in ids)
 
