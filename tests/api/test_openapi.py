@@ -60,6 +60,8 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/bus/subscriptions/{name}/pause",
         "/v1/bus/subscriptions/{name}/resume",
         "/v1/bus/subscriptions/{name}/remove",
+        "/v1/bus/destinations/{destination}/enable",
+        "/v1/bus/destinations/{destination}/rotate",
         "/v1/outbox",
         "/v1/outbox/retry",
         "/v1/outbox/purge",

@@ -140,6 +140,99 @@ def test_the_page_subscribes_tests_pauses_and_throws_away(site):
     assert [act.outcome for act in told] == [*["done"] * 2, "refused", "done", *["refused"] * 2]
 
 
+HOOK = "https://hooks.example/gone?token=s3cret"
+
+
+def gone(site):
+    """A destination that answered 410, gone; its secret."""
+    bus = Bus(site.dashboard.store.folder)
+    bus.change(HOOK, disabled="410 Gone", failing=0)
+    (secret, *_) = bus.destination(HOOK).secrets
+    bus.close()
+    return secret
+
+
+def test_a_destination_that_was_gone_is_enabled_and_gets_a_new_secret_over_http(site, asking):
+    analyst, admin = asking(Role.ANALYST), asking(Role.ADMIN)
+    admin.post("/v1/bus/subscriptions", json={"name": "gone", "to": HOOK}).raise_for_status()
+    first = gone(site)
+    (shown,) = analyst.get("/v1/bus").json()["destinations"]
+    assert (shown["address"], shown["disabled"]) == ("https://hooks.example/gone?…", "410 Gone")
+    path = f"/v1/bus/destinations/{shown['id']}"
+    for change in ("enable", "rotate"):
+        assert analyst.post(f"{path}/{change}").status_code == 403
+        assert admin.post(f"/v1/bus/destinations/0123456789ab/{change}").status_code == 404
+        assert admin.post(f"/v1/bus/destinations/{HOOK}/{change}").status_code in (404, 422)
+    assert admin.post(f"{path}/enable").json() == shown | {"disabled": ""}
+    found = admin.post(f"{path}/rotate").json()
+    assert found["secret"].startswith("whsec_")
+    bus = Bus(site.dashboard.store.folder)
+    assert bus.destination(HOOK).secrets == (found["secret"], first)
+    bus.close()
+    admin.post("/v1/bus/subscriptions/gone/remove").raise_for_status()
+    admin.post("/v1/bus/subscriptions", json={"name": "plain", "to": "console:"}).raise_for_status()
+    (plain,) = analyst.get("/v1/bus").json()["destinations"]
+    refused = admin.post(f"/v1/bus/destinations/{plain['id']}/rotate")
+    assert refused.status_code == 422
+    assert "only messages to webhooks are signed" in refused.json()["detail"]
+    admin.post("/v1/bus/subscriptions/plain/remove").raise_for_status()
+    trail = SqliteTrail(site.dashboard.store.folder)
+    told = [one.act for one in trail.records(action="bus.changed") if one.act.details.get("does") == "rotate"]
+    trail.close()
+    assert ("done", "https://hooks.example/gone?…") in [(act.outcome, act.object) for act in told]
+    assert "s3cret" not in str(told)
+
+
+def test_the_page_enables_a_destination_and_shows_a_new_secret(site):
+    with signed_in(site, Role.ADMIN) as admin:
+        form = {"csrf": csrf(admin.get("/bus")), "name": "gone", "to": HOOK}
+        admin.post("/bus/subscribe", data=form)
+        first = gone(site)
+        page = admin.get("/bus").text
+        (destination,) = set(re.findall(r'name="destination" value="([^"]+)"', page))
+        assert "Enable https://hooks.example/gone?…" in page
+        chosen = {"csrf": form["csrf"], "destination": destination}
+        assert "410 Gone" not in admin.post("/bus/destinations/enable", data=chosen).text
+        rotated = admin.post("/bus/destinations/rotate", data=chosen).text
+        (secret,) = set(re.findall(r"whsec_[A-Za-z0-9+/=]+", rotated.replace("&#43;", "+")))
+        bus = Bus(site.dashboard.store.folder)
+        assert bus.destination(HOOK).secrets == (secret, first)
+        bus.close()
+        assert secret not in admin.get("/bus").text
+        assert admin.post("/bus/destinations/paint", data=chosen).status_code == 404
+        assert admin.post("/bus/destinations/enable", data=chosen | {"destination": "x"}).status_code == 422
+        admin.post("/bus/remove", data=form)
+
+
+def test_a_message_is_shown_with_its_event_and_leads_back(site):
+    with signed_in(site, Role.ADMIN) as admin:
+        form = {"csrf": csrf(admin.get("/bus")), "name": "seen", "to": "console:", "pattern": "score >= 0"}
+        admin.post("/bus/subscribe", data=form)
+        letters(site, "s4")
+        (link,) = set(re.findall(r'href="(/outbox/[^"]+)"', admin.get("/bus").text))
+        page = admin.get(link)
+        assert page.status_code == 200
+        for told in ('href="/bus"', "com.ringfence.decision.made.v1", "seen", "console:", "waiting"):
+            assert told in page.text
+        assert 'href="/decisions/s4"' in page.text
+        bus = Bus(site.dashboard.store.folder)
+        with bus.database.transaction() as connection:
+            connection.execute("UPDATE message SET state = 'delivered', done_ms = made_ms, said = 'taken'")
+        bus.close()
+        assert link in admin.get("/bus").text
+        assert "Retry" not in admin.get(link).text
+        assert admin.get("/outbox/nothing").status_code == 404
+        admin.post("/bus/remove", data=form)
+    with signed_in(site, Role.ANALYST) as analyst:
+        assert "/outbox/" not in re.sub(r'action="[^"]*"', "", analyst.get("/bus").text)
+        assert analyst.get(link).status_code == 403
+    trail = SqliteTrail(site.dashboard.store.folder)
+    seen = [one.act for one in trail.records(action="message.seen")]
+    trail.close()
+    assert {act.outcome for act in seen} == {"done", "refused"}
+    assert all("seen" in act.object or act.object == "nothing" for act in seen)
+
+
 class Stream:
     """Events of `/v1/events/stream`."""
 

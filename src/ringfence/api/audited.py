@@ -79,6 +79,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/bus/subscriptions/{name}/pause"): "bus.changed",
     ("POST", "/v1/bus/subscriptions/{name}/resume"): "bus.changed",
     ("POST", "/v1/bus/subscriptions/{name}/remove"): "bus.changed",
+    ("POST", "/v1/bus/destinations/{destination}/enable"): "bus.changed",
+    ("POST", "/v1/bus/destinations/{destination}/rotate"): "bus.changed",
     ("GET", "/v1/outbox"): "message.listed",
     ("POST", "/v1/outbox/retry"): "message.retried",
     ("POST", "/v1/outbox/purge"): "message.purged",

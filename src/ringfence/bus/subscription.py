@@ -193,10 +193,15 @@ def _split(path: str) -> tuple[list[str], list[str]]:
     return plain, parts[len(plain) :]
 
 
+def digest_of(address: str) -> str:
+    """What names a destination where its address cannot stand: twelve hexadecimal digits."""
+    return hashlib.sha256(address.encode()).hexdigest()[:12]
+
+
 def tag(address: str) -> str:
     """What names a destination within ids: its address, or what is shown of it with a digest of the rest."""
     told = shown(address)
-    return told if told == address else f"{told}#{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+    return told if told == address else f"{told}#{digest_of(address)}"
 
 
 def _kind_of_arn(address: str) -> str:

@@ -10,10 +10,13 @@ import msgspec
 from ringfence.bus.catalog import TOPICS, tables
 from ringfence.bus.condition import Condition, paths_of
 from ringfence.bus.pattern import fields, wanted
-from ringfence.bus.subscription import Subscription
+from ringfence.bus.subscription import Subscription, digest_of
+from ringfence.errors import InputError
 
 if TYPE_CHECKING:
+    from ringfence.bus.outbox import Outbox
     from ringfence.bus.pattern import Pattern
+    from ringfence.bus.subscription import Destination
     from ringfence.ports import EventLog
 
 DAY_MS: Final = 86_400_000
@@ -87,6 +90,19 @@ def subscribe(
     start = {topic: log.end_offset(topic) for topic in TOPICS}
     made = Subscription(name=name, pattern=pattern, to=to, ordered=ordered, created_ms=now_ms, start=start)
     return bus.subscribe(made), appraisal
+
+
+def address_of(bus: Outbox, digest: str) -> str:
+    """The destination with this `digest_of` its address; `InputError` where there is none."""
+    for one in bus.destinations():
+        if digest_of(one.address) == digest:
+            return one.address
+    raise InputError(f"there is no destination {digest[:20]!r}: `GET /v1/bus` lists them with their ids")
+
+
+def enable(bus: Outbox, address: str) -> Destination:
+    """Send to a destination again that had answered 410, gone; `InputError` where there is none."""
+    return bus.change(address, disabled="", failing=0, failing_since_ms=0, open_until_ms=0)
 
 
 def _remarks(pattern: Pattern, events: int, matched: int, known: set[str]) -> list[str]:

@@ -49,6 +49,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/bus/test"): "bus.tested",
     ("POST", "/bus/subscribe"): "bus.changed",
     ("POST", "/bus/{change}"): "bus.changed",
+    ("POST", "/bus/destinations/{change}"): "bus.changed",
+    ("GET", "/outbox/{message_id:id}"): "message.seen",
     ("POST", "/outbox/retry"): "outbox.retried",
     ("POST", "/outbox/purge"): "outbox.purged",
     ("GET", "/home"): "case.listed",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from ringfence.bus.pattern import MOST_BYTES
-from ringfence.bus.subscription import EVERYTHING, kind_of, shown
+from ringfence.bus.subscription import EVERYTHING, digest_of, kind_of, shown
 from ringfence.compose.alerts import alert_policy
 from ringfence.compose.notifiers import check_destination
 from ringfence.desks import bus as desk
@@ -18,6 +18,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from ringfence.api.services import BusServices
     from ringfence.bus.outbox import Letter
+    from ringfence.bus.subscription import Destination
 
 MOST_LETTERS: Final = 500
 PatternText = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_BYTES)]
@@ -57,6 +58,28 @@ class Subscribed(msgspec.Struct, frozen=True):
     ordered: bool
     last_day: Appraisal
     secret: str = ""
+
+
+class DestinationView(msgspec.Struct, frozen=True):
+    """Where messages go: `disabled` says why nothing is sent, `said` what it answered last.
+
+    `id` stands for the address, which is not shown in full, in the routes that change a destination.
+    """
+
+    id: str
+    address: str
+    kind: str
+    disabled: str
+    failing: int
+    said: str
+
+
+class NewSecret(msgspec.Struct, frozen=True):
+    """A webhook's new secret. The one before signs, too, until the next one is made."""
+
+    id: str
+    address: str
+    secret: str
 
 
 class LetterView(msgspec.Struct, frozen=True):
@@ -111,6 +134,31 @@ def remove(services: BusServices, name: str) -> int:
     """As `Bus.remove`; what the alert policy names stays."""
     policy = alert_policy()
     return services.outboxes.bus.remove(name, (*policy.team, *policy.escalate_to))
+
+
+def address_of(services: BusServices, digest: str) -> str:
+    """As `desks.bus.address_of`."""
+    if not services.outboxes.is_used:
+        raise InputError("there is no destination yet: a subscription or alerts.toml names one")
+    return desk.address_of(services.outboxes.bus, digest)
+
+
+def enable(services: BusServices, address: str) -> DestinationView:
+    """As `desks.bus.enable`."""
+    return destination_view(desk.enable(services.outboxes.bus, address))
+
+
+def rotate(services: BusServices, address: str) -> NewSecret:
+    """As `Bus.rotate`."""
+    changed = services.outboxes.bus.rotate(address)
+    return NewSecret(digest_of(address), shown(address), changed.secrets[0])
+
+
+def destination_view(one: Destination) -> DestinationView:
+    """A destination as people see it."""
+    return DestinationView(
+        digest_of(one.address), shown(one.address), one.kind, one.disabled, one.failing, one.said
+    )
 
 
 def letters(services: BusServices, state: str | None, limit: int) -> list[LetterView]:

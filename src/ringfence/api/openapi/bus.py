@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from ringfence.alerts.model import Alert
-from ringfence.api.handlers.bus_changes import Chosen, Subscribe, Subscribed, TryPattern
+from ringfence.api.handlers.bus_changes import (
+    Chosen,
+    DestinationView,
+    NewSecret,
+    Subscribe,
+    Subscribed,
+    TryPattern,
+)
 from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body, text_answer
-from ringfence.api.routes.bus import AlertPage, BusView, DestinationView, EventPage, SubscriptionView
+from ringfence.api.routes.bus import AlertPage, BusView, EventPage, SubscriptionView
 from ringfence.api.routes.outbox import Changed, LetterPage
 from ringfence.desks.bus import Appraisal
 
 STRUCTS: Final = (
     *(EventPage, BusView, SubscriptionView, DestinationView, AlertPage, Alert),
-    *(Subscribe, Subscribed, TryPattern, Appraisal, Chosen, Changed, LetterPage),
+    *(Subscribe, Subscribed, TryPattern, Appraisal, Chosen, Changed, LetterPage, NewSecret),
 )
 """Whose schemas the document needs."""
 
@@ -51,6 +58,14 @@ CONTRACT: Final[Contract] = {
     ("post", "/v1/bus/subscriptions/{name}/pause"): (_CHANGED, (404, 422, *ASKED)),
     ("post", "/v1/bus/subscriptions/{name}/resume"): (_CHANGED, (404, 422, *ASKED)),
     ("post", "/v1/bus/subscriptions/{name}/remove"): (_CHANGED, (404, 422, *ASKED)),
+    ("post", "/v1/bus/destinations/{destination}/enable"): (
+        {"200": json_answer("DestinationView", "The destination as it is now.")},
+        (404, 422, *ASKED),
+    ),
+    ("post", "/v1/bus/destinations/{destination}/rotate"): (
+        {"200": json_answer("NewSecret", "The new secret.")},
+        (404, 422, *ASKED),
+    ),
     ("get", "/v1/outbox"): ({"200": json_answer("LetterPage", "Messages.")}, (422, *ASKED)),
     ("post", "/v1/outbox/retry"): (_CHANGED, (*BODY, *ASKED)),
     ("post", "/v1/outbox/purge"): (_CHANGED, (*BODY, *ASKED)),

@@ -11,6 +11,10 @@ from starlette.responses import Response, StreamingResponse
 
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.handlers import event_stream
+from ringfence.api.handlers.bus_changes import (
+    DestinationView,
+    destination_view,
+)
 from ringfence.api.handlers.event_stream import page_of, start_of
 from ringfence.api.handlers.reading import check_log
 from ringfence.api.handlers.requests import as_json, queues_of
@@ -47,16 +51,6 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     to: str
     ordered: bool
     paused: bool
-
-
-class DestinationView(msgspec.Struct, frozen=True):
-    """Where messages go: `disabled` says why nothing is sent, `said` what it answered last."""
-
-    address: str
-    kind: str
-    disabled: str
-    failing: int
-    said: str
 
 
 class BusView(msgspec.Struct, frozen=True):
@@ -185,10 +179,7 @@ def _bus(services: BusServices) -> BusView:
             SubscriptionView(o.name, o.pattern, shown(o.to), o.ordered, o.paused)
             for o in known.subscriptions()
         ],
-        [
-            DestinationView(shown(o.address), o.kind, o.disabled, o.failing, o.said)
-            for o in known.destinations()
-        ],
+        [destination_view(one) for one in known.destinations()],
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["bus"])
 SubscriptionName = Annotated[str, Path(min_length=1, max_length=63)]
+DestinationId = Annotated[str, Path(pattern="^[0-9a-f]{12}$", description="As `GET /v1/bus` has it.")]
 _BODY_BYTES = 8 << 20
 
 
@@ -71,6 +72,18 @@ async def remove(request: Request, name: SubscriptionName) -> Response:
     return await _known(request, lambda services: Changed(bus_changes.remove(services, name)))
 
 
+@router.post("/v1/bus/destinations/{destination}/enable")
+async def enable(request: Request, destination: DestinationId) -> Response:
+    """Send to a destination again that had answered 410, gone; what waits for it goes out."""
+    return await _of_destination(request, bus_changes.enable, destination, "enable")
+
+
+@router.post("/v1/bus/destinations/{destination}/rotate")
+async def rotate(request: Request, destination: DestinationId) -> Response:
+    """Sign messages to a webhook with a new secret and, until the next is made, with the one before, too."""
+    return await _of_destination(request, bus_changes.rotate, destination, "rotate")
+
+
 @router.get("/v1/outbox")
 async def outbox(
     request: Request,
@@ -110,6 +123,20 @@ async def _known(request: Request, act: Callable[..., object], *given: object) -
         return as_json(await services.pools.reading.run(act, services, *given))
     except InputError as error:
         raise Refusal(404, "not_found", str(error)) from None
+
+
+async def _of_destination(
+    request: Request, act: Callable[[BusServices, str], object], destination: str, does: str
+) -> Response:
+    """As `_done`, with the address of a destination that there has to be."""
+    services = services_of(request, BusServices)
+    tell(request.scope, does=does)
+    try:
+        address = await services.pools.reading.run(bus_changes.address_of, services, destination)
+    except InputError as error:
+        raise Refusal(404, "not_found", str(error)) from None
+    tell(request.scope, object=told(address))
+    return await _done(request, act, address)
 
 
 def _pause(services: BusServices, name: str, paused: bool) -> Changed:

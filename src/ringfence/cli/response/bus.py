@@ -225,7 +225,7 @@ def enable(address: Address, data: Data = None) -> None:
     Example: ringfence bus enable https://example.com/hook
     """
     with _bus(data) as (bus, _):
-        bus.change(address, disabled="", failing=0, failing_since_ms=0, open_until_ms=0)
+        desk.enable(bus, address)
     say(f"{address}: messages are sent again.")
 
 

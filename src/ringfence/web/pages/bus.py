@@ -15,7 +15,7 @@ from ringfence.api.handlers.bus_changes import Chosen, Subscribe, told
 from ringfence.api.handlers.requests import refusals
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
-from ringfence.bus.subscription import EVERYTHING, KINDS, shown
+from ringfence.bus.subscription import EVERYTHING, KINDS, digest_of, shown
 from ringfence.web.parts.asking import beside
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 PATH: Final = "/bus"  # in the navigation
 _LETTERS: Final = 50
+_DELIVERED: Final = 20
 Name = Annotated[str, Form(max_length=63)]
 Pattern = Annotated[str, Form(max_length=MOST_BYTES)]
 MessageId = Annotated[str, Form(max_length=8192)]
@@ -77,6 +78,23 @@ async def change(request: Request, change: str, name: Name) -> Response:
     return RedirectResponse("/bus", 303)
 
 
+@router.post("/bus/destinations/{change}")
+async def change_destination(
+    request: Request, change: str, destination: Annotated[str, Form(max_length=64)]
+) -> Response:
+    """Send to a destination again that was gone, or sign its messages with a new secret, which is shown."""
+    tell(request.scope, object=destination, does=change[:20])
+    if change not in ("enable", "rotate"):
+        raise Stop(404, "A destination can be enabled, and get a new secret.")
+    address = await _change(request, lambda services: bus_changes.address_of(services, destination))
+    tell(request.scope, object=told(address))
+    if change == "rotate":
+        found = await _change(request, lambda services: bus_changes.rotate(services, address))
+        return await _page(request, rotated=found)
+    await _change(request, lambda services: bus_changes.enable(services, address))
+    return RedirectResponse("/bus", 303)
+
+
 @router.post("/outbox/retry")
 async def retry(request: Request, message_id: MessageId = "") -> Response:
     """Try a message again now, or all dead letters."""
@@ -105,7 +123,13 @@ async def _change(request: Request, change: Callable[[BusServices], Any]) -> Any
 
 async def _page(request: Request, **values: Any) -> Response:
     known = await beside(request, _overview, services_of(request, BusServices))
-    asked = {"tried": "", "found": None, "made": None, "kinds": list(KINDS.values())} | values
+    asked = {
+        "tried": "",
+        "found": None,
+        "made": None,
+        "rotated": None,
+        "kinds": list(KINDS.values()),
+    } | values
     latest = asked["found"].examples if asked["found"] else []
     examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]
     return render(request, "bus.html", known | asked | {"examples": examples})
@@ -113,12 +137,15 @@ async def _page(request: Request, **values: Any) -> Response:
 
 def _overview(services: BusServices) -> dict[str, Any]:
     if not services.outboxes.is_used:
-        return {"destinations": [], "subscriptions": [], "letters": []}
+        return {"destinations": [], "subscriptions": [], "letters": [], "delivered": []}
     bus = services.outboxes.bus
     return {
-        "destinations": [replace(one, address=shown(one.address)) for one in bus.destinations()],
+        "destinations": [
+            (digest_of(one.address), replace(one, address=shown(one.address))) for one in bus.destinations()
+        ],
         "subscriptions": [replace(one, to=shown(one.to)) for one in bus.subscriptions()],
         "letters": [
             one for state in ("dead", "waiting") for one in bus_changes.letters(services, state, _LETTERS)
         ],
+        "delivered": bus_changes.letters(services, "delivered", _DELIVERED),
     }
