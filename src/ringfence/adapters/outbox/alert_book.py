@@ -179,9 +179,9 @@ class AlertBook:
         return [msgspec.json.decode(body, type=Mute) for (body,) in rows]
 
 
-def near(connection: Connection, subject: tuple[str, str, str], most: int = 20) -> list[Alert]:
+def near(database: OutboxDatabase, subject: tuple[str, str, str], most: int = 20) -> list[Alert]:
     """The latest alerts on a subject, newest first."""
-    rows = connection.execute(
+    rows = database.rows(
         "SELECT body FROM alert WHERE entity = ? AND entity_id = ? AND typology = ? "
         "ORDER BY number DESC LIMIT ?",
         (*subject, most),

@@ -1,4 +1,4 @@
-"""Makes alerts of decisions, and messages of alerts, within the transaction of a take."""
+"""Makes alerts of decisions, and messages of alerts: nothing is written before the transaction of a take."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from ringfence.bus.subscription import Destination, is_contact, kind_of, tag
 from ringfence.events.privacy.personal import TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from sqlite3 import Connection
 
     from ringfence.adapters.outbox.bus import Bus
     from ringfence.adapters.outbox.contacts import Contacts
+    from ringfence.adapters.outbox.database import OutboxDatabase
     from ringfence.alerts.model import Alert
     from ringfence.alerts.policy import AlertPolicy
     from ringfence.bus.subscription import Subscription
@@ -35,8 +36,8 @@ _CONTACTS: Final = {"mail": "email", "sms": "phone", "console": "customer_id"}
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class AlertRow(msgspec.Struct, frozen=True):
-    """A message to be put into the outbox; `offset` is of the decision it comes of."""
+class OutboxRow(msgspec.Struct, frozen=True):
+    """A message to be put into the outbox; `offset` is of the record it comes of."""
 
     id: str
     subscription: str
@@ -45,6 +46,7 @@ class AlertRow(msgspec.Struct, frozen=True):
     event: bytes
     due_ms: int
     offset: int
+    ordered: bool = False
 
 
 class _Due(NamedTuple):
@@ -61,20 +63,22 @@ class Alerting:
     """The alerts of one take.
 
     Args:
+        database: is read only.
         rules: the rule set of a digest, for reasons in words.
     """
 
     def __init__(
         self,
-        connection: Connection,
+        database: OutboxDatabase,
         policy: AlertPolicy,
         log_id: str,
         now_ms: int,
+        mutes: Mapping[tuple[str, str], int],
         subscriptions: Sequence[Subscription],
         rules: Callable[[str], RuleSet | None],
         contacts: Contacts,
     ) -> None:
-        self._connection = connection
+        self._database = database
         self._contacts = contacts
         self._policy = policy
         self._log_id = log_id
@@ -84,13 +88,11 @@ class Alerting:
         self._near: dict[tuple[str, str, str], list[Alert]] = {}
         self._changed: dict[str, Alert] = {}
         self._caps: dict[tuple[str, int], tuple[int, dict[str, int]]] = {}
-        self._mutes = {
-            (typology, entity_id): msgspec.json.decode(body)["until_ms"]
-            for typology, entity_id, body in connection.execute("SELECT * FROM mute")
-        }
+        self._asked: dict[tuple[str, str], int] = {}
+        self._mutes = mutes
         self._due: list[_Due] = []
         self._notices: list[tuple[str, bytes]] = []
-        self.rows: list[AlertRow] = []
+        self.rows: list[OutboxRow] = []
 
     def add(self, row: int, offset: int, event: dict[str, Any]) -> None:
         """Take in a decision that raises an alert by its outcome; it comes without its features."""
@@ -98,7 +100,7 @@ class Alerting:
         if self._is_muted(subject, event):
             return
         if subject not in self._near:
-            self._near[subject] = alert_book.near(self._connection, subject)
+            self._near[subject] = alert_book.near(self._database, subject)
         known = self._near[subject]
         for place, alert in enumerate(known):
             if belongs(alert, event, self._policy):
@@ -119,11 +121,11 @@ class Alerting:
         for one in due:
             self._tell(one, partial(feature, one.row))
 
-    def finish(self) -> None:
-        """Write what has changed."""
-        alert_book.put(self._connection, list(self._changed.values()))
-        alert_book.keep(self._connection, self._now_ms, self._notices)
-        self._connection.executemany(
+    def write(self, connection: Connection) -> None:
+        """Write all but the messages."""
+        alert_book.put(connection, list(self._changed.values()))
+        alert_book.keep(connection, self._now_ms, self._notices)
+        connection.executemany(
             "INSERT INTO cap VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET sent = excluded.sent, held = excluded.held",
             [
@@ -131,8 +133,15 @@ class Alerting:
                 for which, (sent, held) in self._caps.items()
             ],
         )
+        if self._asked:
+            connection.executemany(
+                "INSERT OR REPLACE INTO asked VALUES (?, ?, ?)",
+                [(*whom, at_ms) for whom, at_ms in self._asked.items()],
+            )
+            ended_ms = max(self._asked.values()) - self._policy.window_ms
+            connection.execute("DELETE FROM asked WHERE at_ms <= ?", (ended_ms,))
         for address in {one.destination for one in self.rows if one.subscription == ALERTS}:
-            declare(self._connection, address)
+            declare(connection, address)
 
     def _tell(self, due: _Due, feature: Callable[[str], float | None]) -> None:
         """Make the team's messages, and those of whoever subscribes to alerts."""
@@ -158,7 +167,7 @@ class Alerting:
                 self._put(offset, f"{event_id}:{one.name}", one.name, one.to, alert.entity_id, body, 0)
 
     def _ask_customer(self, offset: int, alert: Alert, event: dict[str, Any]) -> None:
-        """One message for each alert, in the customer's language, about the payment that opened it."""
+        """One message a window, in the customer's language, about the payment that opened an alert."""
         policy, decision = self._policy, event["data"]
         is_stale = self._now_ms - decision["decided_at_ms"] > DEAD_AFTER_MS
         if not policy.customer or decision["outcome"] not in policy.customer_outcomes or is_stale:
@@ -190,9 +199,22 @@ class Alerting:
             alert.entity_id,
             data,
         )
+        if not self._may_ask((payment.get("customer_id") or "", to), decision["decided_at_ms"]):
+            return
         address = f"customer:{policy.customer}"
         body = _ENCODER.encode(asked)
         self._put(offset, f"{alert.id}:customer", ALERTS, address, alert.entity_id, body, 0)
+
+    def _may_ask(self, whom: tuple[str, str], at_ms: int) -> bool:
+        """Note that a customer is asked, unless they were within the window: a burst may open many alerts."""
+        last_ms = self._asked.get(whom)
+        if last_ms is None:
+            found = self._database.rows("SELECT at_ms FROM asked WHERE customer_id = ? AND reached = ?", whom)
+            last_ms = found[0][0] if found else None
+        if last_ms is not None and abs(at_ms - last_ms) < self._policy.window_ms:
+            return False
+        self._asked[whom] = at_ms
+        return True
 
     def _may_send(self, address: str, severity: str, at_ms: int) -> bool:
         """Count a message against the destination's cap; what is over it goes into the digest.
@@ -201,10 +223,10 @@ class Alerting:
         """
         which = f"{severity} {address}", at_ms // self._policy.per_ms
         if which not in self._caps:
-            row = self._connection.execute(
+            found = self._database.rows(
                 "SELECT sent, held FROM cap WHERE destination = ? AND bucket = ?", which
-            ).fetchone()
-            self._caps[which] = (row[0], msgspec.json.decode(row[1])) if row else (0, {})
+            )
+            self._caps[which] = (found[0][0], msgspec.json.decode(found[0][1])) if found else (0, {})
         sent, held = self._caps[which]
         if sent >= self._policy.most:
             held[severity] = held.get(severity, 0) + 1
@@ -216,7 +238,7 @@ class Alerting:
         self, offset: int, tail: str, subscription: str, to: str, key: str, body: bytes, due_ms: int
     ) -> None:
         self.rows.append(
-            AlertRow(f"{self._log_id}:alerts:{tail}", subscription, to, key, body, due_ms, offset)
+            OutboxRow(f"{self._log_id}:alerts:{tail}", subscription, to, key, body, due_ms, offset)
         )
 
     def _is_muted(self, subject: tuple[str, str, str], event: dict[str, Any]) -> bool:

@@ -106,6 +106,13 @@ CREATE TABLE IF NOT EXISTS contact (  -- of profiles, as the log has them, where
   value       TEXT    NOT NULL,
   PRIMARY KEY (entity_type, entity_id, name, log_offset)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS asked (  -- when a customer was last asked whether it was them, and where
+  customer_id TEXT    NOT NULL,  -- "" where the payment named none
+  reached     TEXT    NOT NULL,
+  at_ms       INTEGER NOT NULL,
+  PRIMARY KEY (customer_id, reached)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS asked_at ON asked (at_ms);
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
 _HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from functools import lru_cache
 from threading import Event, Thread
@@ -31,6 +32,7 @@ _COUNT_EVERY_MS: Final = (
     600_000  # between two looks at how long an ill destination has kept its messages waiting
 )
 _ROWS_A_TRANSACTION: Final = 1000  # changed in one: others wait for it
+_NOTE_SECONDS: Final = 0.1  # deliveries of so long are noted together; a killed process sends them again
 _PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
 
 RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
@@ -38,7 +40,7 @@ RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "appris
 
 _DESTINATION: Final = "SELECT body FROM destination WHERE address = ?"
 _DUE: Final = """
-SELECT seq, id, event, attempts, tried_ms FROM message AS due
+SELECT seq, id, event, attempts, tried_ms, ordered FROM message AS due
 WHERE destination = :to AND state = 'waiting' AND due_ms <= :latest_ms
   AND (due_ms <= :now_ms OR max(tried_ms, attempts > 0) >= :since_ms)
   AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
@@ -83,6 +85,7 @@ class DueLetter(NamedTuple):
     event: bytes
     attempts: int
     tried_ms: int
+    ordered: bool = False
 
 
 class DestinationRound:
@@ -109,7 +112,10 @@ class DestinationRound:
         self._written_ms = destination.open_until_ms
         self._counted_ms = now_ms()
         self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), now_ms())
-        self._under_way: set[int] = set()
+        self._under_way: set[int] = set()  # begun, and not noted yet
+        self._ended: list[tuple[DueLetter, AttemptOutcome]] = []
+        self._note_after = 0.0 if destination.kind in RATES else _NOTE_SECONDS  # people get nothing twice
+        self._ended_since = 0.0
         self._lanes = AttemptLanes[DueLetter, AttemptOutcome](
             lambda letter: attempt(self._destination, letter)
         )
@@ -146,17 +152,39 @@ class DestinationRound:
                 self._wake.wait(seconds)
         self._lanes.stop()
         with suppress(RingfenceError):  # what is not noted is sent again
+            self._gather()
             self._note()
 
     def _deliver(self) -> float:
         """Attempt what is due; how many seconds there is nothing more to do."""
-        self._note()
+        unnoted = self._settle()
         begun, seconds = self._begin()
         if not begun:
-            return seconds
+            return min(seconds, unnoted or seconds)
         self._lanes.wait(_PATIENCE_SECONDS)
-        self._note()
+        self._settle()
         return 0.0
+
+    def _settle(self) -> float:
+        """Note what has ended, unless there is time; for how many seconds there is."""
+        seconds = self._gather()
+        if not seconds:
+            self._note()
+        return seconds
+
+    def _gather(self) -> float:
+        """Take in what has ended; for how many seconds it need not be noted yet."""
+        ended, now = self._lanes.ended(), time.monotonic()
+        if not self._ended:
+            self._ended_since = now
+        self._ended += ended
+        if not self._ended or len(self._ended) >= _PORTION:
+            return 0.0
+        if self._breaker.is_tripped or any(
+            one.answer is not AttemptEnd.DELIVERED or letter.ordered for letter, one in self._ended
+        ):
+            return 0.0
+        return max(0.0, self._note_after - (now - self._ended_since))
 
     def _begin(self) -> tuple[int, float]:
         """Have what is due attempted: how many messages, and for how long none of the others is."""
@@ -192,8 +220,8 @@ class DestinationRound:
         return granted, _IDLE_SECONDS
 
     def _note(self) -> None:
-        """What became of each attempt that has ended."""
-        ended = self._lanes.ended()
+        """What became of each attempt that was gathered."""
+        ended, self._ended = self._ended, []
         if not ended:
             return
         self._under_way.difference_update(letter.seq for letter, _ in ended)

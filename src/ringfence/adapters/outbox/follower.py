@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from ringfence.adapters.outbox.alerting import Alerting
+from ringfence.adapters.outbox.alerting import Alerting, OutboxRow
 from ringfence.adapters.outbox.bus import Bus
 from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.alerts.events import DIGEST, ESCALATED
@@ -21,6 +21,7 @@ from ringfence.bus.catalog import (
     tables,
 )
 from ringfence.bus.pattern import Exact, FieldPattern
+from ringfence.bus.subscription import Subscription
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import StoreError
 from ringfence.ports import DECISIONS
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from sqlite3 import Connection
 
-    from ringfence.adapters.outbox.alerting import AlertRow
-    from ringfence.bus.subscription import Subscription
     from ringfence.bus.table import EventTable
     from ringfence.ports import EventLog, LogBatch
     from ringfence.scoring.rulesets.ruleset import RuleSet
@@ -57,6 +56,7 @@ UPDATE position SET told = max(told, next_offset), next_offset = 0;
 DELETE FROM message WHERE {_OF_LOG};
 DELETE FROM alert;
 DELETE FROM cap;
+DELETE FROM asked;
 """  # noqa: S608 (constants)
 
 
@@ -99,41 +99,25 @@ class OutboxFollower:
         self._policy = policy
         self._rules = rules
         self._made = made
+        self._contacts = Contacts(self.bus.database, log)
 
     def positions(self) -> Mapping[str, int]:
         """See `Follower.positions`."""
         return dict(self.bus.database.rows("SELECT topic, next_offset FROM position"))
 
     def take(self, topic: str, batches: Iterable[LogBatch]) -> None:
-        """See `Follower.take`."""
+        """See `Follower.take`.
+
+        The messages are made before the transaction that writes them: whoever delivers waits for it.
+        """
         portion = list(batches)
         if not portion:
             return
-        contacts = Contacts(self.bus.database, self._log)
+        self._check_log()
         if topic == DECISIONS and self._policy.customer and self._policy.contacts == "profile":
-            with self.bus.database.transaction(at_leisure=True) as connection:
-                self._check_log(connection)
-            contacts.reach(int(DecisionBatch.decode(portion[-1].payload).numbers("offset")[-1]))
-        with self.bus.database.transaction(at_leisure=True) as connection:
-            self._check_log(connection)
-            row = connection.execute(
-                "SELECT next_offset, told FROM position WHERE topic = ?", (topic,)
-            ).fetchone()
-            begin, told = row or (0, 0)
-            end = portion[-1].next_offset
-            wanting = [one for one in self.bus.subscriptions() if one.start.get(topic, 0) < end]
-            alerting = Alerting(
-                connection, self._policy, self._log_id, self._now_ms(), wanting, self._rules, contacts
-            )
-            fresh: set[str] = set()
-            if wanting or topic == DECISIONS:
-                for offsets, table in tables(topic, portion, self._log, f"/ringfence/{self._log_id}"):
-                    fresh |= self._put(connection, wanting, topic, offsets, table, begin, told)
-                    if topic == DECISIONS:
-                        self._alert(alerting, offsets, table, begin)
-                alerting.finish()
-                fresh |= self._put_rows(connection, alerting.rows, told)
-            connection.execute(_MOVE, (topic, end))
+            self._contacts.reach(int(DecisionBatch.decode(portion[-1].payload).numbers("offset")[-1]))
+        while (fresh := self._put(topic, portion)) is None:
+            pass  # somebody has changed what it goes by
         if fresh:
             self._made(fresh)
 
@@ -147,44 +131,68 @@ class OutboxFollower:
         """See `Follower.close`."""
         self.bus.close()
 
-    def _put(
-        self,
-        connection: Connection,
-        wanting: list[Subscription],
-        topic: str,
-        offsets: Any,
-        table: EventTable,
-        begin: int,
-        told: int,
-    ) -> set[str]:
-        """Messages for the events from `begin` on; where they go.
+    def _put(self, topic: str, portion: list[LogBatch]) -> set[str] | None:
+        """Put in what a portion makes; where messages go. None where it is to be made once more."""
+        database = self.bus.database
+        ground = _ground(database.rows, topic)
+        end = portion[-1].next_offset
+        wanting = [one for one in ground.subscriptions() if one.start.get(topic, 0) < end]
+        now_ms = self._now_ms()
+        alerting = Alerting(
+            database,
+            self._policy,
+            self._log_id,
+            now_ms,
+            ground.mutes(),
+            wanting,
+            self._rules,
+            self._contacts,
+        )
+        rows: list[OutboxRow] = []
+        if wanting or topic == DECISIONS:
+            for offsets, table in tables(topic, portion, self._log, f"/ringfence/{self._log_id}"):
+                rows += self._rows(wanting, topic, offsets, table, ground.begin)
+                if topic == DECISIONS:
+                    self._alert(alerting, offsets, table, ground.begin)
+        rows += alerting.rows
+        with database.transaction(at_leisure=True) as connection:
+            if _ground(lambda *asked: connection.execute(*asked).fetchall(), topic) != ground:
+                return None
+            alerting.write(connection)
+            _insert(connection, rows, ground.told, now_ms)
+            connection.execute(_MOVE, (topic, end))
+        return {row.destination for row in rows}
 
-        What is before `told` was sent, unless it is owed.
-        """
+    def _rows(
+        self, wanting: list[Subscription], topic: str, offsets: Any, table: EventTable, begin: int
+    ) -> list[OutboxRow]:
+        """Messages for the events from `begin` on."""
         due = {
             one.name: table.matching(one.parsed()) & (offsets >= max(begin, one.start.get(topic, 0)))
             for one in wanting
         }
-        rows = np.flatnonzero(np.logical_or.reduce(list(due.values()))) if due else np.empty(0, np.int64)
-        if not len(rows):
-            return set()
-        now_ms = self._now_ms()
+        places = np.flatnonzero(np.logical_or.reduce(list(due.values()))) if due else np.empty(0, np.int64)
+        if not len(places):
+            return []
         encoder = msgspec.json.Encoder()
-        messages: list[tuple[Any, ...]] = []
-        for row, event in zip(rows.tolist(), table.events(rows.tolist()), strict=True):
+        found: list[OutboxRow] = []
+        for row, event in zip(places.tolist(), table.events(places.tolist()), strict=True):
             body, offset = encoder.encode(event), int(offsets[row])
-            for one in wanting:
-                if due[one.name][row]:
-                    message_id = f"{self._log_id}:{topic}:{offset}:{one.name}"
-                    is_told = offset < told and not self._takes_owed(connection, message_id)
-                    messages.append(
-                        (
-                            *(message_id, one.name, one.to, event["partitionkey"], int(one.ordered), body, 0),
-                            *(("delivered" if is_told else "waiting"), now_ms, now_ms if is_told else 0),
-                        )
-                    )
-        connection.executemany(_INSERT, messages)
-        return {one.to for one in wanting if due[one.name].any()}
+            found += [
+                OutboxRow(
+                    id=f"{self._log_id}:{topic}:{offset}:{one.name}",
+                    subscription=one.name,
+                    destination=one.to,
+                    key=event["partitionkey"],
+                    event=body,
+                    due_ms=0,
+                    offset=offset,
+                    ordered=one.ordered,
+                )
+                for one in wanting
+                if due[one.name][row]
+            ]
+        return found
 
     def _alert(self, alerting: Alerting, offsets: Any, table: EventTable, begin: int) -> None:
         """Alerts of the decisions from `begin` on."""
@@ -199,30 +207,75 @@ class OutboxFollower:
 
         alerting.tell(feature)
 
-    def _put_rows(self, connection: Connection, rows: list[AlertRow], told: int) -> set[str]:
-        """Messages of alerts, as `_put` for events."""
-        now_ms = self._now_ms()
-        messages = []
-        for row in rows:
-            is_told = row.offset < told and not self._takes_owed(connection, row.id)
-            messages.append(
-                (
-                    *(row.id, row.subscription, row.destination, row.key, 0, row.event, row.due_ms),
-                    *(("delivered" if is_told else "waiting"), now_ms, now_ms if is_told else 0),
+    def _check_log(self) -> None:
+        text = "SELECT value FROM meta WHERE name = 'log'"
+        known = self.bus.database.rows(text)
+        if not known:
+            with self.bus.database.transaction(at_leisure=True) as connection:
+                connection.execute(
+                    "INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING", (self._log_id,)
                 )
-            )
-        connection.executemany(_INSERT, messages)
-        return {row.destination for row in rows}
-
-    @staticmethod
-    def _takes_owed(connection: Connection, message_id: str) -> bool:
-        """Whether a message is owed; its row in the outbox says so from now on, until it is delivered."""
-        return connection.execute("DELETE FROM owed WHERE id = ?", (message_id,)).rowcount > 0
-
-    def _check_log(self, connection: Connection) -> None:
-        connection.execute("INSERT INTO meta VALUES ('log', ?) ON CONFLICT DO NOTHING", (self._log_id,))
-        ((known,),) = connection.execute("SELECT value FROM meta WHERE name = 'log'").fetchall()
-        if known != self._log_id:
+            known = self.bus.database.rows(text)
+        if known != [(self._log_id,)]:
             raise StoreError(
                 f"{self.bus.database.path} belongs to another log: remove it, and subscribe again"
             )
+
+
+class _Ground(NamedTuple):
+    """What a take goes by, as the file has it.
+
+    Where somebody changes it before the take is written, a subscription that is gone would get messages that
+    nobody delivers any more.
+    """
+
+    begin: int
+    told: int
+    wishes: list[tuple[str]]
+    muted: list[tuple[str, str, str]]
+
+    def subscriptions(self) -> list[Subscription]:
+        """All of them, by name."""
+        return [msgspec.json.decode(body, type=Subscription) for (body,) in self.wishes]
+
+    def mutes(self) -> dict[tuple[str, str], int]:
+        """Until when, by typology and entity."""
+        return {
+            (typology, entity): msgspec.json.decode(body)["until_ms"] for typology, entity, body in self.muted
+        }
+
+
+def _ground(rows: Callable[..., list[Any]], topic: str) -> _Ground:
+    place = rows("SELECT next_offset, told FROM position WHERE topic = ?", (topic,))
+    return _Ground(
+        *(place[0] if place else (0, 0)),
+        rows("SELECT body FROM subscription ORDER BY name"),
+        rows("SELECT typology, entity_id, body FROM mute"),
+    )
+
+
+def _insert(connection: Connection, rows: Iterable[OutboxRow], told: int, now_ms: int) -> None:
+    """Put messages into the outbox. What is before `told` was sent, unless it is owed."""
+    messages = []
+    for row in rows:
+        is_told = row.offset < told and not _takes_owed(connection, row.id)
+        messages.append(
+            (
+                *(
+                    row.id,
+                    row.subscription,
+                    row.destination,
+                    row.key,
+                    int(row.ordered),
+                    row.event,
+                    row.due_ms,
+                ),
+                *(("delivered" if is_told else "waiting"), now_ms, now_ms if is_told else 0),
+            )
+        )
+    connection.executemany(_INSERT, messages)
+
+
+def _takes_owed(connection: Connection, message_id: str) -> bool:
+    """Whether a message is owed; its row in the outbox says so from now on, until it is delivered."""
+    return connection.execute("DELETE FROM owed WHERE id = ?", (message_id,)).rowcount > 0

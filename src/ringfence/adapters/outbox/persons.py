@@ -36,6 +36,10 @@ _ERASE: Final = {
 DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') AND {_ABOUT}
 """,  # noqa: S608 (constants)
     "contacts": "DELETE FROM contact WHERE entity_id IN (SELECT value FROM json_each(:own))",
+    "questions": """
+DELETE FROM asked
+WHERE customer_id IN (SELECT value FROM json_each(:own)) OR reached IN (SELECT value FROM json_each(:own))
+""",
     "mutes": "DELETE FROM mute WHERE entity_id IN (SELECT value FROM json_each(:own))",
 }
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
