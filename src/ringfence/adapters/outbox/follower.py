@@ -246,9 +246,11 @@ class _Ground(NamedTuple):
 
 
 def _ground(rows: Callable[..., list[Any]], topic: str) -> _Ground:
-    place = rows("SELECT next_offset, told FROM position WHERE topic = ?", (topic,))
+    found = rows("SELECT next_offset, told FROM position WHERE topic = ?", (topic,))
+    begin, told = found[0] if found else (0, 0)
     return _Ground(
-        *(place[0] if place else (0, 0)),
+        begin,
+        told,
         rows("SELECT body FROM subscription ORDER BY name"),
         rows("SELECT typology, entity_id, body FROM mute"),
     )
