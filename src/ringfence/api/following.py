@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ringfence.compose.companions import lost_messages
+from ringfence.compose.companions import told_of_lost
 from ringfence.compose.store import open_roll
 from ringfence.errors import StoreError
 from ringfence.follow.lag import Lags
@@ -84,8 +84,7 @@ class Following:
     def warnings(self) -> list[str]:
         """What somebody should see to."""
         told = [] if self.process is None or not self.process.problem else [self.process.problem]
-        lost = lost_messages(self._store)
-        told += [] if lost is None else [lost]
+        told += told_of_lost(self._store)
         for one in self.states():
             if one.state == "failing":
                 told.append(f"follower {one.name} fails and is tried again: {one.problem}")

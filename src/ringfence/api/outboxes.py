@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 
 from ringfence.compose.bus import has_outbox, open_messages
-from ringfence.compose.companions import lost_messages
+from ringfence.compose.companions import BUS, is_lost
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Outboxes:
     def __init__(self, store: DataFolder, clock: Clock) -> None:
         self._folder = store.folder
         self._clock = clock
-        self._is_lost = lost_messages(store) is not None
+        self._is_lost = is_lost(store, BUS)
         kept = open_messages(store.folder)
         self.bus = kept.outbox
         self.alerts = kept.alerts

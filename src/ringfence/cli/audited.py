@@ -29,6 +29,7 @@ P = ParamSpec("P")
 ACTIONS: Final[Mapping[str, str]] = {
     "backup": "data.backed_up",
     "restore": "data.restored",
+    "accept-loss": "data.loss_accepted",
     "trim": "data.trimmed",
     "retention": "data.trimmed",
     "decisions": "payment.listed",

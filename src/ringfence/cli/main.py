@@ -26,6 +26,7 @@ from ringfence.cli.program import finish, new_app
 from ringfence.cli.response import alerts, bus, case_acts, outbox
 from ringfence.cli.setup import doctor, init, simulate
 from ringfence.cli.storage import (
+    accept_loss,
     backup,
     dynamodb,
     flink,
@@ -69,6 +70,7 @@ app.command()(retention.trim)
 app.command()(retention.retention)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command("accept-loss")(accept_loss.accept_loss)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(drift.drift)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ringfence.adapters import cases, pdf
@@ -10,15 +11,13 @@ from ringfence.compose import companions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ringfence.cases.book import CaseBook
     from ringfence.cases.model import Payment
     from ringfence.cases.policy import CasePolicy
 
 
-def open_cases(folder: Path) -> CaseBook:
-    """The cases of a data folder, made if there were none; `CorruptError` where they are gone."""
-    companions.check_not_lost(folder, companions.CASES)
-    return cases.SqliteCases(folder)
+def open_cases(folder: Path) -> cases.SqliteCases:
+    """The cases of a data folder, made if there were none; `CorruptError` at a use once they are gone."""
+    return cases.SqliteCases(folder, partial(companions.check_not_lost, folder, companions.CASES))
 
 
 def has_cases(folder: Path) -> bool:

@@ -20,31 +20,36 @@ BUS: Final = BUS_FILE
 CASES: Final = CASES_FILE
 TRAIL: Final = TRAIL_FILE
 _KEPT: Final = {TRAIL: "audit trail", CASES: "cases", BUS: "subscriptions, alerts and messages"}
+_MEANWHILE: Final = {
+    CASES: "Payments are decided meanwhile, and nobody can open or close a case",
+    BUS: "Payments are decided meanwhile, and nobody hears of alerts",
+}
+"""Of the files without which payments are decided."""
 
 
 def look_after(store: DataFolder) -> list[str]:
-    """Have the store remember which of them there are; what to warn of. `CorruptError` where cases are gone.
+    """Have the store remember which of them there are; what to warn of.
 
-    Without messages payments are decided all the same, and `compose.bus.open_bus` refuses the rest. Whoever
-    writes on record finds out about the trail.
+    Whoever writes on record finds out about the trail.
     """
     for name in _KEPT:
         if _is_there(store.folder, name) and store.remembered(_had(name)) is None:
             store.remember(_had(name), "yes")
-    if not _is_there(store.folder, CASES):
-        _miss(store, CASES)
-    lost = lost_messages(store)
-    return [] if lost is None else [lost]
+    return told_of_lost(store)
 
 
-def lost_messages(store: DataFolder) -> str | None:
-    """What to do about messages that were there and are gone; None where all is well."""
-    try:
-        if not _is_there(store.folder, BUS):
-            _miss(store, BUS)
-    except CorruptError as error:
-        return f"{error}. Payments are decided meanwhile, and nobody hears of alerts"
-    return None
+def told_of_lost(store: DataFolder) -> list[str]:
+    """What to do about cases and messages that were there and are gone."""
+    return [
+        f"{_said(store.folder, name)}. {meanwhile}"
+        for name, meanwhile in _MEANWHILE.items()
+        if is_lost(store, name)
+    ]
+
+
+def is_lost(store: DataFolder, name: str) -> bool:
+    """Whether a file was beside this log and is gone."""
+    return not _is_there(store.folder, name) and store.remembered(_had(name)) is not None
 
 
 def check_not_lost(folder: Path, name: str) -> None:
@@ -56,15 +61,16 @@ def check_not_lost(folder: Path, name: str) -> None:
     except StoreError:  # the log's own damage is told by those who read it
         return
     with store:
-        _miss(store, name)
+        if is_lost(store, name):
+            raise CorruptError(_said(folder, name))
 
 
-def _miss(store: DataFolder, name: str) -> None:
-    if store.remembered(_had(name)) is not None:
-        raise CorruptError(
-            f"{store.folder / name} is missing or empty, and this store had its {_KEPT[name]} there: restore "
-            "the folder from a backup (`ringfence restore`), or put the copy of one in its place"
-        )
+def _said(folder: Path, name: str) -> str:
+    return (
+        f"{folder / name} is missing or empty, and this store had its {_KEPT[name]} there: restore the "
+        "folder from a backup (`ringfence restore`), put the copy of one in its place, or, where there is "
+        f"none, have it begun anew (`ringfence accept-loss {name}`)"
+    )
 
 
 def _is_there(folder: Path, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from contextlib import closing, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -60,12 +61,11 @@ _REFUSAL: Final = (
 def followers_of(store: DataFolder) -> list[Follower]:
     """All that a store has; the relational store is one of them where `store_url` names a database."""
     settings = load_settings()
-    companions.check_not_lost(store.folder, companions.CASES)
     checkpoints = Checkpoints(settings.audit_every_ms, now_ms, settings.audit_key, settings.audit_anchor)
     found: list[Follower] = [
         LakeFollower(store.log, store.tables),
         IndexFollower(store.log, store.folder / "index", store.meta.hash_seed),
-        CaseFollower(store.log, store.folder, read_policy(settings.cases)),
+        CaseFollower(store.log, store.folder, read_policy(settings.cases), _cases_of(store)),
         outbox_of(store),
         SealFollower(lambda: _trail_of(store.folder), checkpoints.due),
     ]
@@ -79,6 +79,11 @@ def followers_of(store: DataFolder) -> list[Follower]:
     if settings.dynamodb_table is not None:
         found.append(audit_table(store))
     return found if settings.store_url is None else [*found, relational_store(store)]
+
+
+def _cases_of(store: DataFolder) -> Callable[[], None]:
+    """`CorruptError` where the cases of a store are gone."""
+    return partial(companions.check_not_lost, store.folder, companions.CASES)
 
 
 def _trail_of(folder: Path) -> SqliteTrail:
@@ -242,7 +247,7 @@ def following(
     ):
         bus, settings = open_bus(folder), load_settings()
         alert_policy()  # what is wrong with it is told here
-        casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id)
+        casework = Casework(bus, folder, read_policy(settings.cases), store.meta.store_id, _cases_of(store))
         every = followers_of(store)
         declare(store.log, roll, every)
         others = [one for one in every if one.name != OutboxFollower.name]

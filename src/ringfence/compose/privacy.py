@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.approvals import Deed
-from ringfence.adapters.cases import CasePersons, SqliteCases
-from ringfence.adapters.outbox import Bus, BusPersons
+from ringfence.adapters.cases import CasePersons
+from ringfence.adapters.outbox import BusPersons
 from ringfence.adapters.vault import Keyring, SqliteVault, VaultWriter, has_vault
 from ringfence.compose.approvals import open_approvals
-from ringfence.compose.bus import open_bus
+from ringfence.compose.bus import has_outbox, open_bus
+from ringfence.compose.cases import has_cases, open_cases
 from ringfence.compose.store import (
     PERSONAL,
     VAULT,
@@ -132,11 +133,11 @@ def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[Priva
     tables, places, closing = open_tables(store), list[PersonPlace](), list[Any]()
     closing += [vault, tables, approvals.book]
     try:
-        if SqliteCases.are_in(store.folder):
-            cases = SqliteCases(store.folder)
+        if has_cases(store.folder):
+            cases = open_cases(store.folder)
             places.append(CasePersons(cases))
             closing.append(cases)
-        if Bus.is_in(store.folder):
+        if has_outbox(store.folder):
             bus = open_bus(store.folder)
             places.append(BusPersons(bus.database))
             closing.append(bus)

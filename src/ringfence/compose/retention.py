@@ -9,9 +9,10 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ringfence.adapters.cases import CasePersons, SqliteCases
-from ringfence.adapters.outbox import Bus, BusPersons
-from ringfence.compose.bus import open_bus
+from ringfence.adapters.cases import CasePersons
+from ringfence.adapters.outbox import BusPersons
+from ringfence.compose.bus import has_outbox, open_bus
+from ringfence.compose.cases import has_cases, open_cases
 from ringfence.compose.followers import bring_up
 from ringfence.compose.privacy import privacy_desk
 from ringfence.compose.store import keeps_tokens, open_snapshots
@@ -94,12 +95,12 @@ class Retention:
             gone = old(before_ms)
             return Kept(part, gone, total - gone)
         if part == "cases":
-            if not SqliteCases.are_in(folder):
+            if not has_cases(folder):
                 return Kept(part, 0, None)
-            with closing(SqliteCases(folder)) as cases:
+            with closing(open_cases(folder)) as cases:
                 return Kept(part, CasePersons(cases).expire(before_ms, held, dry=self._dry), None)
         if part in ("alerts", "messages"):
-            return Kept(part, self._of_bus(part, before_ms, held) if Bus.is_in(folder) else 0, None)
+            return Kept(part, self._of_bus(part, before_ms, held) if has_outbox(folder) else 0, None)
         if desk is None:
             raise InputError(f"retention.{part} is about originals, and {folder} has no vault")
         kinds = [PersonalClass(part)]
@@ -114,9 +115,9 @@ class Retention:
             return persons.expire_messages(before_ms, held, self._cases_of(held), dry=self._dry)
 
     def _cases_of(self, held: PersonTokens) -> frozenset[str]:
-        if not SqliteCases.are_in(self._store.folder):
+        if not has_cases(self._store.folder):
             return frozenset()
-        with closing(SqliteCases(self._store.folder)) as cases:
+        with closing(open_cases(self._store.folder)) as cases:
             return CasePersons(cases).cases_of(held)
 
     @contextmanager

@@ -17,11 +17,14 @@ from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.rulesets.rules import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from ringfence.cases.policy import CasePolicy
     from ringfence.ports import EventLog, LogBatch
+
+ALERTS: Final = "alerts"
+"""How far alerts have joined cases, by the decisions that they are of, among the positions."""
 
 _MOST: Final = 65_536
 
@@ -38,16 +41,18 @@ class CaseFollower:
     least: Final = 1
     most: Final = _MOST
 
-    def __init__(self, log: EventLog, folder: Path, policy: CasePolicy) -> None:
+    def __init__(
+        self, log: EventLog, folder: Path, policy: CasePolicy, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """`check` as of `SqliteCases`."""
         self._log = log
-        self._folder = folder
         self._policy = policy
-        self._opened: SqliteCases | None = None
+        self._cases = SqliteCases(folder, check)
         self._wanted = pa.array([str(one) for one in (*policy.open_on, *policy.join_on)], pa.string())
 
     def positions(self) -> dict[str, int]:
         """See `Follower.positions`. Payments of decisions are looked up."""
-        found = self._cases().positions()
+        found = self._cases.positions()
         return {DECISIONS: found.get(DECISIONS, 0), EVENTS: found.get(EVENTS, 0)}
 
     def take(self, _topic: str, batches: Iterable[LogBatch]) -> None:
@@ -61,27 +66,27 @@ class CaseFollower:
         if not end:
             return
         payments = self._payments([one for one in wanted if len(one)])
-        with self._cases().work() as work:
+        with self._cases.work() as work:
             for payment in payments:
                 take_payment(work, self._policy, payment)
             work.reach(DECISIONS, end)
             work.reach(EVENTS, last)
 
+    def begin_at(self, offsets: Mapping[str, int]) -> None:
+        """In a new file: no case is opened for what is before these offsets, nor for its alerts."""
+        with self._cases.work() as work:
+            for topic in (DECISIONS, EVENTS):
+                work.reach(topic, offsets[topic])
+            work.reach(ALERTS, offsets[DECISIONS])
+
     def reset(self) -> None:
         """See `Follower.reset`."""
-        with self._cases().work() as work:
+        with self._cases.work() as work:
             work.forget_untouched()
 
     def close(self) -> None:
         """See `Follower.close`."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-    def _cases(self) -> SqliteCases:
-        if self._opened is None:
-            self._opened = SqliteCases(self._folder)
-        return self._opened
+        self._cases.close()
 
     def _wanted_of(self, decisions: DecisionBatch) -> pa.Table:
         table = leading(decisions)

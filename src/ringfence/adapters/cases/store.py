@@ -21,7 +21,7 @@ from ringfence.cases.model import LIVE, Case, CaseEvent, CaseState, Payment, dec
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -31,40 +31,37 @@ _MOST_RANKED: Final = 4000
 
 
 class SqliteCases:
-    """The cases of one data folder. Any thread and any process may use it."""
+    """The cases of one data folder. Any thread and any process may use it.
+
+    The file is opened, and made if there is none, at its first use; `check` raises a `StoreError` where it
+    must not be made anew.
+    """
 
     @staticmethod
     def are_in(folder: Path) -> bool:
         """Whether a data folder has a file of cases."""
         return (folder / FILE_NAME).exists()
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, check: Callable[[], None] = lambda: None) -> None:
         self.path = folder / FILE_NAME
-        self._write_lock = Lock()
+        self._check = check
+        self._write_lock, self._opening = Lock(), Lock()
         self._idle: deque[sqlite3.Connection] = deque()
         self._open: list[sqlite3.Connection] = []
-        with self._errors():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)
-            self._writer = self._connect()
-            check_known(self._writer, self.path)
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute("PRAGMA synchronous = FULL")
-            self._writer.executescript(SCHEMA)
-            if not self._writer.execute(HAS_TOTALS).fetchone():
-                self._writer.executescript(TOTALS)
+        self._opened: sqlite3.Connection | None = None
 
     @contextmanager
     def work(self) -> Iterator[SqliteWork]:
         """See `CaseBook.work`."""
         with self._write_lock, self._errors():
-            self._writer.execute("BEGIN IMMEDIATE")
+            writer = self._writer()
+            writer.execute("BEGIN IMMEDIATE")
             try:
-                yield SqliteWork(self._writer)
-                self._writer.execute("COMMIT")
+                yield SqliteWork(writer)
+                writer.execute("COMMIT")
             except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
+                if writer.in_transaction:
+                    writer.execute("ROLLBACK")
                 raise
 
     @contextmanager
@@ -254,7 +251,7 @@ class SqliteCases:
     def empty_log(self) -> None:
         """Write changed pages back to the file, so that the write-ahead log holds none of before."""
         with self._write_lock, self._errors():
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def positions(self) -> dict[str, int]:
         """How far the follower has come, by topic."""
@@ -267,13 +264,32 @@ class SqliteCases:
                 connection.close()
             self._open.clear()
             self._idle.clear()
+            self._opened = None
 
     def _fetch(self, text: str, values: dict[str, Any]) -> list[Any]:
         with self._errors(), self._borrowed() as connection:
             return connection.execute(text, values).fetchall()
 
+    def _writer(self) -> sqlite3.Connection:
+        """The connection that writes; the first one to ask has the file opened."""
+        with self._opening:
+            if self._opened is None:
+                self._check()
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.path.touch(mode=0o600)
+                writer = self._connect()
+                check_known(writer, self.path)
+                writer.execute("PRAGMA journal_mode = WAL")
+                writer.execute("PRAGMA synchronous = FULL")
+                writer.executescript(SCHEMA)
+                if not writer.execute(HAS_TOTALS).fetchone():
+                    writer.executescript(TOTALS)
+                self._opened = writer
+            return self._opened
+
     @contextmanager
     def _borrowed(self) -> Iterator[sqlite3.Connection]:
+        self._writer()
         try:
             connection = self._idle.pop()
         except IndexError:

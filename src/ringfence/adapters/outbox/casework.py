@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.cases.follower import ALERTS
 from ringfence.adapters.outbox.alert_book import AlertBook
 from ringfence.alerts.case_events import case_event, is_told
 from ringfence.bus.pattern import matches
@@ -16,13 +17,13 @@ from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ringfence.adapters.outbox.bus import Bus
     from ringfence.alerts.model import Alert
     from ringfence.cases.policy import CasePolicy
 
-_ALERTS: Final = "alerts"  # how far alerts have joined cases, among the positions in the file of cases
 _CASES: Final = "cases"  # how far subscribers have heard of cases, in the file of the bus
 _INSERT: Final = """
 INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, made_ms)
@@ -35,37 +36,41 @@ _EVENTS_BETWEEN_NOTES: Final = 1000
 class Casework:
     """Looks from one file to the other. Each position is kept in the file that is written."""
 
-    def __init__(self, bus: Bus, folder: Path, policy: CasePolicy, log_id: str) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        folder: Path,
+        policy: CasePolicy,
+        log_id: str,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` as of `SqliteCases`."""
         self._bus = bus
         self._folder = folder
         self._policy = policy
         self._log_id = log_id
-        self._opened: SqliteCases | None = None
+        self._cases = SqliteCases(folder, check)
 
     def look(self, now_ms: int) -> int:
         """Do what there is to do; how many alerts joined a case, and messages were made."""
-        if self._opened is None:
-            if not SqliteCases.are_in(self._folder):
-                return 0
-            self._opened = SqliteCases(self._folder)
-        return self._join(self._opened) + self._tell(self._opened, now_ms)
+        if not SqliteCases.are_in(self._folder):
+            return 0
+        return self._join(self._cases) + self._tell(self._cases, now_ms)
 
     def close(self) -> None:
         """Release the file of cases."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        self._cases.close()
 
     def _join(self, cases: SqliteCases) -> int:
         """Alerts whose payments the cases have seen: so a case is there before its alert comes."""
         positions = cases.positions()
-        seen, begin = positions.get(DECISIONS, 0), positions.get(_ALERTS, 0)
+        seen, begin = positions.get(DECISIONS, 0), positions.get(ALERTS, 0)
         found = AlertBook(self._bus.database).opened(begin, seen)
         if not found:
             return 0
         with cases.work() as work:
             joined = [take_alert(work, self._policy, raised(alert)) for _, alert in found]
-            work.reach(_ALERTS, found[-1][0] + 1)
+            work.reach(ALERTS, found[-1][0] + 1)
         return len([case for case in joined if case is not None])
 
     def _tell(self, cases: SqliteCases, now_ms: int) -> int:

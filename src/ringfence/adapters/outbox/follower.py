@@ -121,6 +121,11 @@ class OutboxFollower:
         if fresh:
             self._made(fresh)
 
+    def begin_at(self, offsets: Mapping[str, int]) -> None:
+        """In a new file: what is before these offsets of the topics was told."""
+        with self.bus.database.transaction() as connection:
+            connection.executemany("INSERT INTO position VALUES (?1, ?2, ?2)", list(offsets.items()))
+
     def reset(self) -> None:
         """See `Follower.reset`."""
         with self.bus.database.transaction() as connection:

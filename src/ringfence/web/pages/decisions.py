@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.api.handlers.reading import is_card
 from ringfence.api.handlers.requests import queues_of
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
+from ringfence.errors import StoreError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.web.investigate import dossier
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
@@ -56,12 +57,16 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
     found = await beside(request, dossier.compile, dashboard_of(request), transaction_id)
     if found is None:
         raise Stop(404, "There is no decision on a transaction with this id, or it is no longer kept.")
-    case = await beside(
-        request, services_of(request, CaseServices).case_book.case_of, found.decision.transaction_id
-    )
     own = queues_of(request)
+    try:
+        case = await beside(
+            request, services_of(request, CaseServices).case_book.case_of, found.decision.transaction_id
+        )
+        may_open = case is None and not own
+    except StoreError:  # without its cases a decision is shown all the same
+        case, may_open = None, False
     shown = case if case is None or not own or case.queue in own else None
-    return render(request, "decision.html", {"d": found, "case": shown, "may_open": case is None and not own})
+    return render(request, "decision.html", {"d": found, "case": shown, "may_open": may_open})
 
 
 @router.get("/explained/{transaction_id:id}")

@@ -17,6 +17,7 @@ from ringfence.api.handlers.reading import is_card
 from ringfence.api.services import CaseServices, ModelServices, RecordServices, Surroundings
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
+from ringfence.errors import StoreError
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.web.pages.decisions import place_of
 from ringfence.web.parts.asking import beside, dashboard_of
@@ -51,6 +52,23 @@ async def find(request: Request, q: Annotated[str, Form(max_length=400)] = "") -
     """Cases, rules, models, lists and ids. Posted, so that a card number is in no address."""
     found = await beside(request, _hits, dashboard_of(request), q.strip())
     return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+def _cases(dashboard: Dashboard, text: str, now_ms: int) -> list[Hit]:
+    """Cases of this number, or about an id that begins so; none while their file is lost."""
+    query = CaseQuery(states=tuple(CaseState), text=text, order="changed", limit=_EACH)
+    try:
+        cases = dashboard.of(CaseServices).case_book.cases(query, now_ms)
+    except StoreError:
+        return []
+    return [
+        Hit(
+            f"{case.id} {', '.join(one.entity_id for one in case.subjects)}",
+            f"{case.state} case",
+            f"/cases/{case.id}",
+        )
+        for case in cases
+    ]
 
 
 def _beginning(dashboard: Dashboard, text: str) -> list[Hit]:
@@ -93,15 +111,7 @@ def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
     if is_card(text):
         token = dashboard.of(Surroundings).tokenizer.as_kept("card_id", text)
         return [Hit("the card with this number", "card", f"/entities/card/{quote(token, safe='')}")]
-    query = CaseQuery(states=tuple(CaseState), text=text, order="changed", limit=_EACH)
-    found = [
-        Hit(
-            f"{case.id} {', '.join(one.entity_id for one in case.subjects)}",
-            f"{case.state} case",
-            f"/cases/{case.id}",
-        )
-        for case in dashboard.of(CaseServices).case_book.cases(query, now_ms)
-    ]
+    found = _cases(dashboard, text, now_ms)
     place = place_of(dashboard, text)
     if place is not None:
         found.append(Hit(text, place.split("/")[1].removesuffix("s"), place))
