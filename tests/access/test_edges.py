@@ -44,8 +44,9 @@ class Place:
 
     @asynccontextmanager
     async def serving(self):
-        with open_session(self.folder, DEFINITIONS, Snapshotting()) as session:
-            server = Server(session, self.settings, Authoriser(ApiKeys(self.folder)))
+        authoriser = Authoriser(ApiKeys(self.folder))
+        with closing(authoriser), open_session(self.folder, DEFINITIONS, Snapshotting()) as session:
+            server = Server(session, self.settings, authoriser)
             dashboard = Site(server)
             app = build(server, None, dashboard)
             server.start()

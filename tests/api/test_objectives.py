@@ -30,6 +30,14 @@ SHORT_MS = 6 * 3_600_000
 NOBODY = AlertPolicy()
 OUTCOMES = ("approve", "review", "challenge", "decline")
 URGENT = "objective is not null and severity = 'page'"
+OPENED = []  # by the test that runs
+
+
+@pytest.fixture(autouse=True)
+def left_closed():
+    yield
+    while OPENED:
+        OPENED.pop().close()
 
 
 class Hand:
@@ -79,9 +87,11 @@ class Watched:
         if subscribed:
             self.bus.subscribe(Subscription(name="on-call", to="console:", pattern=URGENT))
         self.following = Following(self.store, self.hand)
+        outboxes = Outboxes(self.store, self.hand)
+        OPENED.extend([self.following, outboxes])
         self.watcher = server.objectives
         self.watcher.__init__(  # by a clock of ours
-            *(server.metrics, self.following, Outboxes(self.store, self.hand)),
+            *(server.metrics, self.following, outboxes),
             *(self.store.log, self.hand, self.store.folder),
         )
 

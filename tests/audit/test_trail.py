@@ -203,6 +203,7 @@ class SealPlace:
         self.log = MemoryLog()
         self.folder = folder
         self.is_broken = False
+        self.trails = []  # one that was killed closes nothing
 
     def fill(self, count):
         for topic in SealFollower.topics:
@@ -231,10 +232,14 @@ class SealPlace:
         return mend
 
     def _trail(self):
-        return SqliteTrail(self.folder)
+        self.trails.append(SqliteTrail(self.folder))
+        return self.trails[-1]
 
 
 class TestSeals(FollowerExam):
     @pytest.fixture
     def place(self, tmp_path):
-        return SealPlace(tmp_path / "data")
+        place = SealPlace(tmp_path / "data")
+        yield place
+        for trail in place.trails:
+            trail.close()

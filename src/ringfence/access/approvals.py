@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from enum import StrEnum
 from hashlib import blake2b
 from threading import Lock
@@ -128,12 +128,19 @@ class Approvals:
             if self._opened is None:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._path.touch(mode=0o600)
-                self._opened = sqlite3.connect(
-                    self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-                )
-                self._opened.execute("PRAGMA journal_mode = WAL")
-                self._opened.executescript(_SCHEMA)
+                self._opened = self._connect()
             yield self._opened
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        with ExitStack() as unless_whole:
+            unless_whole.enter_context(closing(connection))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+            unless_whole.pop_all()
+        return connection
 
     def add(self, asked: ApprovalRequest) -> ApprovalRequest:
         """Keep a request under a new id."""

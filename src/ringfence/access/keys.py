@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
@@ -97,13 +97,16 @@ class ApiKeys:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
             self._reader = self._connect()
-            with self._reader as connection:
-                connection.executescript(_SCHEMA)
-                self._complete(connection)
-                connection.execute(
-                    "INSERT INTO pepper VALUES (1, ?) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),)
-                )
-            (self._pepper,) = self._reader.execute("SELECT value FROM pepper").fetchone()
+            with ExitStack() as unless_whole:
+                unless_whole.enter_context(closing(self._reader))
+                with self._reader as connection:
+                    connection.executescript(_SCHEMA)
+                    self._complete(connection)
+                    connection.execute(
+                        "INSERT INTO pepper VALUES (1, ?) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),)
+                    )
+                (self._pepper,) = self._reader.execute("SELECT value FROM pepper").fetchone()
+                unless_whole.pop_all()
 
     def create(
         self,
@@ -199,7 +202,10 @@ class ApiKeys:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
+        with ExitStack() as unless_whole:
+            unless_whole.enter_context(closing(connection))
+            connection.execute("PRAGMA journal_mode = WAL")
+            unless_whole.pop_all()
         return connection
 
     @contextmanager

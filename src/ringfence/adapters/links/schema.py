@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -72,12 +73,15 @@ def opened(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.executescript(_TABLES)
-    asked = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
-    for table, column in _LATER:
-        if connection.execute(asked, (table, column)).fetchone() is None:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER")
-    connection.executescript(_INDEXES)
+    with ExitStack() as unless_whole:
+        unless_whole.enter_context(closing(connection))
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_TABLES)
+        asked = "SELECT 1 FROM pragma_table_info(?) WHERE name = ?"
+        for table, column in _LATER:
+            if connection.execute(asked, (table, column)).fetchone() is None:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER")
+        connection.executescript(_INDEXES)
+        unless_whole.pop_all()
     return connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +31,13 @@ class SharedFile:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            check_known(self._connection, path)
-            for pragma in (*pragmas, "journal_mode = WAL", "synchronous = FULL"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript(schema)
+            with ExitStack() as unless_whole:
+                unless_whole.enter_context(closing(self._connection))
+                check_known(self._connection, path)
+                for pragma in (*pragmas, "journal_mode = WAL", "synchronous = FULL"):
+                    self._connection.execute(f"PRAGMA {pragma}")
+                self._connection.executescript(schema)
+                unless_whole.pop_all()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
