@@ -69,8 +69,9 @@ def test_payments_of_other_regions_are_not_there_and_ids_of_other_entities_are_n
         def by(key):
             return {"headers": {"authorization": f"Bearer {key}"}}
 
-        with session_in(folder) as session:
-            async with running(session, authoriser=Authoriser(ApiKeys(folder))) as client:
+        authoriser = Authoriser(ApiKeys(folder))
+        with closing(authoriser), session_in(folder) as session:
+            async with running(session, authoriser=authoriser) as client:
                 for number, country in enumerate(("DE", "FR", "US", None)):
                     body = payment(f"p{number}", country=country)
                     assert (await client.post("/v1/decisions", json=body, **by(decider))).status_code == 200

@@ -67,8 +67,9 @@ def found(tmp_path_factory):
         made = {role: keys.create(role, frozenset({role}), 0) for role in Role}
 
     async def whole():
-        with open_session(folder, DEFINITIONS, Snapshotting()) as session:
-            server = Server(session, ServeSettings(stream_seconds=0.001), Authoriser(ApiKeys(folder)))
+        authoriser = Authoriser(ApiKeys(folder))
+        with closing(authoriser), open_session(folder, DEFINITIONS, Snapshotting()) as session:
+            server = Server(session, ServeSettings(stream_seconds=0.001), authoriser)
             dashboard = Site(server)
             routes = served(build(server)) | served(dashboard)
             app = build(server, None, dashboard)
