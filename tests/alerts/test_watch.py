@@ -7,6 +7,7 @@ from tests.lakes import fill
 from ringfence.adapters.outbox import AlertBook, OutboxFollower, Watch
 from ringfence.adapters.outbox.alert_book import put
 from ringfence.alerts import model
+from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.follow import catch_up
 
@@ -74,3 +75,28 @@ def test_what_the_clock_has_made_stays_when_the_outbox_is_made_again(store, bus)
 
 def states(bus):
     return sorted((one.id, one.state) for one in bus.letters(limit=1000))
+
+
+def test_a_storm_that_nobody_acknowledges_is_a_few_escalations_and_a_digest(store, bus):
+    """Each card an alert; two messages an hour, and an hour later what the rest came to."""
+    lead = "mailto:lead@bank.example"
+    policy = AlertPolicy(most=2, window="1s", escalate_to=(lead,), escalate_after="20s")
+    fill(store, batches=10)
+    take(store, policy)
+    count = sum(AlertBook(bus.database).counts().values())
+    assert count > 10
+    watch = Watch(bus, policy, "log")
+    assert watch.look(HOUR // 2) == 2
+    assert watch.look(HOUR // 2 + 1) == 0
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: HOUR, policy)
+    follower.reset()  # what the clock has counted stays
+    catch_up(store.log, follower)
+    follower.close()
+    assert watch.look(HOUR + 1) == 1
+    assert watch.look(HOUR + 2) == 0
+    digest, *told = [msgspec.json.decode(one.event) for one in bus.letters(destination=lead)]
+    assert digest["data"] == {"count": count - 2, "severities": f"{count - 2:,} escalated"}
+    words = Wording(policy, {})
+    assert all("for 1 minute" in words(one).title for one in told)
+    notices = AlertBook(bus.database).notices(0, 1000)
+    assert len([one for _, one in notices if b"alert.escalated" in one]) == count

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 ALERTS: Final = "alerts"
 """Stands for a subscription in messages that the alert policy asks for."""
 
+CAPPED_ESCALATIONS: Final = "escalated"
+"""Stands for a severity among caps; the clock counts these."""
+
 _CONTACTS: Final = {"mail": "email", "sms": "phone", "console": "customer_id"}
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -321,13 +324,29 @@ class Watch:
         for alert_id, body in rows:
             alert = msgspec.json.decode(body)
             _is_first(connection, alert_id)
-            data = {"alert": alert, "minutes": policy.escalate_after_ms // 60_000}
+            data = {"alert": alert, "minutes": -(-policy.escalate_after_ms // 60_000)}
             rows = [
                 self._row(events.ESCALATED, alert_id, address, now_ms, data) for address in policy.escalate_to
             ]
             alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
-            made += rows
+            made += [row for row in rows if self._may_escalate(connection, row[2], now_ms)]
         return made
+
+    def _may_escalate(self, connection: Connection, address: str, now_ms: int) -> bool:
+        """Count an escalation against the destination's cap, as `Alerting` counts alerts."""
+        which = f"{CAPPED_ESCALATIONS} {address}", now_ms // self._policy.per_ms
+        row = connection.execute(
+            "SELECT sent, held FROM cap WHERE destination = ? AND bucket = ?", which
+        ).fetchone()
+        sent, held = (row[0], msgspec.json.decode(row[1])) if row else (0, {})
+        may = sent < self._policy.most
+        if not may:
+            held[CAPPED_ESCALATIONS] = held.get(CAPPED_ESCALATIONS, 0) + 1
+        connection.execute(
+            "INSERT OR REPLACE INTO cap VALUES (?, ?, ?, ?)",
+            (*which, sent + may, msgspec.json.encode(held).decode()),
+        )
+        return may
 
     def _row(self, type_: str, subject: str, to: str, now_ms: int, data: dict[str, Any]) -> tuple[Any, ...]:
         kind = type_.split(".")[-2]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from ringfence.adapters.outbox.alerting import Alerting, OutboxRow
+from ringfence.adapters.outbox.alerting import CAPPED_ESCALATIONS, Alerting, OutboxRow
 from ringfence.adapters.outbox.bus import Bus
 from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.alerts.events import DIGEST, ESCALATED
@@ -55,7 +55,7 @@ INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered' AND
 UPDATE position SET told = max(told, next_offset), next_offset = 0;
 DELETE FROM message WHERE {_OF_LOG};
 DELETE FROM alert;
-DELETE FROM cap;
+DELETE FROM cap WHERE destination NOT LIKE '{CAPPED_ESCALATIONS} %';
 DELETE FROM asked;
 """  # noqa: S608 (constants)
 
