@@ -1,6 +1,7 @@
 """House rules that a machine can check."""
 
 import ast
+import itertools
 import re
 import runpy
 from collections import defaultdict
@@ -52,6 +53,23 @@ def test_a_decision_record_says_its_number_its_title_and_its_status(path):
     assert told["number"] == path.name[:4]
     for other in re.findall(r"\(([\w-]+\.md)\)", told["status"]):
         assert f"]({path.name})" in (path.parent / other).read_text("utf-8"), f"{other} does not name it"
+
+
+def wrapped(text):
+    """Lines that go on a paragraph or a point of a list."""
+    beside = re.sub(r"^```.*?^```$", "```", text, flags=re.MULTILINE | re.DOTALL).splitlines()
+    marks = re.compile(r"\s*([-*+] |\d+\. |[#|><`])|    |$")
+    return [
+        line
+        for before, line in itertools.pairwise(beside)
+        if before.strip() and before[0] not in "#|<`" and not marks.match(line)
+    ]
+
+
+@pytest.mark.parametrize("path", REFERENCE["records"](), ids=name_of)
+def test_a_paragraph_of_a_record_is_one_line(path):
+    """So that a change of a sentence is a change of its paragraph, in each record alike."""
+    assert wrapped(path.read_text("utf-8")) == []
 
 
 def test_no_file_is_longer_than_400_lines_without_a_reason():

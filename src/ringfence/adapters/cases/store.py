@@ -14,6 +14,7 @@ from ringfence.adapters.cases.schema import HAS_TOTALS, ORDERS, QUEUES, SCHEMA, 
 from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
 from ringfence.cases.book import CaseQuery, Outgoing, QueueCount
 from ringfence.cases.errors import UnknownCaseError
@@ -55,14 +56,8 @@ class SqliteCases:
         """See `CaseBook.work`."""
         with self._write_lock, self._errors():
             writer = self._writer()
-            writer.execute("BEGIN IMMEDIATE")
-            try:
+            with writing(writer):
                 yield SqliteWork(writer)
-                writer.execute("COMMIT")
-            except BaseException:
-                if writer.in_transaction:
-                    writer.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ringfence.adapters.links.macro import look_around
 from ringfence.adapters.links.news import is_ours
 from ringfence.adapters.links.schema import opened
+from ringfence.adapters.sqlite.transactions import writing
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.events.batch import NULL_INT
@@ -196,14 +197,8 @@ class LinkFollower:
     @contextmanager
     def _work(self) -> Iterator[sqlite3.Connection]:
         connection = self._open()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with writing(connection):
             yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
 
 def _pairs(number: int, link: Link, payments: EventBatch, clocks: Any) -> list[tuple[Any, ...]]:

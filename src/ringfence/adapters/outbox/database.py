@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
 
 if TYPE_CHECKING:
@@ -159,13 +160,8 @@ class OutboxDatabase:
         with self._write_lock, self._lock, self._errors():
             connection = self._open()
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if at_leisure else 'FULL'}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with writing(connection):
                 yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
             if self._checkpointer is None:
                 self._checkpointer = Checkpointer(self._connect, Lock(), _CHECKPOINT_SECONDS)
             self._checkpointer.note()
@@ -230,9 +226,6 @@ class OutboxDatabase:
 
 
 def _add_tried(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with writing(connection):
         if connection.execute(_HAS_TRIED).fetchone() is None:  # no other process was faster
             connection.execute(_ADD_TRIED)
-    finally:
-        connection.execute("COMMIT")

@@ -13,6 +13,7 @@ from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.migrate import known_version, migrate
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.statements import SQL
+from ringfence.adapters.sqlite.transactions import writing
 from ringfence.errors import CorruptError, StoreError
 
 if TYPE_CHECKING:
@@ -65,16 +66,10 @@ class Database:
         with self._write_lock, self._errors():
             connection = self._writer or self._connect_writer()
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
+                with writing(connection):
                     yield connection
-                    connection.execute("COMMIT")
-                    if self._checkpointer is not None:
-                        self._checkpointer.note()
-                except BaseException:
-                    if connection.in_transaction:  # a full disk has rolled back already
-                        connection.execute("ROLLBACK")
-                    raise
+                if self._checkpointer is not None:
+                    self._checkpointer.note()
             finally:
                 if connection is not self._writer:
                     connection.close()

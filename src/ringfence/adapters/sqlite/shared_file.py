@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
 
 if TYPE_CHECKING:
@@ -49,14 +50,8 @@ class SharedFile:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Likewise; nobody else writes meanwhile, and an error in the block takes back what it wrote."""
         with self.reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with writing(connection):
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
         """The answer to one question."""
