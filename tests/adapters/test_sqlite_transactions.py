@@ -24,6 +24,15 @@ def beside_it(folder):
     return SharedFile(folder / "beside.db", SCHEMA)
 
 
+def fill(database):
+    """A transaction for which there is no room."""
+    with database.transaction() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+        for _ in range(100):
+            connection.execute("INSERT INTO filler VALUES (?)", ("x" * 10_000,))
+
+
 @pytest.mark.parametrize("opened", [of_the_bus, of_the_store, beside_it])
 def test_what_a_full_disk_takes_back_is_not_taken_for_damage(tmp_path, opened):
     """SQLite ends the transaction by itself; before, its second end was told of the bus as a damaged file."""
@@ -31,10 +40,7 @@ def test_what_a_full_disk_takes_back_is_not_taken_for_damage(tmp_path, opened):
         with database.transaction() as connection:
             connection.execute(SCHEMA)
             connection.execute("INSERT INTO filler VALUES ('kept')")
-        with pytest.raises(StoreFullError), database.transaction() as connection:
-            pages = connection.execute("PRAGMA page_count").fetchone()[0]
-            connection.execute(f"PRAGMA max_page_count = {pages + 4}")
-            for _ in range(100):
-                connection.execute("INSERT INTO filler VALUES (?)", ("x" * 10_000,))
+        with pytest.raises(StoreFullError):
+            fill(database)
         with database.transaction() as connection:
             assert connection.execute("SELECT body FROM filler").fetchall() == [("kept",)]

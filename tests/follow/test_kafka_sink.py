@@ -1,6 +1,7 @@
 """Decisions as messages of a real Kafka: each is there with its key and its offset, whatever is killed."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 from tests.follow.test_members import StorePlace, flag_matches
@@ -17,6 +18,7 @@ from ringfence.errors import RingfenceError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, FLAG_MATCHES
+from ringfence.testing.follower_exam import FollowerExam
 
 
 class SinkPlace(StorePlace):
@@ -44,11 +46,26 @@ class SinkPlace(StorePlace):
         return sorted(found.items())
 
 
-@pytest.fixture
-def place(tmp_path):
+@contextmanager
+def sink_place(tmp_path):
     kafka = broker()
     with Store.open(tmp_path / "data") as store:
         yield SinkPlace(store, kafka)
+
+
+@pytest.fixture
+def place(tmp_path):
+    with sink_place(tmp_path) as made:
+        yield made
+
+
+class TestKafkaSink(FollowerExam):
+    cannot_empty = "messages stay in a topic until its retention takes them"
+
+    @pytest.fixture
+    def place(self, tmp_path):
+        with sink_place(tmp_path) as made:
+            yield made
 
 
 def test_each_decision_is_a_message_with_its_key_and_its_place(place):

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from contextlib import contextmanager
 
 import pytest
 from tests.follow.test_members import StorePlace
@@ -13,6 +14,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.errors import RingfenceError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, FLAG_MATCHES
+from ringfence.testing.follower_exam import FollowerExam
 
 
 class SinkPlace(StorePlace):
@@ -27,6 +29,14 @@ class SinkPlace(StorePlace):
         address = KinesisAddress.of(f"kinesis://decisions?flag_matches=matches{more}", OPTIONS)
         return KinesisSink(self.log, self.client, address, self.store.folder, sleep=self.waited.append)
 
+    def content(self):
+        """What a receiver knows that passes over what it has seen."""
+        found = {}
+        for stream in ("decisions", "matches"):
+            for key, said in self.sent(stream):
+                assert found.setdefault((stream, said["offset"]), (key, said)) == (key, said)
+        return sorted(found.items())
+
     def sent(self, stream="decisions"):
         """Key and content of each record, in the order in which they were taken."""
         records = self.aws.streams[stream]["shards"]["shardId-000000000000"]["records"]
@@ -36,12 +46,27 @@ class SinkPlace(StorePlace):
         catch_up(self.log, self.follower(), all_of_it=True)
 
 
-@pytest.fixture
-def place(tmp_path, aws):
+@contextmanager
+def sink_place(tmp_path, aws):
     with Store.open(tmp_path / "data") as store:
         made = SinkPlace(store, aws)
         yield made
         made.client.close()
+
+
+@pytest.fixture
+def place(tmp_path, aws):
+    with sink_place(tmp_path, aws) as made:
+        yield made
+
+
+class TestKinesisSink(FollowerExam):
+    cannot_empty = "records stay in a stream until its retention takes them"
+
+    @pytest.fixture
+    def place(self, tmp_path, aws):
+        with sink_place(tmp_path, aws) as made:
+            yield made
 
 
 def test_each_decision_is_a_record_with_its_key_and_its_place(place):

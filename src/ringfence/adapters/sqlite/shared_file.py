@@ -49,9 +49,8 @@ class SharedFile:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Likewise; nobody else writes meanwhile, and an error in the block takes back what it wrote."""
-        with self.reading() as connection:
-            with writing(connection):
-                yield connection
+        with self.reading() as connection, writing(connection):
+            yield connection
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
         """The answer to one question."""
