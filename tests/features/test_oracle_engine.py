@@ -118,6 +118,8 @@ EVERYTHING = (
     card.seconds_since_first(),
     card.is_new("device"),
     card.is_new("country"),
+    card.previous("amount"),
+    card.is_same("device", back=2),
     card.distance_km(),
     card.speed_kmh(),
     merchant.seconds_since_last(),

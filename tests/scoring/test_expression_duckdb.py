@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
@@ -14,6 +18,7 @@ from ringfence.scoring.columns import Columns
 from ringfence.scoring.language.lower_boolean import compile_expression
 from ringfence.scoring.language.names import Names
 from ringfence.scoring.language.program import Builder, run
+from ringfence.scoring.language.syntax import _NODES
 from ringfence.scoring.machine import Machine
 from ringfence.scoring.reference import Reference
 from ringfence.scoring.rulesets.duckdb_sql import SETTINGS, to_duckdb
@@ -194,3 +199,20 @@ def duck(text, rows):
 def test_an_expression_has_duckdbs_answers_true_false_and_null(text, rows):
     machine, stepwise = ours(text, rows)
     assert machine == stepwise == duck(text, rows)
+
+
+WORDS_OF_THE_LANGUAGE = [
+    node.sql_names()[0]
+    for node in _NODES
+    if issubclass(node, exp.Func) and node is not exp.If  # a part of CASE
+]
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "rules-language.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("word", WORDS_OF_THE_LANGUAGE)
+def test_a_function_that_is_understood_is_drawn_here_and_stands_on_the_page(word):
+    looked = settings(
+        max_examples=5_000, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+    assert find(conditions(3), lambda text: word in text, settings=looked)
+    assert word in PAGE
