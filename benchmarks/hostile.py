@@ -41,8 +41,8 @@ from benchmarks.hostile_kinds import JSON, KINDS
 from benchmarks.hostile_peer import with_peer
 from benchmarks.report import machine, versions
 from benchmarks.serving import Process
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 
 TURN_MS, MEMORY_MB, TIMES, READING_S = 50, 256, 2, 1.0
 PAY_SECONDS = 0.02

@@ -7,8 +7,8 @@ import re
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ringfence.access.keys import ApiKeys
 from ringfence.access.roles import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.compose.store import open_store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec

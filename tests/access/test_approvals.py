@@ -9,11 +9,11 @@ from ringfence.access.approvals import (
     MOST_WAITING,
     WAITS_MS,
     ApprovalDesk,
-    Approvals,
     ApprovalState,
     AwaitingApprovalError,
     Deed,
 )
+from ringfence.adapters.access.approvals import SqliteApprovals
 from ringfence.errors import InputError
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
 from ringfence.rulebook.desk import Who
@@ -25,7 +25,7 @@ CONTENT = {"role": "champion", "share": None}
 
 @pytest.fixture
 def desk(tmp_path):
-    with closing(Approvals(tmp_path / "data")) as book:
+    with closing(SqliteApprovals(tmp_path / "data")) as book:
         yield ApprovalDesk(book, frozenset({Deed.MODELS}))
 
 
@@ -105,7 +105,7 @@ def test_requests_are_bounded_and_unknown_ones_are_refused(desk):
 
 def test_two_processes_never_do_the_same_twice(desk, tmp_path):
     desk.decide(asked(desk).id, BEN, approve=True)
-    with closing(Approvals(tmp_path / "data")) as other:
+    with closing(SqliteApprovals(tmp_path / "data")) as other:
         beside = ApprovalDesk(other, frozenset({Deed.MODELS}))
         with desk.approved(Deed.MODELS, "cards", CONTENT, ANNA):
             assert asked(beside).state == "waiting"

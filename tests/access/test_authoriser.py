@@ -8,9 +8,9 @@ import pytest
 
 from ringfence.access import authoriser as module
 from ringfence.access.authoriser import Authoriser, BusyError
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.access.tokens import Tokens, TokenSettings
+from ringfence.adapters.access.keys import ApiKeys
 
 SECRET = "a secret of at least thirty-two bytes"
 

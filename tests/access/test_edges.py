@@ -12,9 +12,9 @@ from tests.api.conftest import DEFINITIONS, payment
 
 from ringfence.access.approvals import Deed
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import parse_restriction
 from ringfence.access.roles import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings

@@ -6,9 +6,9 @@ from contextlib import closing
 import pytest
 from httpx import Response
 
-from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import kept_restriction, parse_restriction
 from ringfence.access.roles import Role, parse_roles
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.handlers.reading import _without
 from ringfence.cli.backends.remote_desk import _error
 from ringfence.cli.backends.server_keys import key_given

@@ -7,9 +7,9 @@ import pytest
 from tests.api.conftest import payment, running, session_in
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import Restriction, parse_restriction
 from ringfence.access.roles import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.errors import InputError
 
 WORDS = {

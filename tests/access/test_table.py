@@ -11,10 +11,10 @@ from fastapi.openapi.utils import get_openapi
 from tests.api.conftest import DEFINITIONS
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.roles import PERMITTED, Permission, Role, holders
 from ringfence.access.sessions import COOKIE
 from ringfence.access.table import NEEDED
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.services import Surroundings

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, nullcontext
 import pytest
 from tests import artifacts
 
-from ringfence.access.keys import ApiKeys
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.adapters.artifacts.loading import load_local
 from ringfence.adapters.snapshots import Snapshots

@@ -19,9 +19,9 @@ from tests.postgres import server
 from tests.waiting import until
 
 from ringfence.access.jwks import STALE_SECONDS
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.access.tokens import Tokens, TokenSettings
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.notifiers.mail import MailNotifier
 from ringfence.adapters.notifiers.slack import SlackNotifier
 from ringfence.adapters.notifiers.slack_actions import SlackActions

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.api.conftest import NDJSON, lines, payment
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
 from ringfence.access.tokens import Tokens, TokenSettings
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.serving import authoriser_of
 from ringfence.api.settings import ServeSettings
 from ringfence.errors import InputError

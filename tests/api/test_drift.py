@@ -1,8 +1,8 @@
 """Alerts of drift over HTTP."""
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 
 ALERT = {
     "day_ms": 1_706_659_200_000,

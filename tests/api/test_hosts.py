@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.http.hosts import HostNames
 from ringfence.api.http.proxies import Proxies, scheme_of
 from ringfence.errors import InputError

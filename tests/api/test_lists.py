@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 
 from .conftest import payment
 

@@ -6,8 +6,8 @@ import pytest
 from tests import artifacts
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.artifacts import read_folder
 from ringfence.compose.models import model_registry
 from ringfence.scoring.artifacts.manifest import FOREST, Appraisal, Bands

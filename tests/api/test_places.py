@@ -6,8 +6,8 @@ import json
 import pytest
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Principal, Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.http.problems import Refusal
 from ringfence.api.streaming.batch_slots import Slots
 from ringfence.api.streaming.stream_places import Places

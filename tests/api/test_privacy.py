@@ -8,8 +8,8 @@ import pytest
 from tests.api.conftest import payment, running, session_in
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.sqlite import Store
 from ringfence.compose.privacy import begin_vault
 from ringfence.events.privacy.personal import TOKEN

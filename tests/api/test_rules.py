@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.compose.definitions import load_definitions
 from ringfence.scoring.rulesets.books import load_book
 

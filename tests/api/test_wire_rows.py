@@ -8,8 +8,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.hot.outcomes import Ticket
 from ringfence.api.http.connections import ConnectionLimits, Connections
 from ringfence.api.http.wire import Wire

@@ -11,8 +11,8 @@ import pytest
 from tests.cases.desk import payment
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.cases import CaseFollower, SqliteCases
 from ringfence.adapters.sqlite import Store
 from ringfence.api.app import build

@@ -14,8 +14,8 @@ from benchmarks.serving import Process
 from tests import artifacts
 from tests.cases.desk import payment as case_payment
 
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.backup import back_up
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.sqlite import Store

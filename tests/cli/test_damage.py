@@ -13,8 +13,8 @@ import pytest
 from benchmarks.damage import DAMAGE, DERIVED, PLACES, place
 from tests import artifacts, rights
 
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.finder import IndexFollower
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store

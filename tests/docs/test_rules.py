@@ -4,6 +4,7 @@ import ast
 import itertools
 import re
 import runpy
+import tomllib
 from collections import defaultdict
 
 import pytest
@@ -111,6 +112,40 @@ def test_every_public_class_and_function_says_what_it_is():
             if named and not is_overload and not ast.get_docstring(node):
                 silent.append(f"{name_of(path)}: {node.name}")
     assert silent == []
+
+
+KNOW_THE_MACHINE = {
+    **dict.fromkeys(("adapters", "api", "cli", "client", "compose", "library", "web"), "edges"),
+    **dict.fromkeys(("fetching", "settings"), "ask for addresses and for what is set"),
+    "access": "sessions and tokens have a time and a secret",
+    "compiling": "asks where machine code can be kept",
+    "follow": "supervises processes",
+    "learning": "counts the processor time of a training, and has its threads sleep",
+    "simulate": "made for people to run",
+    "testing": "exams",
+}
+"""Rooms that the contracts of the core leave out, and why."""
+
+SPEAK_TO_DATABASES = {"adapters", "compose", "testing"}
+
+
+def test_each_room_stands_in_the_contracts_or_says_why_it_does_not():
+    """A room that is added and forgotten there could import a clock or a database."""
+    rooms = {path.stem for path in (ROOT / "src" / "ringfence").iterdir() if path.suffix in ("", ".py")}
+    rooms = {room for room in rooms if not room.startswith("_")}
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    assert not [one for one in linter["contracts"] if "ignore_imports" in one]
+    forbidden = {
+        frozenset(one["forbidden_modules"]): {
+            name.removeprefix("ringfence.") for name in one["source_modules"]
+        }
+        for one in linter["contracts"]
+        if one["type"] == "forbidden"
+    }
+    of_core = next(rooms for modules, rooms in forbidden.items() if "time" in modules)
+    of_data = next(rooms for modules, rooms in forbidden.items() if "boto3" in modules)
+    assert of_core == rooms - KNOW_THE_MACHINE.keys()
+    assert of_data == rooms - SPEAK_TO_DATABASES
 
 
 def test_the_documented_names_are_the_public_ones():

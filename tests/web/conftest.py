@@ -13,8 +13,8 @@ import uvicorn
 from tests.web.sample import fill
 
 from ringfence.access.authoriser import Authoriser
-from ringfence.access.keys import ApiKeys
 from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings

@@ -14,7 +14,6 @@ import uvicorn
 
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.jwks import STALE_SECONDS
-from ringfence.access.keys import ApiKeys
 from ringfence.access.tokens import Tokens, TokenSettings
 from ringfence.api.app import build
 from ringfence.api.direct import DirectProtocol
@@ -22,6 +21,7 @@ from ringfence.api.http.listener import Listener
 from ringfence.api.http.sockets import make_room
 from ringfence.api.monitoring.emf import EmfWriter
 from ringfence.api.server import Server
+from ringfence.compose.keys import has_key_file, open_keys
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError, StoreError
 
@@ -133,7 +133,7 @@ def check_keys(store: DataFolder, authoriser: Authoriser) -> None:
         return
     if store.remembered(_HAD_KEYS) is None:
         return
-    with closing(ApiKeys(store.folder)) as keys:
+    with closing(open_keys(store.folder)) as keys:
         known = keys.all()
     if not known:
         raise StoreError(
@@ -176,15 +176,15 @@ def authoriser_of(folder: Path, settings: ServeSettings) -> Authoriser:
             "`ringfence keys create`, or set RINGFENCE_SERVE_TOKEN_JWKS"
         )
     if has_keys or needed or tokens is not None:
-        return Authoriser(ApiKeys(folder), tokens)
+        return Authoriser(open_keys(folder), tokens)
     return Authoriser()
 
 
 def _has_keys(folder: Path) -> bool:
     """Whether any key is in force; a folder that is not there stays so."""
-    if not ApiKeys.are_in(folder):
+    if not has_key_file(folder):
         return False
-    with closing(ApiKeys(folder)) as keys:
+    with closing(open_keys(folder)) as keys:
         return any(key.revoked_ms is None for key in keys.all())
 
 

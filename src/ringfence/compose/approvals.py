@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.access.approvals import ApprovalDesk, Approvals, Deed
+from ringfence.access.approvals import ApprovalDesk, Deed
+from ringfence.adapters.access.approvals import SqliteApprovals
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -14,4 +15,4 @@ if TYPE_CHECKING:
 def open_approvals(folder: Path) -> ApprovalDesk:
     """Who closes `book` of it is done. `InputError` where the settings cannot be read."""
     demanded = load_settings().four_eyes
-    return ApprovalDesk(Approvals(folder), frozenset(Deed(one) for one in demanded if one != "rules"))
+    return ApprovalDesk(SqliteApprovals(folder), frozenset(Deed(one) for one in demanded if one != "rules"))

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from ringfence.access.keys import ApiKeys
 from ringfence.access.restriction import Restriction, parse_restriction
 from ringfence.access.roles import PERMITTED, Permission, Role, parse_roles
 from ringfence.cli.audited import actor
 from ringfence.cli.terminal.options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
 from ringfence.compose.clock import now_ms
+from ringfence.compose.keys import open_keys
 from ringfence.masking import mask_cards
 
 _USUAL = "decide"
@@ -57,7 +57,7 @@ def create(
     """
     roles, restriction = parse_roles(role or [_USUAL]), parse_restriction(restrict or ())
     name = mask_cards(name)
-    with closing(ApiKeys(folder(data))) as keys:
+    with closing(open_keys(folder(data))) as keys:
         same = [one.id for one in keys.all() if one.name == name and one.revoked_ms is None]
         key = keys.create(
             name,
@@ -91,7 +91,7 @@ def list_keys(data: Data = None, json: Json = False) -> None:
 
     Example: ringfence keys list
     """
-    with closing(ApiKeys(folder(data))) as opened:
+    with closing(open_keys(folder(data))) as opened:
         keys = opened.all()
     if json:
         show_json(
@@ -138,7 +138,7 @@ def change(
     """
     key_id = key.removeprefix("rf_").partition("_")[0]
     roles, restriction = parse_roles(role or ()), parse_restriction(restrict or ())
-    with closing(ApiKeys(folder(data))) as keys:
+    with closing(open_keys(folder(data))) as keys:
         before = next((one.restriction.text().split() for one in keys.all() if one.id == key_id), [])
         keys.change(key_id, roles, restriction)
     say(f"Key {key_id}: {_told(roles, restriction)}.")
@@ -154,7 +154,7 @@ def revoke(key: Annotated[str, typer.Argument(help="Its id: rf_<id>_...")], data
     Example: ringfence keys revoke 1f0c9d2e
     """
     key_id = key.removeprefix("rf_").partition("_")[0]
-    with closing(ApiKeys(folder(data))) as keys:
+    with closing(open_keys(folder(data))) as keys:
         keys.revoke(key_id, now_ms())
     say(f"Key {key_id} is revoked.")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ringfence.access.keys import ApiKeys
 from ringfence.cli.terminal import light_options
 from ringfence.cli.terminal.screen import after, say
 from ringfence.compiling import cache_base
 from ringfence.compose.definitions import Definitions, load_definitions, warm_up
+from ringfence.compose.keys import has_key_file, open_keys
 from ringfence.errors import InputError
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.precompile import is_compiled
@@ -95,10 +95,10 @@ Order = Annotated[
 def people(data: Path | None, server: str | None = None) -> Iterator[Callable[[str | None], str]]:
     """How the keys that signed something are called; a server's keys are its own, and go by their ids."""
     data_folder = folder(data)
-    if server is not None or not ApiKeys.are_in(data_folder):
+    if server is not None or not has_key_file(data_folder):
         yield lambda author: author or ""
         return
-    with closing(ApiKeys(data_folder)) as keys:
+    with closing(open_keys(data_folder)) as keys:
         yield keys.person
 
 

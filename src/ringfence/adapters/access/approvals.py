@@ -1,0 +1,153 @@
+"""Requests for approval in a file that several processes may change."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import ExitStack, closing, contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.access.approvals import LONGEST, ApprovalRequest, ApprovalState, Deed
+from ringfence.access.keys import FILE_NAME
+from ringfence.errors import CorruptError, InputError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ringfence.rulebook.desk import Who
+
+_BUSY_SECONDS: Final = 10.0
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS approval (
+  number     INTEGER PRIMARY KEY,
+  deed       TEXT NOT NULL,
+  subject    TEXT NOT NULL,
+  content    TEXT NOT NULL,
+  asked_by   TEXT NOT NULL,
+  asked_ms   INTEGER NOT NULL,
+  reason     TEXT NOT NULL,
+  state      TEXT NOT NULL,
+  decided_by TEXT,
+  decided_ms INTEGER,
+  note       TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS approval_by_content ON approval (content, asked_by, number);
+"""
+_COLUMNS: Final = (
+    "number, deed, subject, content, asked_by, asked_ms, reason, state, decided_by, decided_ms, note"
+)
+
+
+class SqliteApprovals:
+    """`ringfence.access.approvals.Approvals` in the file of keys, which is made with the first request."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._lock = Lock()
+        self._opened: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Closing twice is allowed."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._errors():
+            if self._opened is None:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._path.touch(mode=0o600)
+                self._opened = self._connect()
+            yield self._opened
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        with ExitStack() as unless_whole:
+            unless_whole.enter_context(closing(connection))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+            unless_whole.pop_all()
+        return connection
+
+    def add(self, asked: ApprovalRequest) -> ApprovalRequest:
+        """Keep a request under a new id."""
+        row = (asked.deed, asked.subject, asked.content, asked.asked_by, asked.asked_ms, asked.reason)
+        with self._using() as connection:
+            number = connection.execute(
+                f"INSERT INTO approval ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",  # noqa: S608 (constants)
+                (*row, asked.state),
+            ).lastrowid
+        return msgspec.structs.replace(asked, id=f"A-{number}")
+
+    def get(self, request_id: str) -> ApprovalRequest:
+        """`InputError` where there is none of this id."""
+        number = request_id.strip().upper().removeprefix("A-")
+        if number.isascii() and number.isdigit() and len(number) <= 15:
+            for found in self._rows("WHERE number = ?", int(number)):
+                return found
+        raise InputError(f"there is no request {request_id[:20]!r}: `ringfence approvals list` shows them")
+
+    def latest(self, content: str, asked_by: str) -> ApprovalRequest | None:
+        """The newest request of somebody for the same thing."""
+        found = self._rows(
+            "WHERE content = ? AND asked_by = ? ORDER BY number DESC LIMIT 1", content, asked_by
+        )
+        return next(iter(found), None)
+
+    def newest(self, limit: int, *, asked_by: str | None = None) -> list[ApprovalRequest]:
+        """The newest first."""
+        if asked_by is not None:
+            return self._rows("WHERE asked_by = ? ORDER BY number DESC LIMIT ?", asked_by, limit)
+        return self._rows("ORDER BY number DESC LIMIT ?", limit)
+
+    def move(self, request: ApprovalRequest, state: ApprovalState, by: Who | None = None) -> bool:
+        """Whether the request was still as given, and is in this state now; `by` is who decided."""
+        number = int(request.id.removeprefix("A-"))
+        with self._using() as connection:
+            if by is None:
+                changed = connection.execute(
+                    "UPDATE approval SET state = ? WHERE number = ? AND state = ?",
+                    (state, number, request.state),
+                )
+            else:
+                changed = connection.execute(
+                    "UPDATE approval SET state = ?, decided_by = ?, decided_ms = ?, note = ? "
+                    "WHERE number = ? AND state = ?",
+                    (state, by.name, by.now_ms, by.note[:LONGEST], number, request.state),
+                )
+            return changed.rowcount == 1
+
+    def _rows(self, where: str, *values: object) -> list[ApprovalRequest]:
+        if not self._path.exists():
+            return []
+        with self._using() as connection:
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM approval {where}", values).fetchall()  # noqa: S608 (constants)
+        return [_request(row) for row in rows]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self._path}: {error}. Give this user the right to write it") from error
+        except sqlite3.Error as error:
+            raise CorruptError(
+                f"{self._path} is damaged ({error}): put the copy of a backup in its place"
+            ) from error
+        except OSError as error:
+            raise StoreError(
+                f"{self._path}: {error.strerror}. Give this user the right to write it"
+            ) from error
+
+
+def _request(row: tuple[Any, ...]) -> ApprovalRequest:
+    named = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    deed, state = Deed(named.pop("deed")), ApprovalState(named.pop("state"))
+    return ApprovalRequest(id=f"A-{named.pop('number')}", deed=deed, state=state, **named)
