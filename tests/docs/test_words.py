@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from .pages import PAGES
+
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "src" / "ringfence" / "web" / "templates"
 INSTEAD = {
@@ -59,3 +61,10 @@ def test_the_command_line_uses_them_too():
         assert found is None, (
             f"`ringfence --help` says {text[found.start() - 60 : found.end() + 20]!r}: {better}"
         )
+
+
+def test_the_documentation_names_who_says_something():
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "decisions"]
+    assert len(pages) > 50
+    found = [page.name for page in pages if re.search(r"\b(?:is|are) said\b", page.read_text("utf-8"))]
+    assert not found
