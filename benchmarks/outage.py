@@ -14,9 +14,10 @@ import socket
 import time
 from contextlib import closing
 
-from benchmarks.alerts import DECLINED, Receiver, project, until, verdict
+from benchmarks.alerts import DECLINED, project, until, verdict
 from benchmarks.api_load import payments
 from benchmarks.load import send
+from benchmarks.webhooks import Receiver
 from ringfence.adapters.outbox import Bus
 from ringfence.bus.subscription import Subscription
 
