@@ -57,6 +57,25 @@ _OF_API = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/async
 UNTOLD: Final = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 """FastAPI's own spans and logs have paths and messages of errors, which may name a person."""
 
+_ROUTES: Final = (
+    events,
+    trials,  # before a path that takes any id
+    read,
+    rules,
+    lists,
+    access,
+    audit,
+    bus,
+    outbox,
+    slack,
+    cases,
+    graph,
+    privacy,
+    models,
+    quarantine,
+    drift,
+    health,
+)
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _DETAILS = {
     404: "there is nothing here: /openapi.json lists every route",
@@ -104,35 +123,7 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
         telemetry=UNTOLD,
     )
     app.state.services = services
-    for module in (
-        events,
-        trials,  # before a path that takes any id
-        read,
-        rules,
-        lists,
-        access,
-        audit,
-        bus,
-        outbox,
-        slack,
-        cases,
-        graph,
-        privacy,
-        models,
-        quarantine,
-        drift,
-        health,
-    ):
-        app.include_router(module.router)
-    described = document.document(app)
-    app.add_route("/openapi.json", _as_it_is(described))
-    of_events = msgspec.json.encode(asyncapi.document(version("ringfence")))
-    app.add_route("/asyncapi.json", _as_it_is(of_events))
-    app.add_exception_handler(Refusal, _refusal)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(RingfenceError, _ours)
-    app.add_exception_handler(Exception, _unexpected)
+    _add_routes(app)
     requests = AccessLog(log)
     now_ms, clean = server.clock.now_ms, server.session.tokenizer.clean
     recorded = Audited(app, server.trail, ACTIONS, "api", now_ms, clean)
@@ -150,6 +141,21 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
             expose_headers=("idempotency-replayed", "retry-after"),
         )
     return front
+
+
+def _add_routes(app: FastAPI) -> None:
+    """All that it answers, described, and what becomes of errors."""
+    for module in _ROUTES:
+        app.include_router(module.router)
+    described = document.document(app)
+    app.add_route("/openapi.json", _as_it_is(described))
+    of_events = msgspec.json.encode(asyncapi.document(version("ringfence")))
+    app.add_route("/asyncapi.json", _as_it_is(of_events))
+    app.add_exception_handler(Refusal, _refusal)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RingfenceError, _ours)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 class _Switch:

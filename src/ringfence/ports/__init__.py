@@ -1,9 +1,10 @@
 """The few places where Ringfence meets the world, written for whoever implements one.
 
-Each port has one exam in `ringfence.testing` that every adapter sits, the one in memory first. An adapter may
-block; the caller decides on which thread. What must hold after a crash is said per method. Three ports
-stand with what they are about: `scoring.artifacts.models.Scorer`, `rulebook.changes.RuleHistory`,
-`access.key_store.KeyStore`.
+Each port here but the clock has one exam in `ringfence.testing` that every adapter sits, the one in memory
+first, and so have those that stand with what they are about: `follow.Follower`, `bus.notifier.Notifier`,
+`scoring.artifacts.models.Scorer`, `rulebook.changes.RuleHistory`, `access.key_store.KeyStore`. Ports in the
+modules beside this one have no exam: their tests run against the systems themselves. An adapter may block;
+the caller decides on which thread. What must hold after a crash is said per method.
 """
 
 from __future__ import annotations
