@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PATIENCE_MS = 120_000  # an impact sheet measures recent payments
+WORKING = "Loading…|Counting…|Checking…|Scoring stored payments…"  # of parts that are not there yet
 SIZE = {"width": 1280, "height": 800}
 FIXED = {"rules-edit": "/rules/edit"}
 BOTH: Final = {
@@ -90,6 +91,8 @@ def take(page: Page, address: str, file: Path) -> None:
     """One picture, once the page has settled."""
     page.goto(address)
     page.wait_for_timeout(4000)
+    page.wait_for_function(f"!/{WORKING}/.test(document.querySelector('main').innerText)")
+    page.wait_for_timeout(1000)  # charts draw themselves in
     page.screenshot(path=file)
     print(f"{file.name}: {file.stat().st_size / 1024:.0f} kB")
 
