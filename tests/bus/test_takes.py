@@ -1,0 +1,121 @@
+"""Takes make their messages before they lock the file, and deliveries to programs are noted together."""
+
+import sqlite3
+from random import Random
+
+import pytest
+from tests.lakes import fill
+
+from ringfence.adapters.outbox import AlertBook, OutboxFollower
+from ringfence.adapters.outbox.delivery import DestinationRound
+from ringfence.alerts.book import Mute
+from ringfence.alerts.policy import AlertPolicy
+from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
+from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
+from ringfence.follow import catch_up
+
+TEAM = AlertPolicy(team=("slack:#team",), window="1h")
+
+
+def take(store, meanwhile, policy=TEAM):
+    """Take all there is; `meanwhile` happens while the messages are made."""
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: 1, policy, lambda _digest: meanwhile())
+    catch_up(store.log, follower)
+    follower.close()
+
+
+def test_nobody_waits_for_the_file_while_messages_are_made(store, bus):
+    written = []
+
+    def write():
+        other = sqlite3.connect(bus.database.path, timeout=0, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+        other.close()
+        written.append(True)
+
+    fill(store, batches=2)
+    take(store, write)
+    assert written
+
+
+def test_a_subscription_that_goes_while_its_messages_are_made_gets_none(store, bus):
+    """Its destination is gone with it: nobody would deliver them."""
+    bus.subscribe(Subscription(name="gone", pattern=EVERYTHING, to="console:"))
+    bus.subscribe(Subscription(name="kept", pattern=EVERYTHING, to="mailto:a@bank.example"))
+
+    def remove():
+        if len(bus.subscriptions()) == 2:
+            bus.remove("gone", ())
+
+    fill(store, batches=2)
+    take(store, remove)
+    assert not bus.letters(subscription="gone")
+    assert bus.letters(subscription="kept")
+
+
+def test_what_is_muted_while_messages_are_made_raises_no_alert(store, bus):
+    book = AlertBook(bus.database)
+
+    def mute():
+        if not book.mutes():
+            book.mute(Mute(typology="*", entity_id="c1", until_ms=10**12, by="mira"))
+
+    fill(store, batches=2)
+    take(store, mute)
+    assert {one.entity_id for one in book.alerts()} == {"c0", "c2"}
+
+
+@pytest.fixture
+def round_to(store, bus):
+    """Delivers to one destination, and what it delivered."""
+
+    def made(address, kind, *, ordered=False, answer=AttemptEnd.DELIVERED):
+        bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to=address, ordered=ordered))
+        fill(store, batches=1)
+        take(store, lambda: None, AlertPolicy())
+        taken = []
+
+        def attempt(_destination, letter):
+            taken.append(letter.id)
+            return AttemptOutcome(answer)
+
+        destination = Destination(address=address, kind=kind)
+        return DestinationRound(bus, destination, attempt, lambda: 1_000_000, Random(1)), taken
+
+    return made
+
+
+def test_deliveries_to_programs_are_noted_together_and_are_not_sent_twice_meanwhile(
+    bus, round_to, monkeypatch
+):
+    monkeypatch.setattr("ringfence.adapters.outbox.delivery._NOTE_SECONDS", 3600)
+    delivering, taken = round_to("console:", "console")
+    for _ in range(3):
+        delivering._deliver()
+    assert len(taken) == len(set(taken)) == len(bus.letters(state="waiting")) > 3
+    delivering.start()
+    delivering.stop()  # what it knows is noted before it ends
+    delivering.join()
+    assert not bus.letters(state="waiting")
+    assert len(taken) == len(bus.letters(state="delivered"))
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "more"),
+    [
+        ("mailto:a@bank.example", "mail", {}),
+        ("console:", "console", {"ordered": True}),
+        ("console:", "console", {"answer": AttemptEnd.REFUSED}),
+    ],
+)
+def test_what_people_get_what_has_an_order_and_what_fails_is_noted_at_once(
+    bus, round_to, monkeypatch, address, kind, more
+):
+    monkeypatch.setattr("ringfence.adapters.outbox.delivery._NOTE_SECONDS", 3600)
+    delivering, taken = round_to(address, kind, **more)
+    delivering._deliver()
+    assert taken
+    noted = {one.id for state in ("delivered", "dead") for one in bus.letters(state=state)}
+    assert noted == set(taken)
+    delivering._lanes.stop()
