@@ -15,7 +15,9 @@ ORIGINAL_LIMIT: Final = 64 * 1024
 
 TOTALS: Final = (
     *("total", "totals", "grand total", "subtotal", "sub-total", "sum"),
-    *("summe", "gesamt", "gesamtsumme", "totale", "suma", "somme", "saldo"),
+    *("summe", "gesamt", "gesamtsumme", "totale", "suma", "somme", "saldo", "zwischensumme", "razem"),
+    *("celkem", "summa", "toplam", "итого", "всего", "合計", "合计", "总计", "opening balance"),
+    *("closing balance", "anfangssaldo", "endsaldo"),
 )
 """What a line of totals begins with, in small letters."""
 

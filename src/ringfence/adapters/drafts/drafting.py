@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.desk import DraftDesk
-from ringfence.adapters.drafts.labels import known_late, label_of
+from ringfence.adapters.drafts.labels import known_late, label_of, says_otherwise
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
 from ringfence.adapters.drafts.plan import MappingPlan
@@ -167,6 +167,12 @@ def _secrets(desk: DraftDesk) -> None:
 
 def _label(desk: DraftDesk) -> None:
     found = label_of(desk.left.values())
+    for one in desk.left.values():
+        if found is None and says_otherwise(one):
+            desk.plan.remarks.append(
+                f"{one.name} is not taken as the label: its name tells what is no fraud, or what somebody "
+                "guessed. Where it is one, name its values under label of the mapping"
+            )
     if found is None:
         desk.plan.remarks.append(
             "no column seems to say which payments were fraud: a label record is missing"
@@ -242,7 +248,10 @@ def _id_in(desk: DraftDesk, column: Column) -> str | dict[str, str]:
         return {"column": column.name, "strip_prefix": "'"}
     for pattern, around, said in (
         (r'="[^"]*"', {"strip_prefix": '="', "strip_suffix": '"'}, 'the =" and " around them are'),
-        (r"[0-9]+(?:\.0)?", {"strip_suffix": ".0"}, "the .0 behind some is"),
+        *(
+            (rf"[0-9]+(?:{re.escape(zeros)})?", {"strip_suffix": zeros}, f"the {zeros} behind some is")
+            for zeros in (".0", ",0", ".00", ",00")
+        ),
     ):
         odd = next((text for text in some if not text.isdigit()), None)
         if odd and all(re.fullmatch(pattern, text) for text in some):

@@ -26,6 +26,12 @@ _UNKNOWN: Final = frozenset(
     """unknown unlabelled unlabeled undetermined pending nan null none n/a ? unbekannt
 """.split()  # noqa: SIM905
 )
+_YES: Final = frozenset("ja j si s\u00ed s sim oui o tak t evet".split())  # noqa: SIM905
+_NO: Final = frozenset("nein n nee no n\u00e3o nao non nie hayir".split())  # noqa: SIM905
+_OPPOSITE: Final = frozenset("not non no anti passed ok checked check legit safe cleared".split())  # noqa: SIM905
+_GUESSED: Final = frozenset(
+    "score predicted prediction probability prob risk model detector rule".split()  # noqa: SIM905
+)
 _MOST_WORDS: Final = 12
 _LATE: Final = re.compile("refund|charge.?back|disput|settled|reversed|erstattet|reembols")
 
@@ -41,6 +47,11 @@ def label_of(columns: Iterable[Column]) -> tuple[str, dict[str, Any], str] | Non
     return None if best is None else best[1:]
 
 
+def says_otherwise(column: Column) -> bool:
+    """Whether a name tells what is no fraud, or what somebody guessed, by its other words."""
+    return "fraud" in column.meanings and bool((_OPPOSITE | _GUESSED) & set(column.words))
+
+
 def known_late(column: Column) -> bool:
     """What a payment's row can only say afterwards, as far as its name and its values tell."""
     if column.meanings & {"fraud", "dispute", "refund"}:
@@ -49,9 +60,21 @@ def known_late(column: Column) -> bool:
     return "status" in column.meanings and bool(_LATE.search(words))
 
 
+def _pair(words: list[str]) -> dict[str, Any] | None:
+    """Two words of which one says yes and the other no, in whatever language or number."""
+    for yes, no in ((_YES, _NO), ({"1.0"}, {"0.0"}), ({"1"}, {"-1"})):
+        fraud = [word for word in words if word.strip().lower() in yes]
+        good = [word for word in words if word.strip().lower() in no]
+        if len(fraud) == len(good) == 1 and len(words) == 2:
+            return {"fraud": fraud, "good": good}
+    return None
+
+
 def _named(column: Column) -> float:
     meanings = column.meanings
     if meanings & {"date", "time", "amount", "id", "count"}:
+        return 0
+    if says_otherwise(column):
         return 0
     if "fraud" in meanings:
         return 50 + 20 * (len(column.words) <= 2) - 15 * ("flagged" in column.words)
@@ -73,11 +96,14 @@ def _told(column: Column) -> tuple[dict[str, Any], str] | None:
     good = [word for word, one in plain.items() if one in _GOOD]
     if fraud and good and len(fraud) + len(good) + len(unknown) == len(words):
         return {"fraud": fraud, "good": good} | ({"unknown": unknown} if unknown else {}), ""
+    if (pair := _pair([word for word in words if word not in unknown or word == "-1"])) is not None:
+        rest = [word for word in unknown if word not in pair["good"]]
+        return pair | ({"unknown": rest} if rest else {}), ""
     numbers = sorted(set(words) - set(unknown))
     if numbers and all(word in ("0", "1", "2", "3") for word in numbers) and "1" in numbers:
         good = ["0"] if "0" in numbers else ["2"] if "2" in numbers else []
         unknown += [word for word in numbers if word not in ("1", *good)]
-        told: dict[str, Any] = {"fraud": ["1"], "good": good} | ({"unknown": unknown} if unknown else {})
+        told = {"fraud": ["1"], "good": good} | ({"unknown": unknown} if unknown else {})
         return told, f"1 is taken as fraud, {' and '.join(good)} as good" + (
             f", {' and '.join(unknown)} as unknown" if unknown else ""
         )

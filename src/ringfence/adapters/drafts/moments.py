@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.money import MOST
+from ringfence.events.values.visible import western
 from ringfence.events.values.wording import at_midnight, plain
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _DATES: Final = (
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
     "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%Y-%m-%d",
+    "%Y-%b-%d",
     "%a %b %d %Y", "%a, %d %b %Y", "%d%b%Y", "%d%b%y", "%Y-%j", "%G-W%V-%u",
 )  # fmt: skip
 _CLOCKS: Final = (
@@ -35,23 +37,32 @@ _DIRECTIVES: Final = {
     "f": r"\d{1,6}", "z": r"(?:Z|[+-]\d\d:?\d\d)", "Z": r"(?!AM\b|PM\b)[A-Z]{2,5}",
 }  # fmt: skip
 _SPLIT: Final = re.compile(
-    r".*?\d(?P<between>, | - |T| |(?<=[A-Za-z]\d{4}):|(?<=[A-Za-z]\d\d):)"
+    r".*?\d(?P<between>, | - |T| |_|-|(?<=[A-Za-z]\d{4}):|(?<=[A-Za-z]\d\d):)"
     r"\d{1,2}[:.h]\d\d(?:[:.]\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?"
     r"(?P<zone> ?(?:(?:GMT|UTC)?[+-]\d\d:?\d\d|Z|\(?[A-Z]{2,5}\)?))?"
 )
 _COMPACT: Final = ("%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d")
+_UNMARKED: Final = {
+    6: ("%y%m%d", "%d%m%y", "%m%d%y"), 7: ("1%y%m%d", "%Y%j"), 8: ("%d%m%Y", "%m%d%Y"),
+    10: ("%y%m%d%H%M",), 12: ("%y%m%d%H%M%S", "%d%m%Y%H%M"), 14: ("%d%m%Y%H%M%S",), 17: ("%Y%m%d%H%M%S%f",),
+}  # fmt: skip
+"""By how many digits; a 1 before the year is that of this century."""
+_NO_EPOCH_S: Final = 2_051_222_400  # 2035: no seconds since 1970
 _MARKED: Final = (
     "%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%Y%m%dT%H%M", "%Y%m%d %H%M%S", "%Y%m%d %H%M",
     "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%d-%H:%M:%S.%f", "%Y%m%d-%H:%M:%S",
-    "%Y-%m-%d-%H.%M.%S.%f", "%Y-%m-%d-%H.%M.%S",
+    "%Y-%m-%d-%H.%M.%S.%f", "%Y-%m-%d-%H.%M.%S", "%Y-%m-%d-%H-%M-%S", "%Y%m%d%H%M%S.%f",
+    "%Y%m%dT%H%M%S.%fZ", "%Y%m%dT%H%M%S.%f",
 )  # fmt: skip
 _DOTNET: Final = re.compile(r"\\?/Date\((\d+)(?:[+-]\d{4})?\)\\?/")
 _ISO: Final = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)? ?"
+    r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)? ?"
     r"(?:(?:Z|z|[+-]\d\d(?::?\d\d)?)(?:\[[A-Za-z0-9/_+-]+\])?"  # [Europe/Berlin], as Java writes it
-    r"| ?(?:[A-Z][a-z]+(?:/[A-Za-z_-]+)+|(?!AM|PM)[A-Z]{2,5}))?"
+    r"| ?(?:\(?[A-Z][a-z]+(?:/[A-Za-z_-]+)+\)?|(?:GMT|UTC)[+-]\d{1,2}|(?!AM|PM)[A-Z]{2,5}))?"
 )
-_ZONED: Final = re.compile(r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d|\b[A-Z]{2,5})\)?$|[A-Za-z]/[A-Za-z_-]+$|\]$")
+_ZONED: Final = re.compile(
+    r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d|\b[A-Z]{2,5}|(?:GMT|UTC)[+-]\d{1,2})\)?$|[A-Za-z]/[A-Za-z_-]+\)?$|\]$"
+)
 _EPOCHS: Final = (("epoch_s", 1), ("epoch_ms", 1000), ("epoch_us", 10**6), ("epoch_ns", 10**9))
 _FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000 to 2100
 _EXCEL: Final = (36_526.0, 73_050.0)  # 2000 to 2100, in days since 1899-12-30
@@ -71,8 +82,10 @@ class MomentGuess:
     last: datetime | None = None
 
 
-def moments_of(texts: Sequence[str]) -> MomentGuess | None:
+def moments_of(texts: Sequence[str], *, named: bool = False) -> MomentGuess | None:
     """How these texts are written as times; None where most are none.
+
+    Digits without any mark, day first say, are times only where the column is `named` so.
 
     >>> moments_of(["31.12.2024 09:14"]).form, moments_of(["3/5/24 10:01"]).swapped
     ('%d.%m.%Y %H:%M', '%m/%d/%y %H:%M')
@@ -81,10 +94,12 @@ def moments_of(texts: Sequence[str]) -> MomentGuess | None:
     if not some:
         return None
     if all(_is_number(text) for text in some):
-        return _numeric(some)
+        guess = _numeric(some, named=named)
+        if guess is not None or all(text.isdigit() for text in some):
+            return guess
     dotnet = [found[1] for text in some if (found := _DOTNET.fullmatch(text))]
     if len(dotnet) >= MOST * len(some):
-        return _numeric(dotnet)
+        return _numeric(dotnet, named=False)
     iso = [text for text in some if _ISO.fullmatch(text)]
     if len(iso) >= MOST * len(some):
         dates = [_stamp(text) for text in iso]
@@ -182,7 +197,7 @@ def _zone_form(written: str) -> str:
     return blank + ("%z" if bare[0] in "+-Z" else "%Z")
 
 
-def _numeric(some: Sequence[str]) -> MomentGuess | None:
+def _numeric(some: Sequence[str], *, named: bool) -> MomentGuess | None:
     for form in _COMPACT if all(text.isdigit() for text in some) else ():
         parsed = [_compact(text, form) for text in some]
         known = [date for date in parsed if date is not None and _plausible(date)]
@@ -190,6 +205,8 @@ def _numeric(some: Sequence[str]) -> MomentGuess | None:
             return MomentGuess(form, len(known) / len(some), False, "%H" in form, "", min(known), max(known))
     numbers = sorted(float(text) for text in some)
     middle = numbers[len(numbers) // 2]
+    if named and (len(some[0]) != 10 or middle > _NO_EPOCH_S) and (found := _unmarked(some)) is not None:
+        return found
     for name, factor in _EPOCHS:
         if _FIRST_S <= middle / factor < _LAST_S:
             inside = [number / factor for number in numbers if _FIRST_S <= number / factor < _LAST_S]
@@ -202,14 +219,44 @@ def _numeric(some: Sequence[str]) -> MomentGuess | None:
     return None
 
 
-def _compact(text: str, form: str) -> datetime | None:
-    """A time without any mark between its parts."""
-    if len(text) != len(datetime(2024, 12, 31, tzinfo=UTC).strftime(form)):
+def _unmarked(some: Sequence[str]) -> MomentGuess | None:
+    """Digits that begin with the day, the month or a short year, as mainframes write them.
+
+    Of several forms that fit, the one that puts the rows closest together.
+    """
+    length = len(some[0])
+    if any(len(text) != length or not text.isdigit() for text in some):
         return None
+    best: tuple[timedelta, MomentGuess] | None = None
+    for form in _UNMARKED.get(length, ()):
+        parsed = [_strictly(text, form) for text in some]
+        known = [date for date in parsed if date is not None and _plausible(date)]
+        if len(known) < MOST * len(some):
+            continue
+        first, last = min(known), max(known)
+        guess = MomentGuess(form, len(known) / len(some), False, "%H" in form, "", first, last)
+        if best is None or last - first < best[0]:
+            best = last - first, guess
+    if best is None:
+        return None
+    turned = other_order(best[1].form)
+    here = sum(_strictly(text, best[1].form) is not None for text in some)
+    fits = turned != best[1].form and sum(_strictly(text, turned) is not None for text in some) == here
+    return replace(best[1], swapped=turned) if fits else best[1]
+
+
+def _strictly(text: str, form: str) -> datetime | None:
     try:
         return datetime.strptime(text, form).replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _compact(text: str, form: str) -> datetime | None:
+    """A time without any mark between its parts."""
+    if len(text) != len(datetime(2024, 12, 31, tzinfo=UTC).strftime(form)):
+        return None
+    return _strictly(text, form)
 
 
 def _plausible(date: datetime) -> bool:
@@ -284,7 +331,7 @@ def _stamp(text: str) -> datetime | None:
 
 def _spread(texts: Iterable[str]) -> list[str]:
     """Some values from all over the column, so that all days of a month have a chance."""
-    known = [text.strip().lstrip("'") for text in texts if text.strip()]
+    known = [western(text.strip().lstrip("'"), ".", ",") for text in texts if text.strip()]
     return known[:: max(len(known) // _LOOKED_AT, 1)]
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ringfence.events.values.visible import western
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,17 +28,25 @@ SIGNS: Final = {
     "zł": "PLN",
     "kr": "",
     "Fr.": "CHF",
+    "Kč": "CZK",
+    "Ft": "HUF",
+    "Rs": "INR",
+    "Euro": "EUR",
+    "円": "JPY",
+    "￥": "JPY",
+    "元": "CNY",
 }
 _SPACES: Final = " \u00a0\u202f\u2009\u2007\u3000"
 _APOSTROPHES: Final = "'\u2019\u02bc"
 _NUMBER: Final = re.compile(rf"[0-9](?:[0-9.,{_SPACES}{_APOSTROPHES}]*[0-9])?|[.,][0-9]+")
 _AROUND: Final = re.compile(
-    rf"[{_SPACES}]*[(+\-\u2212]?[{_SPACES}]*(?:[A-Za-z]{{0,3}}\.?[$€£¥₹₺₽₩ł]?)[{_SPACES}]*[(+\-\u2212]?[{_SPACES}]*"
+    rf"[{_SPACES}]*[(+\-\u2212\u2013]?[{_SPACES}]*(?:[^\W\d_]{{0,4}}\.?[$€£¥￥₹₺₽₩]?)[{_SPACES}]*[(+\-\u2212\u2013]?[{_SPACES}]*"
 )
 _SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]{1,3}")
-_NO_CENTS: Final = re.compile("([0-9])[.,](?:[-\u2212\u2013]{1,2}|\u2014)([^0-9]*)$")  # 12.-, 12,--
-_DEBIT: Final = re.compile(r"^([^-+()]*[0-9])\s?\(?dr\.?\)?\s?$", re.IGNORECASE)
-_CREDIT: Final = re.compile(r"(?<=[0-9])\s?\(?cr\.?\)?\s?$", re.IGNORECASE)
+_NO_CENTS: Final = re.compile("([0-9])(?:[.,](?:[-\u2212\u2013]{1,2}|\u2014)|/-)([^0-9]*)$")  # 12.-, 12/-
+_DEBIT: Final = re.compile(r"^([^-+()]*[0-9])\s?\(?(?:dr|db|d|s)\.?\)?\s?$", re.IGNORECASE)
+_CREDIT: Final = re.compile(r"(?<=[0-9])\s?\(?(?:cr|c|h)\.?\)?\s?$", re.IGNORECASE)
+_AS_TEXT: Final = re.compile(r'="?([^"]*)"?')  # of a spreadsheet
 _PRICES: Final = (0, 50, 90, 95, 99, 49)
 
 
@@ -120,7 +130,8 @@ def decimals_of(text: str, decimal: str) -> int:
 
 def _number(text: str) -> tuple[bool, str, str] | None:
     """Whether it is below zero, the digits with their marks, and the currency at it; None for no amount."""
-    text = text.lstrip("'")
+    text = western(text.lstrip("'"), ".", ",")
+    text = found[1] if (found := _AS_TEXT.fullmatch(text.strip())) else text
     if is_exponential(text):
         return text.strip().startswith("-"), text.strip(), ""
     text = _NO_CENTS.sub(r"\1\2", _CREDIT.sub("", _DEBIT.sub(r"-\1", text)))
@@ -134,7 +145,7 @@ def _number(text: str) -> tuple[bool, str, str] | None:
     sign = next((code for mark, code in SIGNS.items() if mark in around), "") or "".join(
         re.findall("[A-Z]{3}", around)[:1]
     )
-    negative = "(" in before or "-" in around or "\u2212" in around
+    negative = "(" in before or any(mark in around for mark in "-\u2212\u2013")
     return negative, found[0], sign
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.adapters.drafts.money import decimals_of, is_exponential
-from ringfence.adapters.drafts.roles import amount_points, currency_points
+from ringfence.adapters.drafts.currency import choose_currency
+from ringfence.adapters.drafts.money import MOST, decimals_of, is_exponential
+from ringfence.adapters.drafts.roles import amount_points
+from ringfence.adapters.drafts.units import finer_parts, scaled
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
-from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
-from ringfence.events.values.visible import visible
-from ringfence.events.values.written import code_of_sign, is_shared
+from ringfence.events.values.visible import visible, western
+from ringfence.events.values.written import code_of_sign
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ _NO_PAYMENT: Final = frozenset(
     """refund refunded refunds chargeback chargebacks reversal reversed reversals dispute disputes payout
     payouts fee fees adjustment adjustments void voided return returned correction payback cashback topup
     settlement storno gutschrift erstattung rueckerstattung rückerstattung remboursement reembolso
-    devolucion devolución rimborso terugbetaling cancellation cancelled canceled
+    devolucion devolución rimborso terugbetaling cancellation cancelled canceled estorno devolução devolucao
+    zwrot zwroty avoir annulation anulación anulacion anulacja anulowanie annullo retour iade återbetalning
 """.split()  # noqa: SIM905
 )
+_POINTED: Final = frozenset({"INR", "JPY", "CNY", "KRW", "GBP"})
+"""Currencies before whose cents nobody writes a comma."""
 _MOST_KINDS: Final = 20
 _MINOR_MEDIAN: Final = 500
 _FEWEST_FRAUDS: Final = 3
@@ -42,7 +46,6 @@ _SOME_FRAUD: Final = 0.2  # of the share among all rows
 def choose_amount(desk: DraftDesk) -> None:
     """Fills `amount` and `currency`, or leaves them out with a remark."""
     if "amount" not in desk.answers and _two_columns(desk):
-        _currency(desk, None, None)
         return
     column = desk.best("amount", amount_points)
     money = column.money if column else None
@@ -52,11 +55,14 @@ def choose_amount(desk: DraftDesk) -> None:
         hint = f"; {', '.join(numbers)} hold numbers: --answer amount=COLUMN" if numbers else ""
         desk.plan.remarks.append(said + hint)
         return
-    currency = _currency(desk, column, money)
+    currency = choose_currency(desk, column, money)
     source: dict[str, Any] = {"column": column.name}
     source |= _marks(desk, column, money)
-    if _is_minor(desk, column, money, currency):
+    if units := scaled(desk, column, currency):
+        source |= units
+    elif _is_minor(desk, column, money, currency):
         source["unit"] = "minor"
+    finer_parts(desk, column)
     source |= _signs(desk, column, money)
     desk.plan.fields["amount"] = source if len(source) > 1 else column.name
     if "unit" not in source:
@@ -103,8 +109,13 @@ def _cut(desk: DraftDesk, column: Column, decimal: str) -> None:
 
 def _marks(desk: DraftDesk, column: Column, money: AmountStyle) -> dict[str, Any]:
     decimal, thousands = money.decimal, money.thousands
-    if money.unclear:
-        shown = next(text for text in column.different if decimal in text or (thousands or decimal) in text)
+    pointed = bool(money.signs) and money.signs <= _POINTED
+    if money.unclear and pointed:
+        decimal, thousands = ".", ","
+    elif money.unclear:
+        marks = (decimal, thousands or decimal)
+        texts = [western(text, ".", ",") for text in column.different]
+        shown = next((text for text in texts if any(mark in text for mark in marks)), texts[0])
         mark = "," if "," in shown else "."
         with_mark = "comma" if mark == "," else "point"
         as_decimal, as_thousands = (
@@ -204,10 +215,13 @@ def _signs(desk: DraftDesk, column: Column, money: AmountStyle) -> dict[str, Any
 def _direction(desk: DraftDesk) -> str | None:
     """A column that says which rows are debits and which credits: credits are skipped, or as answered."""
     for name, column in desk.left.items():
-        words = {text: text.strip().lower() for text in column.different[:10]}
+        if {str(column.at(row)).strip() for row in range(column.rows)} == {"+", "-"}:
+            words = {"-": "debit", "+": "credit"}
+        else:
+            words = {text: text.strip().lower() for text in column.different[:10]}
         out = [text for text, word in words.items() if word in _OUT]
         back = [text for text, word in words.items() if word in _IN]
-        if len(column.different) > 4 or not words or len(out) + len(back) < len(words) or column.money:
+        if len(words) > 4 or not words or len(out) + len(back) < len(words) or column.money:
             continue
         if not out or not back or "card" in column.meanings or _pays(desk, column, back):
             continue
@@ -302,52 +316,22 @@ def _two_columns(desk: DraftDesk) -> bool:
         )
     )  # fmt: skip
     source: dict[str, Any] = {"credit": credit.name, "debit": debit.name}
+    if given == "debit" and debit.money is not None and debit.money.negative > MOST:
+        # Both sides would come out above zero: only rows with a debit are payments then.
+        source = {"column": debit.name} | _marks(desk, debit, debit.money)
+        desk.plan.fields["amount"] = source | {"sign": "negative", "other_sign": "skip"}
+        desk.plan.top.setdefault("skip", {})[debit.name] = [""]
+        choose_currency(desk, debit, debit.money)
+        return True
     money = (debit.money if given == "debit" else credit.money) or debit.money or credit.money
     if money is not None:
         source |= _marks(desk, debit if debit.money is money else credit, money)
     source |= {"sign": "negative" if given == "debit" else "positive", "other_sign": "skip"}
     desk.plan.fields["amount"] = source
+    choose_currency(desk, debit if given == "debit" else credit, money)
     return True
 
 
 def _filled(value: Any) -> bool:
     text = "" if value is None else str(value).strip()
     return bool(text) and text.strip("0.,") != ""
-
-
-def _signs_of(desk: DraftDesk, column: Column) -> str | None:
-    """Fills `currency` from a column of signs or names; the code where all rows have the same."""
-    codes = {text: code for text in column.different if (code := code_of_sign(text))}
-    desk.plan.fields["currency"] = {"column": column.name, "values": codes}
-    for sign in filter(is_shared, codes):
-        desk.plan.remarks.append(
-            f"{column.name} holds {sign}, which several currencies share: taken as {codes[sign]}; correct it "
-            "under values of the mapping where it is another"
-        )
-    return next(iter(codes.values())) if len(set(codes.values())) == 1 else None
-
-
-def _currency(desk: DraftDesk, amount: Column | None, money: AmountStyle | None) -> str | None:
-    """Fills `currency`; the code where all rows have the same."""
-    fields = desk.plan.fields
-    if "currency" in desk.answers and desk.answers["currency"].upper() in CURRENCIES:
-        fields["currency"] = {"constant": desk.answers["currency"].upper()}
-        return desk.answers["currency"].upper()
-    column = desk.best("currency", lambda one: currency_points(one, amount))
-    if column is not None and all(map(code_of_sign, column.different)):
-        return _signs_of(desk, column)
-    if column is not None:
-        fields["currency"] = column.name
-        return column.different[0].strip().upper() if len(column.different) == 1 else None
-    if amount is not None and money is not None and money.signs:
-        fields["currency"] = {"column": amount.name, "extract": "currency"}
-        return next(iter(money.signs)) if len(money.signs) == 1 else None
-    codes = [word.upper() for word in (amount.words if amount else ()) if word.upper() in CURRENCIES]
-    if codes:
-        fields["currency"] = {"constant": codes[0]}
-        return codes[0]
-    desk.plan.remarks.append(
-        "no column names a currency: amounts have two decimals and no currency; "
-        "name yours with --answer currency=EUR, for example"
-    )
-    return None

@@ -51,7 +51,8 @@ _NO_ID: Final = frozenset(
 _NO_AMOUNT: Final = {
     "balance": 200, "fee": 90, "tax": 90, "tip": 90, "limit": 90, "refund": 70, "dispute": 70, "discount": 70,
     "count": 90, "converted": 25, "net": 15, "age": 90, "date": 200, "time": 200, "id": 60, "birth": 200,
-    "debit": 30, "credit": 30, "category": 60, "type": 60, "lat": 200, "lon": 200, "zone": 200, "status": 90,
+    "debit": 30, "credit": 30, "scale": 200, "category": 60, "type": 60, "lat": 200, "lon": 200, "zone": 200,
+    "status": 90,
 }  # fmt: skip
 _NO_TIME: Final = {
     "birth": 200, "expiry": 200, "opened": 70, "later": 35, "refund": 60, "dispute": 60, "zone": 200,
@@ -61,6 +62,7 @@ _NO_TIME: Final = {
 _IPS: Final = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+")
 _MASKED: Final = re.compile(r"(?=.*[*xX•#])[0-9*xX•#][0-9*xX•# -]{6,22}[0-9]")
 _CARD_DIGITS: Final = 19
+_DIGITS_ALONE: Final = re.compile(r"1?(?:%\w)+")  # a form without a mark
 _LETTERS: Final = re.compile("[A-Za-z]")
 _WORD_CODE: Final = re.compile(r"[A-Za-z]{3}|\d{3}")
 
@@ -84,7 +86,7 @@ def time_points(column: Column, now: datetime) -> float:
     if moments is None or moments.first is None or moments.last is None:
         return 0
     named = meanings & {"date", "time", "when", "created", "booked", "step"}
-    numeric = moments.form.startswith(("epoch", "excel", "%Y%m"))
+    numeric = moments.form.startswith(("epoch", "excel")) or bool(_DIGITS_ALONE.fullmatch(moments.form))
     if not named and (numeric or moments.share < 1):
         return 0
     points = 40.0 if named else 15.0
@@ -128,7 +130,7 @@ def id_points(column: Column) -> float:
         return 20.0 * plain * (column.money is None or column.money.whole)
     own = meanings & {"txn", "payment", "event", "receipt", "order"}
     points = 0.0
-    if meanings & {"id", "ref"}:
+    if meanings & {"id", "ref"} or {"code", "txn"} <= meanings:
         points = 65.0 if not own else 85 if "txn" in own else 78 if "payment" in own else 60
         points -= 12 * ("id" not in meanings)
     elif own and not meanings - own:
@@ -208,7 +210,8 @@ def currency_points(column: Column, near: Column | None) -> float:
     good = sum(
         text.strip().upper() in CURRENCIES or bool(_WORD_CODE.fullmatch(text.strip())) for text in some
     )
-    if good < MOST * len(some):
+    short = all(text.strip().isdigit() and len(text.strip()) <= 3 for text in some)
+    if good < MOST * len(some) and not short:
         return 0
     others = (near.meanings if near else frozenset()) & {"gross", "net", "converted", "fee", "refund"}
     return 60 - 30 * len((column.meanings & {"gross", "net", "converted", "fee", "refund"}) ^ others)

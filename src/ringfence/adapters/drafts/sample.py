@@ -14,7 +14,7 @@ from ringfence.adapters.drafts.money import AmountStyle, money_of
 from ringfence.adapters.drafts.objects import objects_in
 from ringfence.adapters.drafts.tables import table_in
 from ringfence.adapters.drafts.words import meanings_of, words_of
-from ringfence.adapters.files.paths import STDIN, opened, resolve
+from ringfence.adapters.files.paths import STDIN, CutShortError, opened, resolve
 from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
 
@@ -73,7 +73,8 @@ class Column:
 
     @cached_property
     def moments(self) -> MomentGuess | None:
-        return moments_of(self.texts)
+        named = self.meanings & {"date", "time", "when", "created", "booked", "later"}
+        return moments_of(self.texts, named=bool(named))
 
     @cached_property
     def clock(self) -> str | None:
@@ -150,10 +151,14 @@ def _rows_of(source: OpenedFile) -> tuple[list[str], list[Any], SampleLayout]:
         plain = list(zip(*(_plain(column) for column in table.columns), strict=True))
         return list(table.schema.names), plain, SampleLayout()
     head = b""
-    for chunk in source.chunks():
-        head += chunk
-        if len(head) >= HEAD_BYTES:
-            break
+    try:
+        for chunk in source.chunks():
+            head += chunk
+            if len(head) >= HEAD_BYTES:
+                break
+    except CutShortError as error:
+        if not head.strip():
+            raise InputError(f"{source.path}: {error}: get a whole copy") from error
     whole = len(head) < HEAD_BYTES
     if source.format == "ndjson":
         names, rows, options = objects_in(head, source.path, ROWS)

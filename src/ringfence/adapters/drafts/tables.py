@@ -19,15 +19,24 @@ from ringfence.masking import find_cards
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_DELIMITERS: Final = ",;\t|"
+_DELIMITERS: Final = ",;\t|^~\x01"
+_USUAL: Final = ",;\t|"  # which readers tell by themselves
+_RULED: Final = re.compile(r"[-=+|,;\t :*]{3,}")  # a line of signs below a header, or around a table
 _LINES: Final = 200  # that the layout is told from
 _SHOWN: Final = 3
 _TOTALS: Final = re.compile(
     r"(grand |sub)?(total|totals|sum|summe|gesamt|gesamtsumme|suma|somme|soma|totaal|totale|saldo|endsaldo|"
-    r"count|rows|records|anzahl|trailer|eof|end of (file|report)|t|trl)\b.*",
+    r"razem|celkem|summa|toplam|zwischensumme|合計|合计|总计|итого|всего|(opening|closing) balance|"
+    r"anfangssaldo|"
+    r"count|rows|records|anzahl|trailer|eof|end of (file|report)|t|trl)\b.*|\W*end\W*",
     re.IGNORECASE,
 )
+_NOT_UTF8: Final = (
+    "the file is not UTF-8: read as Windows-1252; where letters look wrong, say its encoding under [file], "
+    "cp1250, cp1251 or shift_jis for example"
+)
 _UNIT_SIGNS: Final = frozenset("€$£¥%")
+_RULES: Final = 20
 _LAST: Final = 5  # rows at the end that may be no payments
 
 
@@ -52,7 +61,7 @@ class _Record:
 def table_in(head: bytes, tail: bytes, where: str, *, whole: bool, limit: int) -> Table:
     """The table in the first bytes of a file; `tail` are its last ones where `head` is not the `whole`."""
     encoding, remarks = _encoding_of(head)
-    text = head.decode(encoding, "replace").removeprefix("\ufeff")
+    text = head.decode(encoding, "replace").removeprefix("\ufeff").rstrip("\0\x1a\f")
     if not whole:
         text = text[: text.rfind("\n") + 1]
     if not text.strip() or "\0" in text:
@@ -64,42 +73,74 @@ def table_in(head: bytes, tail: bytes, where: str, *, whole: bool, limit: int) -
     at = _beginning(records, width)
     first = records[at]
     body = records[at:] if _is_data(records, at, width) else records[at + 1 :]
-    options: dict[str, Any] = {} if encoding in ("utf-8", "utf-16") else {"encoding": encoding}
-    names = _names(first.cells)
-    unnamed = len(body) == len(records) - at
-    if unnamed:
-        names = [f"column_{number}" for number in range(1, width + 1)]
-        options["columns"] = names
-        remarks.append("the first line holds values and no names: the columns are numbered")
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        names = [f"{name}_{at}" if name in twice else name for at, name in enumerate(names, 1)]
-        options |= {"columns": names}
-        remarks.append("two columns have the same name: the columns are named anew, with their places")
-    lines = first.line + (1 if "columns" in options and twice else 0)
-    if lines:
-        options["skip_lines"] = lines
-        remarks.append(f"the table begins after {lines} other lines") if first.line else None
-    table = Table(names, [], delimiter, options, remarks, unnamed)
-    again = set[int]() if unnamed else {one.line for one in body if one.cells == first.cells}
-    if again:  # at the head of each page of a report
-        options["trailers"] = [text.split("\n")[first.line].strip()]
-        table.remarks.append(f"the header comes again: {len(again)}x as a line, which is skipped")
-    body = [one for one in body if one.line not in again]
-    if not unnamed and _are_units(body, width):
-        units = text.split("\n")[body[0].line].strip()
-        options.setdefault("trailers", []).append(units)
-        table.remarks.append(f"the line below the header tells units and is no payment: {units!r} is skipped")
-        body = body[1:]
+    table = _headed(first, width, delimiter, unnamed=len(body) == len(records) - at)
+    table.remarks[:0] = remarks
+    if encoding not in ("utf-8", "utf-16"):
+        table.options["encoding"] = encoding
+    body = _without_lines(table, text, body, first, width)
     last = _records(tail.decode(encoding, "replace"), delimiter) if tail else body
     footers = _footers(last, width, delimiter) or _sums(last, body, width, delimiter)
     if footers:
         found = list(dict.fromkeys(footers.values()))
-        options.setdefault("trailers", []).extend(found)
+        table.options.setdefault("trailers", []).extend(found)
         said = ", ".join(map(repr, found))
         table.remarks.append(f"lines at the end that are no payments are skipped: {said}")
     _fill(table, [one for one in body if one.line not in footers or tail], width, limit)
     return table
+
+
+def _headed(first: _Record, width: int, delimiter: str, *, unnamed: bool) -> Table:
+    """The table without its rows, by its first record: names of columns, or values where it is `unnamed`."""
+    table = Table(_names(first.cells), [], delimiter, unnamed=unnamed)
+    options, remarks = table.options, table.remarks
+    if delimiter not in _USUAL:
+        options["delimiter"] = delimiter
+    if unnamed:
+        table.names = [f"column_{number}" for number in range(1, width + 1)]
+        options["columns"] = table.names
+        remarks.append("the first line holds values and no names: the columns are numbered")
+    tall = 0 if unnamed else sum(cell.count("\n") for cell in first.cells)
+    if tall:
+        table.names = [" ".join(name.split()) for name in table.names]
+        remarks.append("the header has names of several lines: the columns are named anew, in one")
+    twice = {name for name in table.names if table.names.count(name) > 1}
+    if twice:
+        table.names = [f"{name}_{at}" if name in twice else name for at, name in enumerate(table.names, 1)]
+        remarks.append("two columns have the same name: the columns are named anew, with their places")
+    if tall or twice:
+        options["columns"] = table.names
+    lines = first.line + (1 + tall if tall or twice else 0)
+    if lines:
+        options["skip_lines"] = lines
+        remarks.append(f"the table begins after {lines} other lines") if first.line else None
+    return table
+
+
+def _without_lines(table: Table, text: str, body: list[_Record], first: _Record, width: int) -> list[_Record]:
+    """The records without lines that are none, which the options name: headers again, rules, units."""
+    written = re.split(r"\r\n|\r|\n", text)
+    again = set[int]() if table.unnamed else {one.line for one in body if one.cells == first.cells}
+    if again:  # at the head of each page of a report
+        table.options["trailers"] = [written[first.line].strip()]
+        table.remarks.append(f"the header comes again: {len(again)}x as a line, which is skipped")
+    ruled = _ruled(text)
+    if ruled:
+        table.options.setdefault("trailers", []).extend(ruled)
+        said = ", ".join(map(repr, ruled))
+        table.remarks.append(f"lines of signs alone are no payments and are skipped: {said}")
+    body = [one for one in body if one.line not in again and written[one.line].strip() not in ruled]
+    if not table.unnamed and _are_units(body, width):
+        units = written[body[0].line].strip()
+        table.options.setdefault("trailers", []).append(units)
+        table.remarks.append(f"the line below the header tells units and is no payment: {units!r} is skipped")
+        body = body[1:]
+    return body
+
+
+def _ruled(text: str) -> list[str]:
+    """Lines of signs alone that queries and spreadsheets print: -----+-----, and cells that are all empty."""
+    lines = dict.fromkeys(line.strip() for line in text.split("\n"))
+    return [line for line in lines if _RULED.fullmatch(line)][:_RULES]
 
 
 def _fill(table: Table, body: Sequence[_Record], width: int, limit: int) -> None:
@@ -120,11 +161,15 @@ def _fill(table: Table, body: Sequence[_Record], width: int, limit: int) -> None
 def _encoding_of(head: bytes) -> tuple[str, list[str]]:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16", []
+    for encoding, at in (("utf-16-le", 1), ("utf-16-be", 0)):
+        most = head[:4096]
+        if most and most[at::2].count(0) > 0.4 * len(most[at::2]) and 0 not in most[1 - at :: 2]:
+            return encoding, [f"the file is UTF-16 without a mark of it: read as {encoding}"]
     try:
         head.decode()
     except UnicodeDecodeError as error:
         if error.start < len(head) - 4:
-            return "cp1252", ["the file is not UTF-8: read as Windows-1252"]
+            return "cp1252", [_NOT_UTF8]
     return "utf-8", []
 
 
@@ -240,11 +285,11 @@ def _footers(last: Sequence[_Record], width: int, delimiter: str) -> dict[int, s
     found: dict[int, str] = {}
     for record in reversed(last[-_LAST:]):
         first = next((cell.strip() for cell in record.cells if cell.strip()), "")
-        words = re.fullmatch(r"[^\W\d].*|\d+ [^\W\d].*|[-=*]{3,}.*", first)
+        words = re.fullmatch(r"[^\W\d].*|\d+ [^\W\d].*|[-=*]{3,}.*|\(.+\)|#.*", first)
         total = _TOTALS.fullmatch(first)
         if len(record.cells) == 1 and width > 1 and words and not find_cards(first):
             found[record.line] = re.sub(r"\d[\d.,:/-]*", "*", first)
-        elif total and len(record.cells) in (1, width):
+        elif total:
             start = "" if record.cells[0].strip() else "*"
             found[record.line] = f"{start}{first}{delimiter}*" if len(record.cells) > 1 else f"{first}*"
         else:

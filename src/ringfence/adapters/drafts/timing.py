@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.drafts.clocks import CLOCK_OUT, midnight_of, not_understood, time_of_day
 from ringfence.adapters.drafts.moments import MomentGuess, other_order
 from ringfence.adapters.drafts.roles import time_points
 from ringfence.events.values.zones import SEVERAL
@@ -21,7 +22,6 @@ _DAY_S: Final = 86_400
 _MOST_DAYS: Final = 10_000
 _ROWS_A_DAY: Final = 10
 _COUNTS: Final = frozenset({"step", "time", "date"})
-_CLOCK_OUT: Final = frozenset({"later", "expiry", "opened", "birth", "zone", "count"})
 _NAME: Final = re.compile(r"(?:^|[\d\s(])([A-Z]{3})\)?$")
 _DAY_FIRST_HINTS: Final = ("%d.%m", "%d/%m", "%d-%m")
 
@@ -37,20 +37,22 @@ def choose_time(desk: DraftDesk) -> None:
     others = [one.name for one in desk.left.values() if one.moments is not None]
     if others:
         desk.plan.runners.setdefault("event_time", others[0])
-    moments = _ordered(desk, column, column.moments)
+    moments, midnight = column.moments, ""
+    at_midnight = midnight_of(column) if moments.timed else None
+    is_day = at_midnight is not None or not moments.timed
+    clock = time_of_day(desk, moments.form) if is_day else None
+    if clock is not None and at_midnight is not None:
+        midnight, moments = at_midnight
+    moments = _ordered(desk, column, moments)
     source: dict[str, Any] = {"column": column.name}
-    clock = None if moments.timed else _clock(desk)
-    if clock is not None and clock.clock is not None:
-        date = "%Y-%m-%d" if moments.form == "iso" else moments.form
-        pad = {"%H%M%S": 6, "%H%M": 4}.get(clock.clock, 0)
-        part = {"column": clock.name, "pad": pad} if pad else clock.name
-        source = {"join": [column.name, part], "format": f"{date} {clock.clock}"}
+    if clock is not None:
+        source = {"join": [column.name, *clock.parts], "format": clock.behind(moments.form, midnight)}
     elif moments.form != "iso":
         source["format"] = moments.form
-    if not moments.timed and clock is None:
+    if is_day and clock is None:
         desk.plan.remarks.append(
             f"{column.name} holds days without a time of day: all payments of a day are at midnight, so "
-            f"counts over minutes and hours see a whole day as one moment{_seconds_of_day(desk)}"
+            f"counts over minutes and hours see a whole day as one moment{not_understood(desk)}"
         )
     if moments.share < 1:
         desk.plan.remarks.append(f"{column.name} holds values that are no times: those go to the quarantine")
@@ -128,27 +130,10 @@ def _with(moments: MomentGuess, form: str) -> MomentGuess:
     return MomentGuess(form, moments.share, moments.zoned, moments.timed, "", moments.first, moments.last)
 
 
-def _clock(desk: DraftDesk) -> Column | None:
-    """A column of times of day that belongs to the date."""
-    for name, column in desk.left.items():
-        if column.clock and column.meanings & {"time", "when"} and not column.meanings & _CLOCK_OUT:
-            return desk.take(name)
-    return None
-
-
-def _seconds_of_day(desk: DraftDesk) -> str:
-    """A hint at a column that may tell how many seconds of the day have passed."""
-    for name, column in desk.left.items():
-        if {"sec", "secs", "second", "seconds"} & set(column.words) and column.money:
-            numbers = [float(text) for text in column.different if text.isdigit()]
-            if numbers and len(numbers) == len(column.different) and max(numbers) < _DAY_S:
-                return f"; {name} may count the seconds of the day: write both as one time in the export"
-    return ""
-
-
 def _zone(desk: DraftDesk, column: Column, source: dict[str, Any]) -> None:
     for name, other in desk.left.items():
-        if "zone" in other.meanings and other.different and not other.moments:
+        named = "zone" in other.meanings or (other.words and other.words[-1] == "offset")
+        if named and other.different and not other.moments:
             desk.take(name)
             source["zone_column"] = name
             _zone_names(desk, other.different)
@@ -194,18 +179,17 @@ def _parts_of_date(desk: DraftDesk) -> bool:
             for one in desk.left.values()
             if wanted in one.meanings and not one.moments and one.different
             and len(one.words) <= 2 and all(text.isdigit() for text in one.different)
-            and not one.meanings & (_CLOCK_OUT | {"card", "account"})
+            and not one.meanings & (CLOCK_OUT | {"card", "account"})
         ]  # fmt: skip
         if not fits:
             return False
         parts.append(fits[0])
     names: list[Any] = [desk.take(one.name).name for one in parts]
     form = "%Y %m %d" if max(map(len, parts[0].different)) == 4 else "%y %m %d"
-    clock = _clock(desk)
+    clock = time_of_day(desk, form)
     if clock is not None:
-        pad = {"%H%M%S": 6, "%H%M": 4}.get(clock.clock or "", 0)
-        names.append({"column": clock.name, "pad": pad} if pad else clock.name)
-        form += f" {clock.clock}"
+        names += clock.parts
+        form = clock.behind(form, "")
     source: dict[str, Any] = {"join": names, "format": form}
     _zone(desk, parts[2], source)
     desk.plan.fields["event_time"] = source
@@ -217,7 +201,7 @@ def _counted(desk: DraftDesk, named: Column | None) -> None:
     fits = [named] if named else [
         one
         for one in desk.left.values()
-        if one.meanings & _COUNTS and not one.meanings & (_CLOCK_OUT | {"amount", "balance", "id"})
+        if one.meanings & _COUNTS and not one.meanings & (CLOCK_OUT | {"amount", "balance", "id"})
         and one.clock in (None, "%H%M") and _grows(one)
     ]  # fmt: skip
     for column in fits:

@@ -14,13 +14,14 @@ from typing import Final
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PARTS: Final = re.compile(r"[^a-z0-9]+")
 _PATH: Final = re.compile(r"[^\s.]+(\.[^\s.]+)+")
+_TYPE_NAMES: Final = re.compile(r"(?:\.\$\w+|\.(?:string|long|double|int|S|N))+$")
 _GERMAN: Final = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "ł": "l", "№": "nr"})
 
 _LEXICON: Final = {
     # Kinds of things.
     "txn": """transaction transactions trans tx txn txns trx tran transaktion transaktions
         transaccion transacao transactie transazione transacciones vorgang vorgangs operation
-        operacion operacao movimiento movimento mouvement""",
+        operacion operacao movimiento movimento mouvement transakcja transakcji operacja operacji""",
     "payment": """payment pay pmt zahlung zahlungs pago pagamento paiement betaling charge purchase sale
         compra kauf""",
     "order": """order bestellung bestell pedido commande ordine bestelling orden auftrag auftrags
@@ -35,7 +36,7 @@ _LEXICON: Final = {
     # Times.
     "date": "date datum fecha data jour day dia tag giorno dt",
     "time": """time zeit hora heure uhrzeit tijd ora timestamp ts datetime zeitpunkt zeitstempel
-        epoch unixtime clock uhr""",
+        epoch unixtime clock uhr tm godzina czas saat""",
     "when": "when at wann",
     "step": "step",
     "year": "year jahr ano annee anno jaar",
@@ -43,7 +44,7 @@ _LEXICON: Final = {
     "zone": "timezone tz zone zeitzone",
     "created": """created create creation erstellt erstellungs creado creada cree creation criado criada
         creato aangemaakt initiated occurred authorized authorised authorization authorisation
-        auth placed paid bezahlt requested posted""",
+        auth placed paid bezahlt requested posted started""",
     "booked": """booking booked buchung buchungs contable operacion comptable boeking contabile posting
         completed""",
     "later": """updated update modified modification changed aktualisiert geaendert geandert
@@ -56,7 +57,7 @@ _LEXICON: Final = {
     "birth": """birth dob birthday born geburt geburts geburtsdatum nacimiento naissance nascimento
         geboorte nascita""",
     "opened": """open opened opening since registered registration joined signup member enrolled
-        enrollment start started first issued issue eroffnung eroeffnung apertura ouverture
+        enrollment start first issued issue eroffnung eroeffnung apertura ouverture
         abertura inscription registro registrierung""",
     # Money.
     "amount": """amount amt betrag montant importe monto valor quantia bedrag importo umsatz summe suma
@@ -83,15 +84,16 @@ _LEXICON: Final = {
         median ratio""",
     "debit": "debit debits soll debe debito belastung lastschrift af withdrawal withdrawals paidout",
     "credit": "credit credits haben haber credito gutschrift bij deposit deposits paidin",
+    "scale": "nanos nano exponent exponents decimals",
     "minor": "cents cent minor pence rappen centimes centavos centimos ore oere paise pennies cts",
     "currency": """currency ccy curr waehrung wahrung moneda devise moeda valuta munt monnaie divisa cur
-        iso4217""",
+        iso4217 waluta""",
     # Who and where.
     "customer": """customer cust client clients user kunde kunden cliente klant benutzer buyer payer
         usuario utilisateur cardholder karteninhaber shopper orig nameorig kaeufer kaufer
         acheteur comprador member uid""",
     "card": """card cards karte karten tarjeta carte cartao kaart carta pan cc ccnum cardnumber
-        kreditkarte kreditkarten""",
+        kreditkarte kreditkarten karty""",
     "account": "account acct acc konto cuenta compte conta rekening iban bban conto kontonummer",
     "merchant": """merchant merchants haendler handler comercio commercant marchand lojista shop store
         seller vendor laden geschaeft geschaft tienda magasin loja winkel mid retailer
@@ -155,6 +157,7 @@ def words_of(name: str) -> tuple[str, ...]:
     (('transaction', 'amount', 'inr'), ('uebertrags', 'datum'), ('merchant', 'id'))
     """
     found: tuple[str, ...] = ()
+    name = _TYPE_NAMES.sub("", name) or name
     for segment in reversed(name.split(".") if _PATH.fullmatch(name) else [name]):
         words = _words(segment)
         found = words + found

@@ -43,6 +43,8 @@ _IDS: Final = frozenset({*ID_FIELDS, "transaction_id", "entity_id"})
 _SAID_SHORTENED: Final = "is a number that a spreadsheet has shortened: export this column as text"
 _SAID_TRAILER: Final = "is the word of a line of totals, no payment's id: name such lines under file.trailers"
 
+_MOST_MINOR: Final = 9 * 10**17  # and one digit more, in 64 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Filler:
@@ -202,7 +204,8 @@ class Filler:
             return read_amounts(values, source, exponents + shift, limit)
         more = self._own_digits(source, exponents) - exponents  # digits that the source has beyond ISO's
         own = 10 ** np.maximum(more, 0)
-        found = read_amounts(values, source, np.maximum(shift - np.minimum(more, 0), 0), limit * own)
+        most = np.minimum(limit, _MOST_MINOR // own) * own
+        found = read_amounts(values, source, np.maximum(shift - np.minimum(more, 0), 0), most)
         found.rounded |= found.minor % own != 0
         found.minor = _divided(found.minor, own)
         return found

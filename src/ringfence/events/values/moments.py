@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ringfence.errors import InputError
 from ringfence.events.buffers import is_text
 from ringfence.events.values import times
-from ringfence.events.values.visible import INVISIBLE
+from ringfence.events.values.visible import INVISIBLE, western
 from ringfence.events.values.zones import Orders, to_utc, zone_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ringfence.events.values.vocabulary import FieldSource
 
 _ZONE: Final = "%Z"
+_UNIX: Final = r"^[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d)((?: [A-Z]{2,5})?) (\d{4})$"
 _WITH_NAME: Final = r"^(?P<time>.*\S)\s+(?P<zone>[A-Za-z][A-Za-z/_+:0-9-]*)$"
 _AFTER_CLOCK: Final = r"^(?P<time>.*[0-9])\s*(?P<zone>[A-Za-z][A-Za-z/_+:0-9-]*)$"
 _DAY_MS: Final = 86_400_000
@@ -51,12 +52,8 @@ class MomentReader:
         """Times of a field; `zones` are the rows' own zones."""
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        if is_text(values) and not pc.all(pc.string_is_ascii(values)).as_py():
-            values = pc.replace_substring_regex(values, INVISIBLE, "")
-        if is_text(values) and pc.any(pc.ends_with(values, "]")).as_py():  # +02:00[Europe/Berlin]
-            values = pc.replace_substring_regex(values, r"([Zz]|[+-]\d\d:?\d\d)\[[^\[\]]*\]$", r"\1")
-        if is_text(values) and pc.any(pc.starts_with(values, "'")).as_py():  # a spreadsheet's mark of texts
-            values = pc.utf8_ltrim(values, "'")
+        if is_text(values):
+            values = _as_usual(values, source.format)
         form, words = source.format.removesuffix(_ZONE).rstrip(), None
         texts = values
         if form != source.format and is_text(values):
@@ -99,6 +96,23 @@ class MomentReader:
         if zone not in ("UTC", 0):
             order = self.orders.of(name, str(zone))
             found.ms[rows] = to_utc(found.ms[rows], zone, source.repeated_hour, order)
+
+
+def _as_usual(values: Any, form: str) -> Any:
+    """Texts with the digits of ASCII, and without what some systems put around a time."""
+    if not pc.all(pc.string_is_ascii(values)).as_py():
+        values = pc.replace_substring_regex(values, INVISIBLE, "")
+        values = pa.array([text and western(text, ".", ",") for text in values.to_pylist()], pa.string())
+    if pc.any(pc.ends_with(values, "]")).as_py():  # +02:00[Europe/Berlin]
+        values = pc.replace_substring_regex(values, r"([Zz]|[+-]\d\d:?\d\d)\[[^\[\]]*\]$", r"\1")
+    if pc.any(pc.starts_with(values, "'")).as_py():  # a spreadsheet's mark of texts
+        values = pc.utf8_ltrim(values, "'")
+    if form == "iso":
+        if pc.any(pc.ends_with(values, ")")).as_py():
+            values = pc.replace_substring_regex(values, r"\s*\(([A-Za-z]+/[A-Za-z/_+-]+)\)$", r" \1")
+    elif pc.any(pc.match_substring_regex(values, _UNIX)).as_py():
+        values = pc.replace_substring_regex(values, _UNIX, r"\2 \1 \5 \3\4")
+    return values
 
 
 def _split(values: Any, pattern: str) -> tuple[Any, Any]:

@@ -34,10 +34,14 @@ PLACEHOLDERS: Final = frozenset(
     unknown (unknown) <unknown> unk unbekannt inconnu desconocido sconosciuto onbekend not_available
     notavailable not_set notset not_provided unspecified missing empty blank (blank) <na> nat -1 nothing
     xxx xxxx xxxxx xxxxxx xxxxxxxx tbd tba anonymous anon guest dummy unassigned
+    notprovided brak #ref! #value! #name? #num! #div/0!
     02:00:00:00:00:00 9774d56d682e549c
     ffffffff-ffff-ffff-ffff-ffffffffffff ff:ff:ff:ff:ff:ff 255.255.255.255 ::ffff:0.0.0.0
     """.split()  # noqa: SIM905
-) | {"not available", "not set", "not provided", "not applicable", "not known", "no value", "k. a.", "k.a."}
+) | {
+    *("not available", "not set", "not provided", "not applicable", "not known", "no value", "k. a.", "k.a."),
+    *("none provided", "keine angabe", "não informado", "nao informado", "sin datos", "non renseigné"),
+}
 """Words that stand for no id, in lower case; so does whatever has only zeros and signs: 0, -, ::, 0.0.0.0."""
 
 CARD_EXPIRY: Final = f"{ATTRIBUTE_PREFIX}card_expiry"

@@ -15,6 +15,8 @@ from ringfence.events.values.visible import visible
 from ringfence.events.values.wording import at_midnight, has_width, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 NO_TIME: Final = np.iinfo(np.int64).min
@@ -79,7 +81,7 @@ def parsed(values: Any, form: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]
         ms, bad = _from_epoch(values, _EPOCHS.get(form, 1))
         naive = np.zeros(len(ms), bool)
     elif form == EXCEL:
-        days, bad = _floats(values)
+        days, bad = _floats(values, _days)
         ms = np.rint((np.clip(days, -1e6, 1e6) - _EXCEL_DAYS) * 86_400_000).astype(np.int64)
         naive = ~bad
     elif not is_text(values):
@@ -167,10 +169,12 @@ def _integers(values: Any) -> Any:
         return None
 
 
-def _floats(values: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _floats(
+    values: Any, read: Callable[[str | bytes | None], float | None] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Finite numbers, 0 where there is none, and where there is none."""
     if is_text(values):
-        numbers = [_number(text) for text in values.to_pylist()]
+        numbers = [(read or _number)(text) for text in values.to_pylist()]
         floats = np.array([np.nan if number is None else number for number in numbers], np.float64)
     elif pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
         floats = pc.fill_null(values.cast(pa.float64(), safe=False), np.nan).to_numpy(zero_copy_only=False)
@@ -185,6 +189,14 @@ def _number(text: str | bytes | None) -> float | None:
         return float(text) if text else None
     except ValueError:
         return None
+
+
+def _days(text: str | bytes | None) -> float | None:
+    """A spreadsheet's day, or a day and the part of it that has passed, of two columns."""
+    parts = (text if isinstance(text, str) else (text or b"").decode("utf-8", "replace")).split()
+    numbers = [_number(part.replace(",", ".")) for part in parts]
+    known = [number for number in numbers if number is not None]
+    return sum(known) if 0 < len(parts) == len(known) <= 2 else None
 
 
 def _from_pattern(values: Any, pattern: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -6,23 +6,25 @@ import re
 import unicodedata
 from typing import Final
 
+from ringfence.events.values.visible import western
+
 _ENGLISH: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
     "november", "december",
 )  # fmt: skip
 _OTHERS: Final = (
-    "januar janner jaenner januari janvier janv gennaio gen enero ene janeiro",
-    "februar feber februari fevrier fevr fev febbraio febrero fevereiro",
-    "marz maerz mrz maart mrt mars marzo marco",
-    "avril avr aprile abril abr",
-    "mai mei maggio mag mayo maio maj",
-    "juni juin giugno giu junio junho",
-    "juli juil juillet luglio lug julio julho",
-    "augustus aout agosto ago augusti",
-    "sept septembre settembre set septiembre setiembre setembro",
-    "oktober okt octobre ottobre ott octubre outubro out",
-    "novembre noviembre novembro",
-    "dezember dez decembre dicembre dic diciembre dezembro",
+    "januar janner jaenner januari janvier janv gennaio gen enero ene janeiro stycznia sty ledna ocak января",
+    "februar feber februari fevrier fevr fev febbraio febrero fevereiro lutego lut unora subat февраля фев",
+    "marz maerz mrz maart mrt mars marzo marco marca brezna mart марта мар",
+    "avril avr aprile abril abr kwietnia kwi dubna nisan апреля апр",
+    "mai mei maggio mag mayo maio maj maja kvetna mayis мая май",
+    "juni juin giugno giu junio junho czerwca cze cervna haziran июня июн",
+    "juli juil juillet luglio lug julio julho lipca lip cervence temmuz июля июл",
+    "augustus aout agosto ago augusti sierpnia sie srpna agustos августа авг",
+    "sept septembre settembre set septiembre setiembre setembro wrzesnia wrz zari eylul сентября сен",
+    "oktober okt octobre ottobre ott octubre outubro out pazdziernika paz rijna ekim октября окт",
+    "novembre noviembre novembro listopada lis listopadu kasim ноября ноя",
+    "dezember dez decembre dicembre dic diciembre dezembro grudnia gru prosince aralik декабря дек",
 )
 _MONTHS: Final = {
     word: month
@@ -37,7 +39,7 @@ _WEEKDAY: Final = re.compile(
 )
 _SHORT_WEEKDAY: Final = re.compile(r"^(?:mon|tue|wed|thu|fri|sat|sun)[.,]*\s+(?=\S+.*\d)", re.IGNORECASE)
 _WEEKDAY_ASKED: Final = re.compile(r"^%[aA][.,]*\s+")
-_MONTH: Final = re.compile(r"[^\W\d_]{3,10}(?:\.(?=[\s,]|$))?")
+_MONTH: Final = re.compile(r"[^\W\d_]{3,12}(?:\.(?=[\s,]|$))?")
 _DAY_POINT: Final = re.compile(
     r"(?<=\d)(?:\.|st|nd|rd|th|er|\u00ba|\u00aa)(?=,?\s+[^\W\d_]{3})"
     r"|(?<=%d)\.(?=\s+%[bB])"
@@ -48,10 +50,20 @@ _BETWEEN: Final = re.compile(
 _OF: Final = re.compile(r"\s+(?:de|del|of)\s+", re.IGNORECASE)
 _AFTER: Final = re.compile(r"(?<=\d)\s*(?:Uhr|hrs?)$|(?<=%[MS])\s*(?:Uhr|hrs?)$", re.IGNORECASE)
 _HALF: Final = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?|\s*%p", re.IGNORECASE)
+_ORDINAL: Final = re.compile(r"(?<=\d)(?:st|nd|rd|th)(?=,)")
+_FINE: Final = re.compile(r"(?<=\d\d[.,]\d{6})\d+")  # nanoseconds, which no clock here keeps
+_EAST: Final = re.compile(r"^(\d{4})(?:年|\. ?)(\d{1,2})(?:月|\. ?)(\d{1,2})(?:日|\.)")
+_EAST_CLOCK: Final = re.compile(r"(\d{1,2})時(\d{2})分(?:(\d{2})秒)?")
+_APACHE: Final = re.compile(r"^\[?(\d{1,2})/([A-Z][a-z]{2})/(\d{4}):(\d\d:\d\d:\d\d[^\]]*)\]?$")
+_UNIX: Final = re.compile(
+    r"^[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d\d:\d\d:\d\d)((?: [A-Z]{2,5})?) (\d{4})$"
+)
 _ZONE_SAID: Final = re.compile(r"((?:GMT|UTC)?(?:[+-]\d\d:?\d\d|%z))\s+\([^)]*\)$")
 _MIDNIGHT: Final = re.compile(r"(?<![\d.:])24([:.h])00((?:[:.]00(?:[.,]0+)?)?)(?![\d:])")
 _COMPACT_MIDNIGHT: Final = re.compile(r"^(\d{8}[ T]?)24(00(?:00)?)$")
-_COMPACT: Final = re.compile(r"(?:%[YmdyHMS])*%H%M(?:%S)?(?!%f)")
+_COMPACT: Final = re.compile(r"(?:%[YmdyHMS])*%H%M(?:%S)?(?!%[Sf])")
+_DIGITS_ALONE: Final = re.compile(r"1?(?:%[YmdyjHMS])+")
+_WIDTHS: Final = {"Y": 4, "j": 3}
 
 
 def plain(text: str, form: str = "") -> str:
@@ -63,7 +75,11 @@ def plain(text: str, form: str = "") -> str:
     >>> plain("1. März 2024, 10:00 Uhr"), plain("1er août 2024 à 10:00"), plain("10:00 p.m.")
     ('1 Mar 2024, 10:00', '1 Aug 2024 10:00', '10:00 PM')
     """
-    said = _ZONE_SAID.sub(r"\1", " ".join(text.split()).lstrip("'"))
+    said = _ZONE_SAID.sub(r"\1", " ".join(western(text, ".", ",").split()).lstrip("'"))
+    said = _UNIX.sub(r"\2 \1 \5 \3\4", _APACHE.sub(r"\1 \2 \3 \4", _FINE.sub("", said)))
+    if not said.isascii() or _EAST.match(said):
+        said = _EAST_CLOCK.sub(_clock, _EAST.sub(r"\1-\2-\3", said))
+    said = _ORDINAL.sub("", said)
     said = _WEEKDAY.sub("", _WEEKDAY_ASKED.sub("", said))
     said = _SHORT_WEEKDAY.sub("", said) if form else said
     said = _HALF.sub(lambda found: " %p" if "%" in found[0] else f" {found[1].upper()}M", said)
@@ -89,6 +105,9 @@ def has_width(text: str, form: str) -> bool:
     >>> has_width("20240501 1015", "%Y%m%d %H%M%S"), has_width("20240501 101500", "%Y%m%d %H%M%S")
     (False, True)
     """
+    if _DIGITS_ALONE.fullmatch(form):
+        parts = form.lstrip("1").split("%")[1:]
+        return len(text) == form.startswith("1") + sum(_WIDTHS.get(part, 2) for part in parts)
     found = _COMPACT.search(form)
     if found is None:
         return True
@@ -96,9 +115,13 @@ def has_width(text: str, form: str) -> bool:
     return any(len(digits) == width for digits in re.findall(r"\d+", text))
 
 
+def _clock(found: re.Match[str]) -> str:
+    return ":".join(part for part in found.groups() if part)
+
+
 def _month(word: str, form: str) -> str:
-    bare = word.rstrip(".").lower()
-    if not bare.isascii():
+    bare = word.rstrip(".").lower().replace("\u0131", "i")
+    if not bare.isascii() and bare not in _MONTHS:
         bare = "".join(one for one in unicodedata.normalize("NFKD", bare) if one.isascii())
     month = _MONTHS.get(bare)
     if month is None:

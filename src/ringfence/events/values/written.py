@@ -65,6 +65,9 @@ SIGNS: Final[dict[str, str | None]] = {
     "Rs.": "INR",
     "Fr.": "CHF",
     "SFr.": "CHF",
+    "円": "JPY",
+    "元": "CNY",
+    "Euro": "EUR",
     "$": None,
     "¥": None,
     "￥": None,
@@ -93,10 +96,11 @@ _SPACES: Final = r"[\s\x{00A0}\x{2007}\x{2009}\x{202F}]+"
 _APOSTROPHES: Final = "[\u2019\u2018\u00b4`]"
 _FOREIGN: Final = "[^\\x00-\\x7F]"
 _MINUSES: Final = "[\u2212\u2013]"
-_DEBIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?dr\.?\)? ?$"
-_CREDIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?cr\.?\)? ?$"
+_DEBIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?(?:dr|db|d|s)\.?\)? ?$"
+_CREDIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?(?:cr|c|h)\.?\)? ?$"
+_AS_TEXT: Final = '^="?([^"]*)"?$'  # of a spreadsheet
 _EXPONENT: Final = "^[+-]?[0-9]+(?:{point}[0-9]+)?[eE][+-]?[0-9]{{1,3}}$"
-_NO_CENTS: Final = "([0-9])[.,](?:--?|\u2014)([^0-9]*)$"
+_NO_CENTS: Final = "([0-9])(?:[.,](?:--?|\u2014)|/-)([^0-9]*)$"
 
 
 @dataclass(slots=True)
@@ -217,6 +221,7 @@ def _tidy(values: Any, decimal: str, thousands: str) -> Any:
     texts = pc.replace_substring_regex(texts, _APOSTROPHES, "'")
     texts = pc.replace_substring_regex(texts, _MINUSES, "-")
     texts = pc.replace_substring_regex(texts, "^ ?'", "")  # a spreadsheet's mark of texts
+    texts = pc.replace_substring_regex(texts, _AS_TEXT, r"\1")
     texts = pc.replace_substring_regex(texts, _DEBIT, r"-\1")
     texts = pc.replace_substring_regex(texts, _CREDIT, r"\1")
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _NO_CENTS, r"\1\2"))
