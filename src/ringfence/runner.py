@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.intake import Admitted
     from ringfence.pipeline import Pipeline, Step
-    from ringfence.ports import Clock, EventLog, Journal, Position, Saved, SnapshotStore
+    from ringfence.ports import Clock, EventLog, Journal, Position, SavedState, SnapshotStore
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.rulesets.rules import Verdicts
 
@@ -293,7 +293,7 @@ class Runner:
         if payload != (self.journal.schedule() or b""):
             self.journal.commit(schedule=payload, now_ms=self._clock.now_ms())
 
-    def _restore(self, saved: Saved) -> None:
+    def _restore(self, saved: SavedState) -> None:
         """All of it or nothing."""
         expected = [(Part(part), digest) for part, digest in saved.header["versions"].items()]
         seen = SeenIds.from_arrays(_part(saved.arrays, "intake."))

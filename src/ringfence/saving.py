@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.ports import Clock, Saved, SnapshotStore
+    from ringfence.ports import Clock, SavedState, SnapshotStore
 
 _AGAIN_MS: Final = 60_000  # after one that failed
 
@@ -69,7 +69,7 @@ class Saving:
         return {"log": self._mark, **more}
 
     def usable(
-        self, begin: int, end: int, spec: str, restore: Callable[[Saved], None]
+        self, begin: int, end: int, spec: str, restore: Callable[[SavedState], None]
     ) -> tuple[int | None, list[str]]:
         """Go back to the newest state that fits a log from `begin` to `end` and a specification.
 
@@ -99,7 +99,9 @@ class Saving:
         except StoreError as error:
             return None, [*warnings, str(error)]
 
-    def _try(self, saved: Saved, begin: int, spec: str, restore: Callable[[Saved], None]) -> str | None:
+    def _try(
+        self, saved: SavedState, begin: int, spec: str, restore: Callable[[SavedState], None]
+    ) -> str | None:
         """Empty once restored, None where it is sound but of other features, else why it is of no use."""
         if saved.header.get("log", self._mark) != self._mark:
             return "it belongs to another store"

@@ -17,7 +17,7 @@ from ringfence.scoring.rulesets.rules import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ringfence.ports.tables import Asked
+    from ringfence.ports.tables import ListAnswers
     from ringfence.scoring.rulesets.rules import RuleSet
 
 MOST_CHANGES: Final = 1000
@@ -72,7 +72,7 @@ class ListChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shadow_report(
-    lake: Asked,
+    lake: ListAnswers,
     ruleset_of: Callable[[str], RuleSet],
     since_ms: int | None = None,
     until_ms: int | None = None,
@@ -97,7 +97,7 @@ def shadow_report(
     return compare(groups, cache(ruleset_of))
 
 
-def lists(lake: Asked, now_ms: int) -> list[ListSummary]:
+def lists(lake: ListAnswers, now_ms: int) -> list[ListSummary]:
     """Every list that has ever had an entry, by name."""
     query = (
         f"{_STANDING} SELECT name, coalesce(max(means), 'watch') AS kind, "
@@ -109,7 +109,7 @@ def lists(lake: Asked, now_ms: int) -> list[ListSummary]:
 
 
 def entries(
-    lake: Asked, name: str, now_ms: int, *, limit: int = 100, before_offset: int | None = None
+    lake: ListAnswers, name: str, now_ms: int, *, limit: int = 100, before_offset: int | None = None
 ) -> list[ListChange]:
     """Entries of a list that are in force, newest first."""
     query = (
@@ -120,7 +120,7 @@ def entries(
 
 
 def audit(
-    lake: Asked, name: str | None = None, *, limit: int = 100, before_offset: int | None = None
+    lake: ListAnswers, name: str | None = None, *, limit: int = 100, before_offset: int | None = None
 ) -> list[ListChange]:
     """Every change of a list, or of all, that the log holds, newest first."""
     which = f" AND coalesce(list_name, list_kind) = {quoted_text(name)}" if name is not None else ""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
-    from ringfence.ports.tables import Asked
+    from ringfence.ports.tables import ListAnswers
     from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
     from ringfence.store import DataFolder
 
@@ -59,7 +59,7 @@ class LoggedForce:
     checks: Vetting
     now: Callable[[], str]
     append: Callable[[EventBatch], int]
-    lake: Callable[[], Asked]
+    lake: Callable[[], ListAnswers]
 
     def active(self) -> str:
         """See `History.active`."""
@@ -89,7 +89,7 @@ class StoredHistory:
     """`ringfence.rulebook.desk.History` of a store that another process may be writing to."""
 
     store: DataFolder
-    lake: Asked
+    lake: ListAnswers
 
     def active(self) -> str:
         """See `History.active`."""
@@ -103,12 +103,12 @@ class StoredHistory:
         return activations(self.store, self.lake)
 
 
-def book_reader(store: DataFolder, lake: Asked, *, require_approval: bool) -> RuleBookReader:
+def book_reader(store: DataFolder, lake: ListAnswers, *, require_approval: bool) -> RuleBookReader:
     """The rule book of a store, for looking at."""
     return RuleBookReader(store.rule_history, StoredHistory(store, lake), require_approval)
 
 
-def activations(store: DataFolder, lake: Asked) -> list[Activation]:
+def activations(store: DataFolder, lake: ListAnswers) -> list[Activation]:
     """Every version of the rules that has been in force, from the first one on."""
     digest = store.remembered(FIRST_RULES)
     first = [Activation(digest=digest, offset=0, time_ms=None, author=None, note=None)] if digest else []

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from ringfence.events.values.vocabulary import Mapping
     from ringfence.pipeline import View
     from ringfence.ports import QuarantinedRecord, Replayed
-    from ringfence.ports.tables import Asked
+    from ringfence.ports.tables import ListAnswers
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
     from ringfence.scoring.artifacts.deployment import Deployment
@@ -92,7 +92,7 @@ class Session:
     between_steps: Callable[[Callable[[], View]], View] = at_once
     """Has the thread that decides answer a question; here that is whoever asks."""
 
-    def desk(self, lake: Asked | None = None, put: Callable[[EventBatch], int] | None = None) -> Desk:
+    def desk(self, lake: ListAnswers | None = None, put: Callable[[EventBatch], int] | None = None) -> Desk:
         """The rule book of this store. `put` appends an activation; the runner does without it."""
         force = LoggedForce(
             self.store,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ringfence.audit.trail import Trail
     from ringfence.events.privacy.personal import Original
     from ringfence.follow.roll import Roll
-    from ringfence.ports import Saved, SnapshotStore
+    from ringfence.ports import SavedState, SnapshotStore
     from ringfence.store import DataFolder
 
 PERSONAL: Final = "personal_data"
@@ -101,7 +101,7 @@ def open_snapshots(store: DataFolder) -> SnapshotStore:
     return Snapshots(store.snapshots)
 
 
-def states_up_to(store: DataFolder, offset: int) -> Iterator[Saved]:
+def states_up_to(store: DataFolder, offset: int) -> Iterator[SavedState]:
     """Saved states of this log of no later than an offset, the newest first; a damaged one is passed over."""
     folder, mark = Snapshots(store.snapshots), mark_of(store.meta.hash_seed)
     for at in folder.offsets():

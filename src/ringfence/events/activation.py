@@ -21,7 +21,7 @@ class Part(StrEnum):
     MODELS = "models"
 
 
-class Version(NamedTuple):
+class ActiveVersion(NamedTuple):
     """Which part, and the digest of its version."""
 
     part: Part
@@ -33,7 +33,7 @@ def activation(part: Part, digest: str, now_ms: int, *, author: str, note: str =
 
     >>> batch = activation(Part.RULES, "abc", 7, author="mira", note="calmer")
     >>> list(versions(batch))
-    [Version(part=<Part.RULES: 'rules'>, digest='abc')]
+    [ActiveVersion(part=<Part.RULES: 'rules'>, digest='abc')]
     """
     fields = {
         "kind": pa.array([Kind.ACTIVATION], pa.uint8()),
@@ -53,9 +53,9 @@ def is_activation(events: EventBatch) -> bool:
     return len(events) == 1 and bool(events.kind[0] == Kind.ACTIVATION)
 
 
-def versions(events: EventBatch) -> Iterator[Version]:
+def versions(events: EventBatch) -> Iterator[ActiveVersion]:
     """What an activation puts in force."""
     for part, digest in zip(
         events.column("entity_type").to_pylist(), events.column("entity_id").to_pylist(), strict=True
     ):
-        yield Version(Part(part), digest)
+        yield ActiveVersion(Part(part), digest)

@@ -337,7 +337,7 @@ class Journal(Protocol):
         ...
 
 
-class Saved(Protocol):
+class SavedState(Protocol):
     """The state after all events before `offset`: arrays by name, and a header of JSON values."""
 
     @property
@@ -381,7 +381,7 @@ class SnapshotStore(Protocol):
         """As `poll`, once it has ended."""
         ...
 
-    def load_latest(self) -> tuple[Saved | None, list[str]]:
+    def load_latest(self) -> tuple[SavedState | None, list[str]]:
         """The newest sound snapshot, and what is wrong with each newer one that is damaged."""
         ...
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.index import DecisionQuery
 
 
-class Asked(Protocol):
+class ListAnswers(Protocol):
     """Whatever answers questions about list entries: all tables of a store, or `Annotations`."""
 
     def sql(self, text: str) -> pa.Table:

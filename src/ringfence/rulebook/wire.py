@@ -22,17 +22,17 @@ Confirm = Annotated[str, msgspec.Meta(max_length=64)]  # first eight digits, or 
 Entries = Annotated[list[Entry], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of what is sent: a field that nobody knows is refused."""
 
 
-class CheckBook(Asked, frozen=True, kw_only=True):
+class CheckBook(RequestBody, frozen=True, kw_only=True):
     """A book's text to be looked at."""
 
     text: str
 
 
-class SaveBook(Asked, frozen=True, kw_only=True):
+class SaveBook(RequestBody, frozen=True, kw_only=True):
     """A new version of the whole book, made on `based_on`; with `activate` also put in force at once."""
 
     text: str
@@ -42,7 +42,7 @@ class SaveBook(Asked, frozen=True, kw_only=True):
     confirm: Confirm = ""
 
 
-class SetMode(Asked, frozen=True, kw_only=True):
+class SetMode(RequestBody, frozen=True, kw_only=True):
     """A new version in which one rule has another mode."""
 
     mode: Mode
@@ -52,20 +52,20 @@ class SetMode(Asked, frozen=True, kw_only=True):
     confirm: Confirm = ""
 
 
-class Noted(Asked, frozen=True, kw_only=True):
+class Noted(RequestBody, frozen=True, kw_only=True):
     """Why something is approved or rejected."""
 
     note: Note = ""
 
 
-class Activate(Asked, frozen=True, kw_only=True):
+class Activate(RequestBody, frozen=True, kw_only=True):
     """Why something is put in force. `confirm` where it goes beyond the limits for a change at once."""
 
     note: Note = ""
     confirm: Confirm = ""
 
 
-class RollBack(Asked, frozen=True, kw_only=True):
+class RollBack(RequestBody, frozen=True, kw_only=True):
     """Which version to put in force again: the one before the present unless named."""
 
     to: Digest | None = None
@@ -73,7 +73,7 @@ class RollBack(Asked, frozen=True, kw_only=True):
     confirm: Confirm = ""
 
 
-class ImpactOf(Asked, frozen=True, kw_only=True):
+class ImpactOf(RequestBody, frozen=True, kw_only=True):
     """A change that has not been made: a version, a text, a rule with another mode, or a rollback.
 
     A mode is changed in `version`, the newest unless named; so is a rollback's target, the version before the
@@ -95,7 +95,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-class AddEntries(Asked, frozen=True, kw_only=True):
+class AddEntries(RequestBody, frozen=True, kw_only=True):
     """Entries that join a list from the next event on."""
 
     list: ListName
@@ -103,7 +103,7 @@ class AddEntries(Asked, frozen=True, kw_only=True):
     entries: Entries
 
 
-class RemoveEntries(Asked, frozen=True, kw_only=True):
+class RemoveEntries(RequestBody, frozen=True, kw_only=True):
     """Entries that leave a list from the next event on: by id, and by type if they had one."""
 
     list: ListName

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MemorySaved:
-    """`ringfence.ports.Saved` in memory."""
+    """`ringfence.ports.SavedState` in memory."""
 
     offset: int
     header: dict[str, Any]

@@ -15,7 +15,7 @@ from ringfence.api.handlers.requests import BOOK_BYTES, as_json, body_of, refusa
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes import read
 from ringfence.api.services import TrialServices, services_of
-from ringfence.rulebook.wire import Asked, Digest
+from ringfence.rulebook.wire import Digest, RequestBody
 
 if TYPE_CHECKING:
     from ringfence.api.background.jobs import Job
@@ -26,7 +26,7 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="As the start 
 _ID: Final = {"min_length": 1, "max_length": 4096}
 
 
-class StartBacktest(Asked, frozen=True, kw_only=True):
+class StartBacktest(RequestBody, frozen=True, kw_only=True):
     """Which rules to try against those in force: a version, or the text of a book that nobody has saved.
 
     On the decided payments with event times from `since_ms` to `until_ms`, not included; all unless given.
