@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
     audit_every_ms: Annotated[int, Field(ge=1000)] = 300_000  # between two checkpoints of the audit trail
     watch_every: _Period = "1d"  # how often the model in force is measured anew; "never"
+    backup_to: str | None = None  # where backups go by the clock: s3://BUCKET/PREFIX
+    backup_every: _Period = "1d"  # how often; "never"
+    backup_spool: Path | None = None  # where a copy waits for its upload, else beside the data folder
     retrain_every: _Period = "never"  # how often a model is trained on the log, and proposed
     retrain_promote: bool = False  # whether one that is better is put in force without anybody's word
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 8192

@@ -39,6 +39,30 @@ def test_errands_come_round_by_the_clock_whatever_ends_in_between(tmp_path):
     assert [name for _, name in done[later:]] == ["watch"]
 
 
+def test_what_failed_or_was_cut_off_may_come_round_sooner(tmp_path):
+    """
+    hour    0   1   2   3   4   5 … 27
+    ends    1   9   0               0      exit codes; the first start is cut off before it has one
+    """
+    clock, done, codes = Clock(), [], iter([1, 9, 0, 0])
+    book = WatchBook(tmp_path)
+
+    def table(run):
+        return Timetable(
+            [Errand("back up", ["a"], 24 * HOUR, 0, HOUR)], Due(book.due, book.set_due), clock.now_ms, run
+        )
+
+    def cut_off(_one):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        table(cut_off).look()
+    for _ in range(30):
+        clock.ms += HOUR
+        table(lambda _one: done.append(clock.ms // HOUR - 1000) or next(codes)).look()
+    assert done == [1, 2, 3, 27]
+
+
 @pytest.mark.parametrize(
     ("setting", "wanted"),
     [("1d", 24 * HOUR), ("10m", HOUR // 6), ("never", None), ("9m", "too often"), ("daily", "neither")],

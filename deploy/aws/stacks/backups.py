@@ -221,10 +221,9 @@ def _use(role: iam.Role, own: str, acts: list[str], region: str, bucket: str) ->
             actions=acts,
             resources=[own],
             conditions={
-                "StringEquals": {
-                    "kms:ViaService": f"s3.{region}.amazonaws.com",
-                    "kms:EncryptionContext:aws:s3:arn": bucket,
-                }
+                "StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"},
+                # It names the bucket, and where an object was put without the bucket's key, the object.
+                "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/*"]},
             },
         )
     )

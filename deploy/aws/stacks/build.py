@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secrets
 
 from stacks.alerts import Alerts
+from stacks.backing_up import back_up
 from stacks.backups import Held, Replicated
 from stacks.common import (
     acknowledge,
@@ -81,6 +82,7 @@ def _small(app: App) -> Stack:
     _write_audit(role, audit)
     _send_alerts(role, alerts)
     allow_wanted(service.task, network, private=SMALL.private)
+    back_up(service.task, alerts.operations)
     alerts.slack.grant_read(role)
     watch = Watch(stack, SMALL, alerts.operations)
     watch.service(service)
@@ -174,6 +176,7 @@ def _large_service(
     use_key(role, streams.key, write=True)
     _send_alerts(role, alerts)
     allow_wanted(service.task, network, private=LARGE.private)
+    back_up(service.task, alerts.operations)
     fan_out(role, "PaymentsConsumer", "the stream of payments", streams.payments.stream_arn)
     for name in ("Landing7141C7BFArn9A8B3447", "Models7414EF8FArn0A92314F"):
         acknowledge(

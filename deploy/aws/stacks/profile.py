@@ -12,6 +12,7 @@ class Profile:
     name: str
     cpu: int  # of the deciding task, in 1/1024 of a core
     memory_mib: int
+    task_gib: int | None  # of the task's own disk, where copies of the log wait for their upload; None: 20
     private: bool  # tasks in subnets without a way to the internet, AWS reached through endpoints
     database: str  # instance class
     database_gib: int
@@ -28,6 +29,7 @@ SMALL = Profile(
     name="small",
     cpu=1024,
     memory_mib=4096,
+    task_gib=None,
     private=False,
     database="t4g.micro",
     database_gib=20,
@@ -43,6 +45,7 @@ LARGE = Profile(
     name="large",
     cpu=8192,
     memory_mib=32768,
+    task_gib=200,
     private=True,
     database="r7g.xlarge",
     database_gib=500,

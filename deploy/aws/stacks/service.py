@@ -115,6 +115,7 @@ class Service(Construct):
             "Task",
             cpu=self._profile.cpu,
             memory_limit_mib=self._profile.memory_mib,
+            ephemeral_storage_gib=self._profile.task_gib,
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.X86_64,
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,

@@ -52,7 +52,7 @@ def allow_wanted(task: ecs.FargateTaskDefinition, network: Network, *, private: 
 
 
 def _send_to(role: iam.IRole) -> None:
-    wanted = _wanted(
+    wanted = wanted_one(
         Stack.of(role),
         "SendTo",
         _ELSEWHERE,
@@ -60,39 +60,39 @@ def _send_to(role: iam.IRole) -> None:
         "the ARN of a topic of SNS, a queue of SQS or a bus of EventBridge",
     )
     actions = ["events:PutEvents", "sns:Publish", "sqs:SendMessage"]
-    _allow(role, wanted, [_statement(actions, wanted.parameter.value_as_string)])
+    allow_named(role, wanted, [statement(actions, wanted.parameter.value_as_string)])
 
 
 def _send_mail(role: iam.IRole, network: Network | None) -> None:
     stack = Stack.of(role)
-    wanted = _wanted(
+    wanted = wanted_one(
         stack, "MailIdentity", _IDENTITY, "Identity of SES that e-mail comes from", "a domain or an address"
     )
     identity = stack.format_arn(
         service="ses", resource="identity", resource_name=wanted.parameter.value_as_string
     )
-    _allow(role, wanted, [_statement(["ses:SendEmail", "ses:SendRawEmail"], identity)])
+    allow_named(role, wanted, [statement(["ses:SendEmail", "ses:SendRawEmail"], identity)])
     if network is not None:
         _endpoint(stack, network, wanted, ec2.InterfaceVpcEndpointAwsService.EMAIL)
 
 
 def _send_sms(role: iam.IRole, network: Network | None) -> None:
     stack = Stack.of(role)
-    wanted = _wanted(
+    wanted = wanted_one(
         stack,
         "SmsOrigin",
         _ORIGIN,
         "ARN of the number or pool that SMS come from",
         "the ARN of a phone number, a pool or a sender id of End User Messaging",
     )
-    _allow(role, wanted, [_statement(["sms-voice:SendTextMessage"], wanted.parameter.value_as_string)])
+    allow_named(role, wanted, [statement(["sms-voice:SendTextMessage"], wanted.parameter.value_as_string)])
     if network is not None:
         _endpoint(stack, network, wanted, ec2.InterfaceVpcEndpointAwsService("sms-voice"))
 
 
 def _read_table(task: ecs.FargateTaskDefinition, network: Network | None) -> None:
     stack = Stack.of(task)
-    wanted = _wanted(
+    wanted = wanted_one(
         stack, "ReadTable", _TABLE, "Table of DynamoDB whose stream of changes is read", "the name of a table"
     )
     changes = stack.format_arn(
@@ -101,11 +101,11 @@ def _read_table(task: ecs.FargateTaskDefinition, network: Network | None) -> Non
         resource_name=f"{wanted.parameter.value_as_string}/stream/*",
     )
     actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-    _allow(
+    allow_named(
         task.task_role,
         wanted,
         # The list of the account's streams opens none of them.
-        [_statement(actions, changes), _statement("dynamodb:ListStreams", "*")],
+        [statement(actions, changes), statement("dynamodb:ListStreams", "*")],
         {
             "AwsSolutions-IAM5[Resource::*]": "dynamodb:ListStreams knows no resource.",
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:dynamodb:<AWS::Region>:<AWS::AccountId>:"
@@ -123,14 +123,14 @@ def _read_table(task: ecs.FargateTaskDefinition, network: Network | None) -> Non
 
 def _read_bucket(role: iam.IRole) -> None:
     stack = Stack.of(role)
-    wanted = _wanted(
+    wanted = wanted_one(
         stack, "ReadBucket", BUCKET, "Bucket of S3 whose files are read as they come", "the name of a bucket"
     )
     here = stack.format_arn(service="s3", region="", account="", resource=wanted.parameter.value_as_string)
-    _allow(
+    allow_named(
         role,
         wanted,
-        [_statement(["s3:GetObject", "s3:ListBucket"], here, f"{here}/*")],
+        [statement(["s3:GetObject", "s3:ListBucket"], here, f"{here}/*")],
         {
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::<ReadBucket>/*]": "Files have names of "
             "their own."
@@ -140,11 +140,13 @@ def _read_bucket(role: iam.IRole) -> None:
 
 def _read_stream(role: iam.IRole) -> None:
     stack = Stack.of(role)
-    wanted = _wanted(stack, "ReadStream", _STREAM, "Stream of Kinesis that is read", "the name of a stream")
+    wanted = wanted_one(
+        stack, "ReadStream", _STREAM, "Stream of Kinesis that is read", "the name of a stream"
+    )
     there = stack.format_arn(
         service="kinesis", resource="stream", resource_name=wanted.parameter.value_as_string
     )
-    _allow(role, wanted, [_statement([f"kinesis:{action}" for action in READ_STREAM], there)])
+    allow_named(role, wanted, [statement([f"kinesis:{action}" for action in READ_STREAM], there)])
     consumer = fan_out(role, "ReadConsumer", "ReadStream", there)
     CfnRule(
         stack,
@@ -161,7 +163,7 @@ def _read_stream(role: iam.IRole) -> None:
 
 def _share_streams(role: iam.IRole) -> None:
     stack = Stack.of(role)
-    wanted = _wanted(
+    wanted = wanted_one(
         stack,
         "LeaseTable",
         _TABLE,
@@ -171,13 +173,13 @@ def _share_streams(role: iam.IRole) -> None:
     table = stack.format_arn(
         service="dynamodb", resource="table", resource_name=wanted.parameter.value_as_string
     )
-    _allow(role, wanted, [_statement(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], table)])
+    allow_named(role, wanted, [statement(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"], table)])
 
 
 def fan_out(role: iam.IRole, parameter: str, of: str, stream: str) -> Wanted:
     """A consumer of enhanced fan-out that a parameter names, registered with a stream, and its rights."""
     stack = Stack.of(role)
-    wanted = _wanted(
+    wanted = wanted_one(
         stack,
         parameter,
         _STREAM,
@@ -194,12 +196,20 @@ def fan_out(role: iam.IRole, parameter: str, of: str, stream: str) -> Wanted:
     # It looks at the parameter's empty default, with which there is no consumer.
     made.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W1032"]}})
     actions = ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"]
-    _allow(role, wanted, [_statement(actions, stream, made.attr_consumer_arn)])
+    allow_named(role, wanted, [statement(actions, stream, made.attr_consumer_arn)])
     return wanted
 
 
-def _wanted(stack: Stack, name: str, pattern: str, description: str, of: str) -> Wanted:
-    parameter = CfnParameter(
+def wanted_one(stack: Stack, name: str, pattern: str, description: str, of: str) -> Wanted:
+    """A parameter that may be left empty, and what is there only where it is not."""
+    parameter = named_one(stack, name, pattern, description, of)
+    given = Fn.condition_not(Fn.condition_equals(parameter, ""))
+    return Wanted(parameter, CfnCondition(stack, f"HasMay{name}", expression=given))
+
+
+def named_one(stack: Stack, name: str, pattern: str, description: str, of: str) -> CfnParameter:
+    """A parameter that may be left empty; `of` says what it has to be."""
+    return CfnParameter(
         stack,
         name,
         description=f"{description}; empty: none",
@@ -207,16 +217,15 @@ def _wanted(stack: Stack, name: str, pattern: str, description: str, of: str) ->
         allowed_pattern=f"^({pattern})?$",
         constraint_description=of,
     )
-    given = Fn.condition_not(Fn.condition_equals(parameter, ""))
-    return Wanted(parameter, CfnCondition(stack, f"HasMay{name}", expression=given))
 
 
-def _statement(actions: str | list[str], *resources: str) -> dict[str, Any]:
+def statement(actions: str | list[str], *resources: str) -> dict[str, Any]:
+    """Allow actions on resources, as a template writes it."""
     on = resources[0] if len(resources) == 1 else list(resources)
     return {"Effect": "Allow", "Action": actions, "Resource": on}
 
 
-def _allow(
+def allow_named(
     role: iam.IRole,
     wanted: Wanted,
     statements: list[dict[str, Any]],

@@ -181,6 +181,7 @@ _WITHOUT_PRICE = [
         "EC2::Subnet",
         "EC2::VPC",
         "IAM::Role",
+        "CloudWatch::Alarm",  # a tenth of a dollar
     )
 ]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 NO_REGION: Final = "no region is set: set AWS_REGION, such as eu-central-1"
-NO_CREDENTIALS: Final = "AWS finds no credentials. Give the task a role, or sign in"
-"""Whoever says it adds how: where the libraries differ, so does the command."""
+NO_CREDENTIALS: Final = "AWS finds no credentials. Give the task a role, or sign in (aws sso login)"
 _ALLOW: Final = "allow the action to the role that runs this"
 _WHERE: Final = "look at its name and region, or make it"
-_SIGN_IN: Final = "sign in again (aws sso login), or look at the task's role"
+SIGN_IN: Final = "sign in again (aws sso login), or look at the task's role"
 _INVALID: Final = "the credentials are not valid in this region"
 _REGION: Final = "it is in another region: set AWS_REGION"
 _REMEDIES: Final = {
@@ -44,7 +43,7 @@ _REMEDIES: Final = {
         ),
         _INVALID,
     ),
-    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), _SIGN_IN),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), SIGN_IN),
     **dict.fromkeys(
         ("InvalidSignatureException", "RequestTimeTooSkewed", "SignatureDoesNotMatch"),
         "the credentials are not valid, or the clock is wrong",

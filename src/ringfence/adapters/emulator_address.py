@@ -19,11 +19,8 @@ _ON_AWS: Final = (
     "AWS_EXECUTION_ENV",
 )
 """One of these is set in tasks of ECS and Fargate, pods of EKS, and functions."""
-MACHINES_ROLE: Final = "iam-role"
-"""How AWS's library names the way on which it finds the credentials of a machine's role."""
-_OF_A_ROLE: Final = (MACHINES_ROLE, "container-role", "assume-role", "assume-role-with-web-identity")
+_OF_A_ROLE: Final = ("iam-role", "container-role", "assume-role", "assume-role-with-web-identity")
 _OF_AWS: Final = re.compile(r"https://[\w.-]+\.(amazonaws\.com(\.cn)?|api\.aws)/?", re.ASCII)
-_OBSTORES_OWN: Final = "AWS_ENDPOINT"  # the library of the landing zone reads it
 
 
 def is_on_aws() -> bool:
@@ -37,9 +34,9 @@ def named_endpoint(service: str = "") -> str | None:
     With `service`, as variables write it (S3), only one that leads this service there.
     AWS's own are none: those of a private network, with FIPS, or for both versions of IP.
     """
-    wanted = ("AWS_ENDPOINT_URL", f"AWS_ENDPOINT_URL_{service}", _OBSTORES_OWN)
+    wanted = ("AWS_ENDPOINT_URL", f"AWS_ENDPOINT_URL_{service}")
     for name, url in os.environ.items():
-        counts = name in wanted if service else name.startswith("AWS_ENDPOINT_URL") or name == _OBSTORES_OWN
+        counts = name in wanted if service else name.startswith("AWS_ENDPOINT_URL")
         if counts and url and not _OF_AWS.fullmatch(url):
             return name
     return None

@@ -1,4 +1,4 @@
-"""What the watch over models and objectives last found, in files of the data folder.
+"""What the watch over models, objectives and backups last found, in files of the data folder.
 
 Each file has one process that writes it; others look.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FOLDER: Final = "watch"
 _STANDING, _PROPOSALS, _DUE = "standing.json", "proposals.json", "timetable.json"
 _BUDGETS: Final = "budgets.json"
+_BACKED_UP: Final = "backup.json"
 _MOST_PROPOSALS: Final = 20
 T = TypeVar("T")
 
@@ -70,6 +71,14 @@ class WatchBook:
     def keep_budgets(self, budgets: Mapping[str, KeptBudget]) -> None:
         """Replace them; `StoreError` as of `keep`."""
         self._write(_BUDGETS, budgets)
+
+    def backed_up_ms(self) -> int | None:
+        """The moment that the newest backup on S3 is of, in milliseconds since 1970."""
+        return self._read(_BACKED_UP, int)
+
+    def keep_backed_up(self, at_ms: int) -> None:
+        """Remember one, unless a newer one is known; `StoreError` as of `keep`."""
+        self._write(_BACKED_UP, max(at_ms, self.backed_up_ms() or 0))
 
     def _changed_ns(self, name: str) -> int:
         try:

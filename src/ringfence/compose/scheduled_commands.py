@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.watchbook import WatchBook
+from ringfence.compose.backup import schedule
 from ringfence.features.durations import MINUTE_MS
 from ringfence.follow.timetable import Due, Errand, Timetable
 from ringfence.settings import load_settings, period_ms
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FIRST_MS: Final = 10 * MINUTE_MS  # after a start, which has enough to do
+_AGAIN_MS: Final = 60 * MINUTE_MS  # after a backup that failed, or was cut off by a restart
 
 
 def timetable(folder: Path, now_ms: Callable[[], int]) -> Timetable:
     """What is done by the clock for a data folder, as the settings say; `InputError` for a wrong one."""
     book, settings = WatchBook(folder), load_settings()
-    program = [sys.executable, "-P", "-m", "ringfence.cli", "models"]
+    ringfence = [sys.executable, "-P", "-m", "ringfence.cli"]
+    program = [*ringfence, "models"]
     where = ["--data", str(folder.absolute())]
     errands = []
     every_ms = period_ms(settings.watch_every)
@@ -30,4 +33,10 @@ def timetable(folder: Path, now_ms: Callable[[], int]) -> Timetable:
     every_ms = period_ms(settings.retrain_every)
     if every_ms is not None:
         errands.append(Errand("retraining", [*program, "retrain", *where], every_ms, every_ms))
+    backups = schedule()
+    if backups is not None:
+        command, every_ms = [*ringfence, "backup", backups.to, *where], backups.every_ms
+        errands.append(
+            Errand("backing up", command, every_ms, min(every_ms, _FIRST_MS), min(every_ms, _AGAIN_MS))
+        )
     return Timetable(errands, Due(book.due, book.set_due), now_ms)

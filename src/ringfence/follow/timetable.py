@@ -19,12 +19,16 @@ _LOGGER: Final = logging.getLogger(__name__)
 
 
 class Errand(NamedTuple):
-    """What is done every `every_ms`, and `first_ms` after it was first heard of."""
+    """What is done every `every_ms`, and `first_ms` after it was first heard of.
+
+    One that failed, or was cut off, is done again after `again_ms`; by default at its next time.
+    """
 
     name: str
     command: Sequence[str]
     every_ms: int
     first_ms: int
+    again_ms: int | None = None
 
 
 class Due(NamedTuple):
@@ -35,7 +39,7 @@ class Due(NamedTuple):
 
 
 class Timetable:
-    """Errands between `start` and `stop`, one at a time. One that fails waits for its next time, too."""
+    """Errands between `start` and `stop`, one at a time."""
 
     def __init__(
         self,
@@ -60,7 +64,7 @@ class Timetable:
             self._thread.start()
 
     def stop(self) -> None:
-        """None is begun any more; one that is under way is ended, and done again at its next time."""
+        """None is begun any more; one that is under way is ended, and done again as one that failed."""
         self._stopping.set()
         with self._lock:
             process = self._process
@@ -86,14 +90,19 @@ class Timetable:
             for one in self._errands
         }
         ready = [one for one in self._errands if due[one.name] <= now_ms]
-        due |= {one.name: now_ms + one.every_ms for one in ready}
+        due |= {one.name: now_ms + (one.again_ms or one.every_ms) for one in ready}
         if due != known:
             self._due.write(due)
         for one in ready:
-            if not self._stopping.is_set() and (code := self._run(one)):
-                _LOGGER.warning(
-                    "%s ended with exit code %s; it is tried again at its next time", one.name, code
-                )
+            if self._stopping.is_set():
+                break
+            code = self._run(one)
+            if code:
+                again = "at its next time" if one.again_ms is None else f"in {one.again_ms // 60_000} minutes"
+                _LOGGER.warning("%s ended with exit code %s; it is tried again %s", one.name, code, again)
+            elif one.again_ms is not None and not self._stopping.is_set():
+                due[one.name] = now_ms + one.every_ms
+                self._due.write(due)
         return [one.name for one in ready]
 
     def _keep(self) -> None:

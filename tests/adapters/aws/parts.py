@@ -12,6 +12,7 @@ from tests.adapters.aws.proxy import AwsProxy
 from tests.adapters.remote.test_sagemaker import model
 
 from ringfence.adapters.aws import AuditTable, aws_client
+from ringfence.adapters.backup import kept_at
 from ringfence.adapters.kinesis.address import KinesisAddress
 from ringfence.adapters.kinesis.lease_table import LeaseTable
 from ringfence.adapters.kinesis.sink import OPTIONS, KinesisSink
@@ -84,6 +85,7 @@ def arn(service, name):
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
 
 
+NO_SHELF = "s3://lake/backups: s3:ListBucket fails with NoSuchBucket .*look at its name and region"
 NO_LAKE = "s3://lake/zone: s3:.* fails with NoSuchBucket .*look at its name and region"
 PHONE, MAIL = "+491701234567", "team@bank.example"
 TOPIC, QUEUE, BUS = arn("sns", "fraud"), arn("sqs", "fraud"), arn("events", "event-bus/fraud")
@@ -130,6 +132,9 @@ PARTS = {
         "arn:aws:s3:::lake/zone/a",
         S3,
         NO_LAKE,
+    ),
+    "landing backup": Part(
+        lambda *_: kept_at("s3://lake/backups"), "ListBucket", "arn:aws:s3:::lake", S3, NO_SHELF
     ),
     "audit table": Part(
         audit,

@@ -139,6 +139,21 @@ def test_of_two_processes_one_stops(place):
     assert one.positions()["decisions"] == batches[1].next_offset
 
 
+def test_of_two_processes_that_both_go_on_one_stops(place):
+    """Both know the position as the first batch left it; the one that moves it second must not."""
+    batches = list(place.log.read("decisions"))
+    place.follower().take("decisions", batches[:1])
+    one, other = place.follower(), place.follower()
+
+    def overtaken():
+        yield batches[1]
+        other.take("decisions", batches[1:3])
+
+    with pytest.raises(StoreError, match=f"moved the position from {batches[0].next_offset}"):
+        one.take("decisions", overtaken())
+    assert one.positions()["decisions"] == batches[2].next_offset
+
+
 def test_no_account_takes_the_place_of_the_position():
     assert key_of("#position") == "##position"
     assert key_of("a" * 2000).startswith("sha256:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,7 +13,7 @@ from ringfence.errors import CorruptError, InputError
 from ringfence.ports.backup import Backup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 MANIFEST: Final = "backup.json"
@@ -20,56 +21,68 @@ FORMAT: Final = 1
 _CHUNK: Final = 4 * 1024 * 1024
 
 
-def read_manifest(folder: Path) -> Backup:
-    """Of the backup in a folder; `InputError` where there is none, `CorruptError` for a damaged one."""
-    try:
-        text = (folder / MANIFEST).read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{folder} is no backup ({MANIFEST}: {error.strerror}): name one that `ringfence backup` wrote"
-        ) from None
+def parse_manifest(text: bytes, address: str) -> Backup:
+    """The manifest of a backup; `CorruptError` for a damaged one, `InputError` for one of another version."""
     try:
         found = msgspec.json.decode(text, type=Backup)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CorruptError(f"{folder / MANIFEST} is damaged ({error}): use another backup") from None
+        raise CorruptError(f"{address}/{MANIFEST} is damaged ({error}): use another backup") from None
     if found.format != FORMAT:
         raise InputError(
-            f"{folder} has format {found.format}, this version reads {FORMAT}: use the Ringfence that wrote "
+            f"{address} has format {found.format}, this version reads {FORMAT}: use the Ringfence that wrote "
             f"it ({found.ringfence})"
         )
+    for name in found.files:
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts or not parts:
+            raise CorruptError(f"{address} names a file outside of it ({name!r}): use another backup")
     return found
 
 
-def copy(source: int, target: Path, heard: Callable[[int], None]) -> tuple[int, str]:
-    """Copy an open file to a new one, on stable storage on return; its size and checksum.
+def copy(pieces: Iterable[bytes], target: Path, heard: Callable[[int], None]) -> tuple[int, str]:
+    """Write pieces to a new file, which is on stable storage on return; its size and checksum.
 
     `heard` is told of bytes as they are copied.
     """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    digest, size = xxhash.xxh3_64(), 0
     file = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+
+    def write(piece: bytes) -> None:
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(file, view) :]
+        heard(len(piece))
+
     try:
-        while chunk := os.pread(source, _CHUNK, size):
-            digest.update(chunk)
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(file, view) :]
-            size += len(chunk)
-            heard(len(chunk))
+        found = summed(pieces, write)
         os.fsync(file)
     finally:
         os.close(file)
+    return found
+
+
+def read_open(descriptor: int) -> Iterator[bytes]:
+    """An open file from its beginning, some MB at a time."""
+    at = 0
+    while piece := os.pread(descriptor, _CHUNK, at):
+        yield piece
+        at += len(piece)
+
+
+def summed(pieces: Iterable[bytes], each: Callable[[bytes], object]) -> tuple[int, str]:
+    """Size and checksum of pieces together; `each` gets them one by one."""
+    digest, size = xxhash.xxh3_64(), 0
+    for piece in pieces:
+        digest.update(piece)
+        size += len(piece)
+        each(piece)
     return size, digest.hexdigest()
 
 
 def sum_of(path: Path) -> tuple[int, str]:
     """Size and checksum of a file."""
-    digest, size = xxhash.xxh3_64(), 0
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()
+        return summed(iter(lambda: file.read(_CHUNK), b""), lambda _: None)
 
 
 def sync_folder(folder: Path) -> None:

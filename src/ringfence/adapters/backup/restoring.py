@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.backup.manifest import copy, read_manifest, sync_folder
+from ringfence.adapters.backup.manifest import copy, parse_manifest, summed, sync_folder
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.versions import check_known_file
@@ -17,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from ringfence.adapters.backup.sources import KeptBackup
     from ringfence.ports.backup import Backup
+
+    Tell = Callable[[int, int | None, str], None]
 
 _OURS: Final = (
     "models",
@@ -34,33 +36,22 @@ _OURS: Final = (
 )
 
 
-def restore(
-    backup: Path, folder: Path, tell: Callable[[int, int | None, str], None] = lambda *_: None
-) -> Backup:
+def restore(backup: KeptBackup, folder: Path, tell: Tell = lambda *_: None) -> Backup:
     """Copy a backup to a data folder in which there is none yet; what it held.
 
     `InputError` for what is no backup, or where there is a store already; `CorruptError` for a backup that is
-    damaged, `StoreError` for one that a newer Ringfence wrote: then nothing is put in place.
+    damaged, `StoreError` for one that a newer Ringfence wrote, or cannot be reached: then nothing is put in
+    place.
     """
-    found = read_manifest(backup)
-    for name in found.files:
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or not parts:
-            raise CorruptError(f"{backup} names a file outside of it ({name!r}): use another backup")
+    found = parse_manifest(backup.manifest(), backup.address)
     partial = folder / f".restore.{os.getpid()}.partial"
+    heard = _counted(found, tell, "copying")
     try:
         _check_free(folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial.mkdir(mode=0o700)
-        done = 0
-
-        def heard(size: int) -> None:
-            nonlocal done
-            done += size
-            tell(done, found.nbytes, "copying")
-
         for name, expected in found.files.items():
-            _copy(backup / name, partial / name, expected, heard)
+            _check(backup, name, expected, copy(backup.pieces(name, expected[0]), partial / name, heard))
         for path in sorted(partial.glob("*.db")):
             check_known_file(path, is_log=path.name == FILE_NAME)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == FILE_NAME):
@@ -73,6 +64,32 @@ def restore(
     return found
 
 
+def verify(backup: KeptBackup, tell: Tell = lambda *_: None) -> Backup:
+    """Read every file of a backup and check it, keeping nothing; what it holds. Errors as of `restore`."""
+    found = parse_manifest(backup.manifest(), backup.address)
+    heard = _counted(found, tell, "reading")
+    for name, expected in found.files.items():
+        pieces = backup.pieces(name, expected[0])
+        _check(backup, name, expected, summed(pieces, lambda piece: heard(len(piece))))
+    return found
+
+
+def _counted(found: Backup, tell: Tell, what: str) -> Callable[[int], None]:
+    done = 0
+
+    def heard(size: int) -> None:
+        nonlocal done
+        done += size
+        tell(done, found.nbytes, what)
+
+    return heard
+
+
+def _check(backup: KeptBackup, name: str, expected: tuple[int, str], read: tuple[int, str]) -> None:
+    if read != expected:
+        raise CorruptError(f"{backup.address}/{name} fails its checksum: use another backup")
+
+
 def _check_free(folder: Path) -> None:
     taken = [name for name in _OURS if os.path.lexists(folder / name)]
     taken += [path.name for path in folder.glob(f"{FILE_NAME}*")]
@@ -81,18 +98,3 @@ def _check_free(folder: Path) -> None:
             f"{folder} holds {taken[0]} already, and nothing is overwritten: move the folder away, or name a "
             "new one"
         )
-
-
-def _copy(source: Path, target: Path, expected: tuple[int, str], heard: Callable[[int], None]) -> None:
-    try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise CorruptError(
-            f"{source} of the backup cannot be read ({error.strerror}): use another one"
-        ) from None
-    try:
-        found = copy(descriptor, target, heard)
-    finally:
-        os.close(descriptor)
-    if found != expected:
-        raise CorruptError(f"{source} fails its checksum: use another backup")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.adapters.artifacts import ModelRegistry
-from ringfence.adapters.backup.manifest import FORMAT, MANIFEST, copy, sum_of, sync_folder
+from ringfence.adapters.backup.manifest import FORMAT, MANIFEST, copy, read_open, sum_of, sync_folder
 from ringfence.adapters.outbox.database import FILE_NAME as BUS
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store
@@ -44,16 +44,22 @@ _STEPS: Final = 20_000  # of SQLite's machine between two looks at how far it is
 
 
 def back_up(
-    folder: Path, target: Path, tell: Tell = lambda *_: None, *, with_snapshot: bool = False
+    folder: Path,
+    target: Path,
+    tell: Tell = lambda *_: None,
+    *,
+    with_snapshot: bool = False,
+    passing: bool = False,
 ) -> tuple[Backup, list[str]]:
     """Copy log, keys, audit trail and models of a folder to `target`, a new one; a snapshot too, if asked.
 
     What it holds, and remarks on models that are damaged already. All of it or nothing: `target` is there
     once every file has been read back. A snapshot goes along in any case where the log's beginning has been
-    trimmed: without it nothing could go on. `InputError` where `target` cannot be one, `StoreError` where the
-    folder cannot be read, is damaged, or there is no room.
+    trimmed: without it nothing could go on. A copy in `passing`, on its way elsewhere, may be inside the
+    folder. `InputError` where `target` cannot be one, `StoreError` where the folder cannot be read, is
+    damaged, or there is no room.
     """
-    partial = _prepare(folder, target)
+    partial = _prepare(folder, target, passing=passing)
     try:
         with ExitStack() as stack:
             snapshots = _opened_snapshots(folder, stack)
@@ -89,10 +95,17 @@ def back_up(
     return made, remarks
 
 
-def _prepare(folder: Path, target: Path) -> Path:
+def room_for(folder: Path) -> int:
+    """At most how many bytes a copy of a data folder takes."""
+    paths = [*folder.glob("*.db"), *folder.glob("*.db-wal"), *_files(folder / _MODELS)]
+    newest = max((path.stat().st_size for path in _files(folder / "snapshots")), default=0)
+    return newest + sum(path.stat().st_size for path in paths)
+
+
+def _prepare(folder: Path, target: Path, *, passing: bool) -> Path:
     if target.exists() or target.is_symlink():
         raise InputError(f"{target} is there already, and nothing is overwritten: name a new folder")
-    if target.absolute().resolve().is_relative_to(folder.absolute().resolve()):
+    if not passing and target.absolute().resolve().is_relative_to(folder.absolute().resolve()):
         raise InputError(f"{target} is inside {folder}: name a folder elsewhere, best on another disk")
     partial = target.absolute().parent / f".{target.name}.{os.getpid()}.partial"
     try:
@@ -164,7 +177,7 @@ def _copy_models(folder: Path, partial: Path, tell: Tell) -> list[str]:
     for path in _files(folder / _MODELS):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            copy(descriptor, partial / path.relative_to(folder), lambda _: tell(0, None, "models"))
+            copy(read_open(descriptor), partial / path.relative_to(folder), lambda _: tell(0, None, "models"))
         finally:
             os.close(descriptor)
     for digest in registry.digests():
@@ -183,7 +196,7 @@ def _copy_snapshot(
         if not start <= offset <= end:
             continue
         path = Snapshots(partial / "snapshots").path_of(offset)
-        copy(descriptor, path, lambda _: tell(0, None, "snapshot"))
+        copy(read_open(descriptor), path, lambda _: tell(0, None, "snapshot"))
         try:
             layout.read(path)
         except StoreError:

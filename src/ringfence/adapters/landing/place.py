@@ -5,21 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import time
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ringfence.adapters.emulator_address import MACHINES_ROLE, refuse_emulator, refuse_role_elsewhere
 from ringfence.adapters.landing.access import ZoneAccess
-from ringfence.adapters.landing.bucket_errors import explained_s3, refuse_wrong
+from ringfence.adapters.landing.s3_place import S3Place, needs_s3
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-_ATTEMPTS: Final = 6  # of one create that others get in the way of
-_FIRST_WAIT_SECONDS: Final = 0.05
+    from collections.abc import Iterable, Iterator
 
 
 class Place(Protocol):
@@ -54,8 +48,7 @@ class Place(Protocol):
 def open_place(address: str) -> Place:
     """A folder, or `s3://bucket/prefix`; `InputError` for an address of another kind.
 
-    On S3 the usual environment counts: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
-    AWS_REGION, AWS_ENDPOINT_URL (refused where a role signs in), or the role of the machine.
+    On S3 region, endpoint and credentials are those of every part that asks AWS, see `s3_access`.
     """
     scheme, separator, rest = address.partition("://")
     if not separator:
@@ -64,11 +57,7 @@ def open_place(address: str) -> Place:
         return Folder(Path(rest))
     if scheme != "s3" or not rest.strip("/"):
         raise InputError(f"{address} is no landing zone: give a folder, or s3://BUCKET/PREFIX")
-    if find_spec("obstore") is None:
-        raise InputError("a landing zone on S3 needs one more library: pip install 'ringfence[landing]'")
-    refuse_emulator()
-    if not os.environ.get("AWS_ACCESS_KEY_ID"):  # else the library asks for those of the machine's role
-        refuse_role_elsewhere(MACHINES_ROLE)
+    needs_s3("a landing zone on S3")
     return S3Place(address)
 
 
@@ -155,75 +144,3 @@ class Folder:
             raise StoreError(
                 f"the landing zone {self.address}: {why}. Free space or see to its rights; the log is safe"
             ) from error
-
-
-class S3Place:
-    """A prefix of an S3 bucket, through `obstore`, which itself repeats what fails for a while (503)."""
-
-    def __init__(self, address: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        from obstore import store  # noqa: PLC0415 (an extra)
-
-        self.address = address
-        self._sleep = sleep
-        refuse_wrong(address)
-        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-        self._store: Any = store.from_url(
-            address.rstrip("/"), client_options={"allow_http": endpoint.startswith("http://")}
-        )
-
-    def create(self, name: str, content: bytes) -> bool:
-        """See `Place.create`.
-
-        A conditional put answers 412 where the name is taken, and 409 where another put of it is under way:
-        then there may be nothing yet, and it is tried again.
-        """
-        import obstore  # noqa: PLC0415 (an extra)
-        from obstore.exceptions import AlreadyExistsError, PreconditionError  # noqa: PLC0415
-
-        with explained_s3(self.address, "s3:PutObject"):
-            for attempt in range(_ATTEMPTS):
-                try:
-                    obstore.put(self._store, name, content, mode="create", use_multipart=False)
-                except (AlreadyExistsError, PreconditionError):
-                    if self.read(name) is not None:
-                        return False
-                    self._sleep(_FIRST_WAIT_SECONDS * 2**attempt)
-                else:
-                    return True
-        raise StoreError(f"{self.address}/{name}: another process keeps writing it. It is tried again")
-
-    def read(self, name: str) -> bytes | None:
-        """See `Place.read`."""
-        import obstore  # noqa: PLC0415 (an extra)
-
-        with explained_s3(self.address, "s3:GetObject"):
-            try:
-                return bytes(obstore.get(self._store, name).bytes())
-            except FileNotFoundError:  # obstore's NotFoundError is one
-                return None
-
-    def names(self, folder: str, after: str = "") -> list[str]:
-        """See `Place.names`."""
-        return [name for name, _ in self._listed(folder, after)]
-
-    def sizes(self, folder: str) -> dict[str, int]:
-        """See `Place.sizes`."""
-        return dict(self._listed(folder, ""))
-
-    def _listed(self, folder: str, after: str) -> list[tuple[str, int]]:
-        import obstore  # noqa: PLC0415 (an extra)
-
-        with explained_s3(self.address, "s3:ListBucket"):
-            found = obstore.list(self._store, prefix=folder, offset=after or None)
-            return sorted(
-                (item["path"], item["size"]) for page in found for item in page if item["path"] > after
-            )
-
-    def remove(self, names: Iterable[str]) -> None:
-        """See `Place.remove`."""
-        import obstore  # noqa: PLC0415 (an extra)
-
-        with explained_s3(self.address, "s3:DeleteObject"):
-            wanted = list(names)
-            if wanted:
-                obstore.delete(self._store, wanted)

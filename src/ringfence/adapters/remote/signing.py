@@ -57,7 +57,7 @@ class SageMakerSigner:
         self._asked = {_VARIANT: variant} if variant else {}
         self._credentials = boto3.session.Session(region_name=region).get_credentials()
         if self._credentials is None:
-            raise ScorerError(f"{NO_CREDENTIALS} (aws sso login)")
+            raise ScorerError(NO_CREDENTIALS)
 
     def headers(self, url: str, body: bytes) -> dict[str, str]:
         """What to send with this very body, now. It may wait for the role's next credentials."""

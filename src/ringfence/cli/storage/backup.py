@@ -1,25 +1,38 @@
-"""`ringfence backup` and `ringfence restore`."""
+"""`ringfence backup`, `ringfence restore` and `ringfence verify-backup`."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.backup import back_up
-from ringfence.compose.backup import restore as put_back
+from ringfence.compose import backup as backups
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
-    from ringfence.ports.backup import Backup
+    from ringfence.compose.backup import Made
 
 _MIB = 1 << 20
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="Folder that `ringfence backup` wrote, or one on S3; of s3://BUCKET/PREFIX the newest.",
+        metavar="BACKUP",
+    ),
+]
 
 
 def backup(
-    target: Annotated[Path, typer.Argument(help="New folder for the backup.", metavar="DEST")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="New folder for the backup, or s3://BUCKET/PREFIX, below which it gets a name of its own.",
+            metavar="DEST",
+        ),
+    ],
     data: options.Data = None,
     snapshot: Annotated[
         bool,
@@ -27,9 +40,18 @@ def backup(
             "--snapshot", help="The newest snapshot too: larger, and a restored server starts sooner."
         ),
     ] = False,
+    spool: Annotated[
+        Path | None,
+        typer.Option(
+            "--spool",
+            help="Where the copy waits for its upload to S3. [default: backup_spool, else beside the folder]",
+            metavar="FOLDER",
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Copy log, keys and models to a new folder, also while a server is deciding, and check the copy.
+    """Copy log, keys and models to a new folder or S3, also while a server is deciding, and check the copy.
 
     The copy is of one moment: every decision that was answered before the command began is in it. It is as
     secret as the data folder. DEST appears once all of it has been read back; a log that was trimmed takes
@@ -39,19 +61,14 @@ def backup(
     Example: ringfence backup /backup/2024-05-01
     """
     with screen.progress("backing up") as tell:
-        made, remarks = back_up(options.folder(data), target, tell, with_snapshot=snapshot)
-    for remark in remarks:
-        screen.say(f"Warning: {remark}")
-    _show(made, f"in {target}, every file read back", json=json)
+        made = backups.back_up(options.folder(data), target, tell, with_snapshot=snapshot, spool=spool)
+    how = "every file read back" if made.address == target else "every file checked as it arrived"
+    _show(made, f"in {made.address}, {how}", json=json)
     if not json:
-        screen.show(f"To restore: ringfence restore {target} --data NEW_FOLDER")
+        screen.show(f"To restore: ringfence restore {made.address} --data NEW_FOLDER")
 
 
-def restore(
-    source: Annotated[Path, typer.Argument(help="Folder that `ringfence backup` wrote.", metavar="BACKUP")],
-    data: options.Data = None,
-    json: options.Json = False,
-) -> None:
+def restore(source: Source, data: options.Data = None, json: options.Json = False) -> None:
     """Restore a backup into a data folder that holds no store yet. Every file is checked.
 
     What came after the backup can be read or sent again: what it has already is passed over.
@@ -60,20 +77,37 @@ def restore(
     """
     folder = options.folder(data)
     with screen.progress("restoring") as tell:
-        found = put_back(source, folder, tell)
-    _show(found, f"restored to {folder}", json=json)
+        found = backups.restore(source, folder, tell)
+    _show(found, f"of {_moment(found)}, restored to {folder}", json=json)
 
 
-def _show(found: Backup, where: str, *, json: bool) -> None:
+def verify_backup(source: Source, json: options.Json = False) -> None:
+    """Read every file of a backup and check it, keeping nothing: what `ringfence restore` would find.
+
+    Example: ringfence verify-backup s3://backups/ringfence
+    """
+    with screen.progress("checking") as tell:
+        found = backups.verify(source, tell)
+    _show(found, f"of {_moment(found)}, every file of {found.address} is what it was", json=json)
+
+
+def _moment(found: Made) -> str:
+    return f"{datetime.fromtimestamp(found.backup.created_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _show(found: Made, where: str, *, json: bool) -> None:
+    for remark in found.remarks:
+        screen.say(f"Warning: {remark}")
+    backup = found.backup
     if json:
-        ends = {topic: end for topic, (_, end) in found.topics.items()}
-        screen.show_json(
-            {"store_id": found.store_id, "topics": ends, "bytes": found.nbytes, "files": len(found.files)}
-        )
+        ends = {topic: end for topic, (_, end) in backup.topics.items()}
+        told = {"store_id": backup.store_id, "topics": ends, "bytes": backup.nbytes}
+        told |= {"files": len(backup.files), "address": found.address, "created_ms": backup.created_ms}
+        screen.show_json(told)
         return
-    events, decisions = (found.topics.get(topic, (0, 0)) for topic in (EVENTS, DECISIONS))
+    events, decisions = (backup.topics.get(topic, (0, 0)) for topic in (EVENTS, DECISIONS))
     screen.show(
         f"{events[1] - events[0]:,} events and {decisions[1] - decisions[0]:,} decisions, "
-        f"{found.nbytes / _MIB:,.1f} MiB, {where}",
+        f"{backup.nbytes / _MIB:,.1f} MiB, {where}",
         "bold",
     )

@@ -7,10 +7,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ringfence.cli.setup.checks.check import Check, State
+from ringfence.compose.backup import OVERDUE_MS, newest_at, schedule
 from ringfence.compose.followers import audit_table
 from ringfence.compose.secrets import SCHEME, secret
 from ringfence.compose.store import open_store
-from ringfence.errors import RingfenceError
+from ringfence.errors import InputError, RingfenceError
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -53,3 +54,27 @@ def tables(folder: Path) -> Iterator[Check]:
         yield Check("dynamodb", State.BAD, str(error))
         return
     yield Check("dynamodb", State.FINE, f"table {table} has what was decided before offset {at:,}")
+
+
+def backups(folder: Path, now_ms: int) -> Iterator[Check]:
+    """The newest backup that is made by the clock is there and not late; of a new store none has to be."""
+    planned = schedule()
+    if planned is None or not folder.exists():
+        return
+    with open_store(folder, read_only=True) as store:
+        created_ms = store.meta.created_ms
+    said, latest_ms = "", created_ms
+    try:
+        address, latest_ms = newest_at(planned.to)
+        said = f"the newest is {address}"
+    except InputError as error:  # there is none
+        said = str(error)
+    except RingfenceError as error:
+        yield Check("backups", State.BAD, str(error))
+        return
+    late_ms = now_ms - latest_ms - planned.every_ms
+    if late_ms > OVERDUE_MS:
+        remedy = "See why in the log of the server, or make one: `ringfence backup`."
+        yield Check("backups", State.BAD, f"{said}: {late_ms // 3_600_000} hours late", remedy)
+    else:
+        yield Check("backups", State.NOTE if latest_ms == created_ms else State.FINE, said)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.cli.setup.checks import machine, project, service
-from ringfence.cli.setup.checks.aws import named_secrets, tables
+from ringfence.cli.setup.checks.aws import backups, named_secrets, tables
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.setup.checks.messages import messages as test_messages
 from ringfence.cli.setup.checks.models import models
 from ringfence.cli.setup.checks.streams import streams
 from ringfence.cli.setup.checks.vault import vault
 from ringfence.cli.terminal import options
+from ringfence.compose.clock import now_ms
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def all_checks(
     yield from _guarded("disk", machine.disk(folder))
     report = project.store(folder, deep=deep)
     yield from report.checks
+    yield from _guarded("backups", backups(folder, now_ms()))
     yield from _guarded("vault", vault(folder))
     yield from machine.room(folder, report.bytes_a_day)
     yield from machine.clock(report.newest_ms)
