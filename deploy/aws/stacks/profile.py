@@ -12,7 +12,7 @@ class Profile:
     name: str
     cpu: int  # of the deciding task, in 1/1024 of a core
     memory_mib: int
-    task_gib: int | None  # of the task's own disk, where copies of the log wait for their upload; None: 20
+    task_gib: int  # of the task's own disk, where copies of the log wait for their upload
     private: bool  # tasks in subnets without a way to the internet, AWS reached through endpoints
     database: str  # instance class
     database_gib: int
@@ -29,7 +29,7 @@ SMALL = Profile(
     name="small",
     cpu=1024,
     memory_mib=4096,
-    task_gib=None,
+    task_gib=21,
     private=False,
     database="t4g.micro",
     database_gib=20,

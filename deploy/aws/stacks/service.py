@@ -115,7 +115,7 @@ class Service(Construct):
             "Task",
             cpu=self._profile.cpu,
             memory_limit_mib=self._profile.memory_mib,
-            ephemeral_storage_gib=self._profile.task_gib,
+            ephemeral_storage_gib=self._disk(),
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.X86_64,
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
@@ -157,6 +157,19 @@ class Service(Construct):
         pull_images(task.obtain_execution_role(), "Repository")
         acknowledge(task, "AwsSolutions-ECS2", "The variables are names and numbers; of secrets, too.")
         return task
+
+    def _disk(self) -> float:
+        size = CfnParameter(
+            self,
+            "TaskGib",
+            type="Number",
+            min_value=21,
+            max_value=200,
+            default=self._profile.task_gib,
+            description="GiB of the task's disk: a backup's copy waits there",
+        )
+        size.override_logical_id("TaskGib")
+        return size.value_as_number
 
     def _logs(self) -> logs.LogGroup:
         return logs.LogGroup(

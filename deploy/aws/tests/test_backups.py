@@ -56,9 +56,11 @@ def test_who_copies_backups_may_read_here_and_write_there_and_nothing_else(stack
         ("kms:Decrypt", "Backups", "AWS::Region"),
         ("kms:Encrypt", "StandbyBucket", "StandbyRegion"),
     ):
-        asked = of_statement(statements, action)["Condition"]["StringEquals"]
-        assert name in str(asked["kms:EncryptionContext:aws:s3:arn"])
-        assert {"Ref": region} in asked["kms:ViaService"]["Fn::Join"][1]
+        asked = of_statement(statements, action)["Condition"]
+        whole, objects = asked["StringLike"]["kms:EncryptionContext:aws:s3:arn"]
+        assert name in str(whole)
+        assert (name in str(objects), str(objects).count("/*")) == (True, 1)  # put without the bucket's key
+        assert {"Ref": region} in asked["StringEquals"]["kms:ViaService"]["Fn::Join"][1]
     (role,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::IAM::Role"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "s3.amazonaws.com"}

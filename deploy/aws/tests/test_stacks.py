@@ -219,6 +219,8 @@ VALUES = {
     "ReadConsumer": CONSUMERS,
     "PaymentsConsumer": CONSUMERS,
     "LeaseTable": (["", "leases"], ["*", "a", "table/leases"]),
+    "BackupBucket": (["", "ringfence-backups-1"], ["*", "s3://lake", "lake/people", "Lake"]),
+    "BackupKey": (["", "1234abcd-12ab-34cd-56ef-1234567890ab"], ["*", ARN.format("kms", "key/1"), "alias/x"]),
     "StandbyRegion": (["eu-west-1", "us-gov-east-1"], ["", "eu-west", "Ireland", "*"]),
     "StandbyBucket": (["ringfence-standby-1"], ["", "*", "s3://lake", "lake/people"]),
     "StandbyKey": (["1234abcd-12ab-34cd-56ef-1234567890ab"], ["", "*", ARN.format("kms", "key/1"), "alias/x"]),

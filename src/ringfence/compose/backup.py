@@ -33,7 +33,7 @@ _LOCK_NAME: Final = "backup.lock"
 _REFUSAL: Final = "process {holder} is backing up {folder} already: wait for it"
 
 
-class Made(NamedTuple):
+class BackupMade(NamedTuple):
     """What a backup holds, its address, and remarks on what is odd."""
 
     backup: Backup
@@ -41,7 +41,7 @@ class Made(NamedTuple):
     remarks: list[str]
 
 
-class Schedule(NamedTuple):
+class BackupSchedule(NamedTuple):
     """Where backups go by the clock, and how often."""
 
     to: str
@@ -50,7 +50,7 @@ class Schedule(NamedTuple):
 
 def back_up(
     folder: Path, to: str, tell: Tell, *, with_snapshot: bool = False, spool: Path | None = None
-) -> Made:
+) -> BackupMade:
     """Copy a data folder to a new folder, or below `s3://BUCKET/PREFIX` by way of a copy in `spool`.
 
     Errors as of `adapters.backup.back_up` and of `Shelf`; `StoreFullError` where the copy has no room,
@@ -58,30 +58,30 @@ def back_up(
     """
     if "://" not in to:
         made, remarks = kept.back_up(folder, Path(to), tell, with_snapshot=with_snapshot)
-        return Made(made, to, remarks)
+        return BackupMade(made, to, remarks)
     shelf = kept.Shelf(to)
     with _spooled(folder, spool or load_settings().backup_spool or folder.absolute().parent) as passing:
         made, remarks = kept.back_up(
             folder, passing / "copy", tell, with_snapshot=with_snapshot, passing=True
         )
         address = shelf.put(made, passing / "copy", secrets.randbits(32), tell)
-    return Made(made, address, remarks + _noted(folder, made))
+    return BackupMade(made, address, remarks + _noted(folder, made))
 
 
-def restore(source: str, folder: Path, tell: Tell) -> Made:
+def restore(source: str, folder: Path, tell: Tell) -> BackupMade:
     """Put a backup in place, of a folder or of S3, there the newest of those below; errors as of `Shelf`."""
     backup, remarks = _kept_at(source)
     found = kept.restore(backup, folder, tell)
-    return Made(found, backup.address, remarks + (_noted(folder, found) if "://" in source else []))
+    return BackupMade(found, backup.address, remarks + (_noted(folder, found) if "://" in source else []))
 
 
-def verify(source: str, tell: Tell) -> Made:
+def verify(source: str, tell: Tell) -> BackupMade:
     """Read and check every file of a backup, as `restore` would."""
     backup, remarks = _kept_at(source)
-    return Made(kept.verify(backup, tell), backup.address, remarks)
+    return BackupMade(kept.verify(backup, tell), backup.address, remarks)
 
 
-def schedule() -> Schedule | None:
+def schedule() -> BackupSchedule | None:
     """What the settings say; None without `backup_to`. `InputError` where that cannot be one."""
     settings = load_settings()
     every_ms = period_ms(settings.backup_every)
@@ -91,7 +91,7 @@ def schedule() -> Schedule | None:
         kept.check_address(settings.backup_to)
     except InputError as error:
         raise InputError(f"setting 'backup_to': {error}") from None
-    return Schedule(settings.backup_to, every_ms)
+    return BackupSchedule(settings.backup_to, every_ms)
 
 
 def last_backup_ms(folder: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
@@ -51,7 +52,7 @@ class SageMaker(BaseHTTPRequestHandler):
         given, right = signature(self, body)
         asked = msgspec.json.decode(body)
         scores = [float(np.tanh(np.nansum(np.array(row, float))) / 2 + 0.5) for row in asked["rows"]]
-        answer = msgspec.json.encode({"model": "there", "probabilities": scores})
+        answer = msgspec.json.encode({"model": self.server.model, "probabilities": scores})
         status = self.server.status if given == right else 403
         answer = answer[: len(answer) // 2] if self.server.half else answer
         self.send_response(status)
@@ -63,17 +64,24 @@ class SageMaker(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server():
+@contextmanager
+def answering():
+    """An endpoint that serves `model`."""
     found = ThreadingHTTPServer(("127.0.0.1", 0), SageMaker)
     found.daemon_threads = True
-    found.status, found.half, found.asked = 200, False, 0
+    found.status, found.half, found.asked, found.model = 200, False, 0, "there"
     found.may_answer = Event()
     found.may_answer.set()
     Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
     yield found
     found.shutdown()
     found.server_close()
+
+
+@pytest.fixture
+def server():
+    with answering() as found:
+        yield found
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ringfence.compose import backup as backups
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
-    from ringfence.compose.backup import Made
+    from ringfence.compose.backup import BackupMade
 
 _MIB = 1 << 20
 Source = Annotated[
@@ -91,11 +91,11 @@ def verify_backup(source: Source, json: options.Json = False) -> None:
     _show(found, f"of {_moment(found)}, every file of {found.address} is what it was", json=json)
 
 
-def _moment(found: Made) -> str:
+def _moment(found: BackupMade) -> str:
     return f"{datetime.fromtimestamp(found.backup.created_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _show(found: Made, where: str, *, json: bool) -> None:
+def _show(found: BackupMade, where: str, *, json: bool) -> None:
     for remark in found.remarks:
         screen.say(f"Warning: {remark}")
     backup = found.backup

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 _PATIENCE_SECONDS: Final = 3.0
 _CALLS: Final = 5
+_OF_A_SERVICE: Final = (
+    "Serve the version that it names, set RINGFENCE_MODEL_KEY, or allow a longer --deadline-ms."
+)
+_OF_SAGEMAKER: Final = (
+    "See that the endpoint is InService with the version that it names (`aws sagemaker describe-endpoint`), "
+    "and that this user may sagemaker:InvokeEndpoint; or allow a longer --deadline-ms."
+)
 
 
 def models(folder: Path, spec: FeatureSpec | None) -> Iterator[Check]:
@@ -91,8 +98,7 @@ def _remote(scorer: RemoteScorer, bad: State) -> Iterator[Check]:
             scorer.score(row)
             taken.append(1000 * (time.perf_counter() - begin))
     except ScorerError as error:
-        remedy = "Serve the version that it names, set RINGFENCE_MODEL_KEY, or allow a longer --deadline-ms."
-        yield Check(part, bad, str(error), remedy)
+        yield Check(part, bad, str(error), _OF_SAGEMAKER if endpoint.region else _OF_A_SERVICE)
         return
     allowed = endpoint.deadline_ms
     said = f"{endpoint.url} answers in {min(taken):.0f} to {max(taken):.0f} ms, {allowed} ms allowed"
