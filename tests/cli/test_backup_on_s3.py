@@ -143,7 +143,7 @@ def test_a_manifest_of_another_size_or_with_names_outside_is_refused(ringfence, 
     bucket.client.put_object(Bucket=bucket.name, Key=key, Body=json.dumps(told).encode())
     assert "outside of it" in ringfence("restore", address, "--data", "back").err
     bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b" " * ((64 << 20) + 1))
-    assert "use another backup" in ringfence("restore", address, "--data", "back").err
+    assert "backup.json has 67,108,865 bytes" in ringfence("restore", address, "--data", "back").err
     assert not (project / "outside").exists()
 
 
