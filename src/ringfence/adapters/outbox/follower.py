@@ -142,12 +142,11 @@ class OutboxFollower:
         ground = _ground(database.rows, topic)
         end = portion[-1].next_offset
         wanting = [one for one in ground.subscriptions() if one.start.get(topic, 0) < end]
-        now_ms = self._now_ms()
         alerting = Alerting(
             database,
             self._policy,
             self._log_id,
-            now_ms,
+            self._now_ms(),
             ground.mutes(),
             wanting,
             self._rules,
@@ -164,7 +163,7 @@ class OutboxFollower:
             if _ground(lambda *asked: connection.execute(*asked).fetchall(), topic) != ground:
                 return None
             alerting.write(connection)
-            _insert(connection, rows, ground.told, now_ms)
+            _insert(connection, rows, ground.told, self._now_ms())
             connection.execute(_MOVE, (topic, end))
         return {row.destination for row in rows}
 
