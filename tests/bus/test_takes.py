@@ -6,14 +6,16 @@ from random import Random
 import pytest
 from tests.lakes import fill
 
-from ringfence.adapters.outbox import AlertBook, OutboxFollower
+from ringfence.adapters.outbox import AlertBook, BusPersons, OutboxFollower
 from ringfence.adapters.outbox.delivery import DestinationRound
 from ringfence.alerts.book import Mute
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
+from ringfence.desks.privacy import NOBODY
 from ringfence.follow import catch_up
 
+HOOK = "https://bank.example/hook"
 TEAM = AlertPolicy(team=("slack:#team",), window="1h")
 
 
@@ -66,6 +68,23 @@ def test_what_is_muted_while_messages_are_made_raises_no_alert(store, bus):
     assert {one.entity_id for one in book.alerts()} == {"c0", "c2"}
 
 
+def test_what_is_erased_while_messages_are_made_is_not_written_once_more(store, bus):
+    """An alert that expired comes back for what happened since, and not with what was deleted."""
+    persons, policy = BusPersons(bus.database), AlertPolicy(window="1h")
+    fill(store, batches=1)
+    take(store, lambda: None, policy)
+    expired = []
+
+    def expire():
+        if not expired:
+            expired.append(persons.expire_alerts(10**15, NOBODY))
+
+    fill(store, 1, 1)
+    take(store, expire, AlertPolicy(window="1h", high=5, critical=5))
+    assert expired == [3]
+    assert max(one.count for one in AlertBook(bus.database).alerts()) == 1
+
+
 @pytest.fixture
 def round_to(store, bus):
     """Delivers to one destination, and what it delivered."""
@@ -90,7 +109,7 @@ def test_deliveries_to_programs_are_noted_together_and_are_not_sent_twice_meanwh
     bus, round_to, monkeypatch
 ):
     monkeypatch.setattr("ringfence.adapters.outbox.delivery._NOTE_SECONDS", 3600)
-    delivering, taken = round_to("console:", "console")
+    delivering, taken = round_to(HOOK, "webhook")
     for _ in range(3):
         delivering._deliver()
     assert len(taken) == len(set(taken)) == len(bus.letters(state="waiting")) > 3
@@ -105,8 +124,8 @@ def test_deliveries_to_programs_are_noted_together_and_are_not_sent_twice_meanwh
     ("address", "kind", "more"),
     [
         ("mailto:a@bank.example", "mail", {}),
-        ("console:", "console", {"ordered": True}),
-        ("console:", "console", {"answer": AttemptEnd.REFUSED}),
+        (HOOK, "webhook", {"ordered": True}),
+        (HOOK, "webhook", {"answer": AttemptEnd.REFUSED}),
     ],
 )
 def test_what_people_get_what_has_an_order_and_what_fails_is_noted_at_once(

@@ -31,6 +31,7 @@ KINDS: Final = {
 }
 """Kinds of destinations, and what their addresses look like."""
 
+_PROGRAMS: Final = frozenset({"webhook", "sqs", "eventbridge"})
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _MAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _CHANNEL: Final = re.compile(r"#?[\w.-]{1,80}")
@@ -128,6 +129,15 @@ def kind_of(address: str) -> str:
     if not shape.fullmatch(rest):
         raise InputError(f"{shown(address)[:80]!r}: an address of this kind looks like {KINDS[kind]}")
     return kind
+
+
+def is_for_people(kind: str) -> bool:
+    """Whether people read what arrives there: they get words, and know no message by its id.
+
+    >>> is_for_people("slack"), is_for_people("webhook")
+    (True, False)
+    """
+    return kind not in _PROGRAMS
 
 
 def target_of(address: str, kind: str) -> str:

@@ -97,7 +97,7 @@ def address_of(bus: Outbox, digest: str) -> str:
     for one in bus.destinations():
         if digest_of(one.address) == digest:
             return one.address
-    raise InputError(f"there is no destination {digest[:20]!r}: `GET /v1/bus` lists them with their ids")
+    raise InputError(f"there is no destination {digest[:20]!r}: reload the page, or `GET /v1/bus`")
 
 
 def enable(bus: Outbox, address: str) -> Destination:

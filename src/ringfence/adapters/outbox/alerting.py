@@ -9,6 +9,7 @@ import msgspec
 
 from ringfence.adapters.outbox import alert_book
 from ringfence.adapters.outbox.bus import new_secret
+from ringfence.adapters.outbox.caps import OF_CLOCK, OF_DECISIONS, Caps
 from ringfence.alerts import events
 from ringfence.alerts.model import belongs, grown, opened, subject_of
 from ringfence.alerts.policy import LANGUAGES, Severity
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 ALERTS: Final = "alerts"
 """Stands for a subscription in messages that the alert policy asks for."""
 
-CAPPED_ESCALATIONS: Final = "escalated"
-"""Stands for a severity among caps; the clock counts these."""
-
 _CONTACTS: Final = {"mail": "email", "sms": "phone", "console": "customer_id"}
+_ESCALATED: Final = "escalated"  # stands for a severity among caps
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -90,7 +89,7 @@ class Alerting:
         self._rules = rules
         self._near: dict[tuple[str, str, str], list[Alert]] = {}
         self._changed: dict[str, Alert] = {}
-        self._caps: dict[tuple[str, int], tuple[int, dict[str, int]]] = {}
+        self._caps = Caps(OF_DECISIONS, database.rows, policy)
         self._asked: dict[tuple[str, str], int] = {}
         self._mutes = mutes
         self._due: list[_Due] = []
@@ -128,14 +127,7 @@ class Alerting:
         """Write all but the messages."""
         alert_book.put(connection, list(self._changed.values()))
         alert_book.keep(connection, self._now_ms, self._notices)
-        connection.executemany(
-            "INSERT INTO cap VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET sent = excluded.sent, held = excluded.held",
-            [
-                (*which, sent, msgspec.json.encode(held).decode())
-                for which, (sent, held) in self._caps.items()
-            ],
-        )
+        self._caps.write(connection)
         if self._asked:
             connection.executemany(
                 "INSERT OR REPLACE INTO asked VALUES (?, ?, ?)",
@@ -161,7 +153,7 @@ class Alerting:
         severity = Severity[alert.severity.upper()]
         due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)
         for address in self._policy.team:
-            if self._may_send(address, alert.severity, event["data"]["decided_at_ms"]):
+            if self._caps.allow(address, alert.severity, event["data"]["decided_at_ms"]):
                 self._put(
                     offset, f"{event_id}:{tag(address)}", ALERTS, address, alert.entity_id, body, due_ms
                 )
@@ -219,24 +211,6 @@ class Alerting:
         self._asked[whom] = at_ms
         return True
 
-    def _may_send(self, address: str, severity: str, at_ms: int) -> bool:
-        """Count a message against the destination's cap; what is over it goes into the digest.
-
-        Each severity has a cap of its own: a storm of lesser alerts swallows no critical one.
-        """
-        which = f"{severity} {address}", at_ms // self._policy.per_ms
-        if which not in self._caps:
-            found = self._database.rows(
-                "SELECT sent, held FROM cap WHERE destination = ? AND bucket = ?", which
-            )
-            self._caps[which] = (found[0][0], msgspec.json.decode(found[0][1])) if found else (0, {})
-        sent, held = self._caps[which]
-        if sent >= self._policy.most:
-            held[severity] = held.get(severity, 0) + 1
-            return False
-        self._caps[which] = sent + 1, held
-        return True
-
     def _put(
         self, offset: int, tail: str, subscription: str, to: str, key: str, body: bytes, due_ms: int
     ) -> None:
@@ -290,7 +264,8 @@ class Watch:
     def _digests(self, connection: Connection, now_ms: int) -> list[tuple[Any, ...]]:
         ended = now_ms // self._policy.per_ms
         rows = connection.execute(
-            "SELECT destination, bucket, held, coalesce(told, 0) FROM cap "
+            "SELECT destination, bucket, held, coalesce(told, 0) "
+            "FROM (SELECT * FROM cap UNION ALL SELECT * FROM clock_cap) "
             "LEFT JOIN digest USING (destination, bucket) "
             "WHERE bucket BETWEEN ? AND ? AND held <> '{}' AND coalesce(told_in, 0) < ?",
             (ended - DEAD_AFTER_MS // self._policy.per_ms - 2, ended - 1, ended),
@@ -321,6 +296,7 @@ class Watch:
             (until_ms, until_ms - DEAD_AFTER_MS, Severity[policy.escalate_from.upper()]),
         ).fetchall()
         made = []
+        caps = Caps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
         for alert_id, body in rows:
             alert = msgspec.json.decode(body)
             _is_first(connection, alert_id)
@@ -329,24 +305,9 @@ class Watch:
                 self._row(events.ESCALATED, alert_id, address, now_ms, data) for address in policy.escalate_to
             ]
             alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
-            made += [row for row in rows if self._may_escalate(connection, row[2], now_ms)]
+            made += [row for row in rows if caps.allow(row[2], _ESCALATED, now_ms)]
+        caps.write(connection)
         return made
-
-    def _may_escalate(self, connection: Connection, address: str, now_ms: int) -> bool:
-        """Count an escalation against the destination's cap, as `Alerting` counts alerts."""
-        which = f"{CAPPED_ESCALATIONS} {address}", now_ms // self._policy.per_ms
-        row = connection.execute(
-            "SELECT sent, held FROM cap WHERE destination = ? AND bucket = ?", which
-        ).fetchone()
-        sent, held = (row[0], msgspec.json.decode(row[1])) if row else (0, {})
-        may = sent < self._policy.most
-        if not may:
-            held[CAPPED_ESCALATIONS] = held.get(CAPPED_ESCALATIONS, 0) + 1
-        connection.execute(
-            "INSERT OR REPLACE INTO cap VALUES (?, ?, ?, ?)",
-            (*which, sent + may, msgspec.json.encode(held).decode()),
-        )
-        return may
 
     def _row(self, type_: str, subject: str, to: str, now_ms: int, data: dict[str, Any]) -> tuple[Any, ...]:
         kind = type_.split(".")[-2]

@@ -71,6 +71,13 @@ CREATE TABLE IF NOT EXISTS cap (
   held        TEXT    NOT NULL,  -- how many of each severity
   PRIMARY KEY (destination, bucket)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS clock_cap (  -- as `cap`, of what the clock makes: it stays, too
+  destination TEXT    NOT NULL,
+  bucket      INTEGER NOT NULL,
+  sent        INTEGER NOT NULL,
+  held        TEXT    NOT NULL,
+  PRIMARY KEY (destination, bucket)
+) STRICT;
 -- What people said of alerts, and what the clock made of them: it stays when the outbox is made again.
 CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS answer (

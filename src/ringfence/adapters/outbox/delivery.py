@@ -14,7 +14,7 @@ import msgspec
 from ringfence.adapters.outbox.lanes import AttemptLanes
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
-from ringfence.bus.subscription import Destination, shown
+from ringfence.bus.subscription import Destination, is_for_people, shown
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class DestinationRound:
     Args:
         attempt: makes one; whatever goes wrong is an outcome.
         random: spreads what is tried again.
+        seconds: a clock that is never set: how long deliveries may wait to be noted goes by it.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class DestinationRound:
         attempt: Callable[[Destination, DueLetter], AttemptOutcome],
         now_ms: Callable[[], int],
         random: Random,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bus = bus
         self._now_ms = now_ms
@@ -114,8 +116,9 @@ class DestinationRound:
         self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), now_ms())
         self._under_way: set[int] = set()  # begun, and not noted yet
         self._ended: list[tuple[DueLetter, AttemptOutcome]] = []
-        self._note_after = 0.0 if destination.kind in RATES else _NOTE_SECONDS  # people get nothing twice
-        self._ended_since = 0.0
+        self._note_after = 0.0 if is_for_people(destination.kind) else _NOTE_SECONDS
+        self._seconds = seconds
+        self._ended_at = 0.0  # when the first of `_ended` was gathered
         self._lanes = AttemptLanes[DueLetter, AttemptOutcome](
             lambda letter: attempt(self._destination, letter)
         )
@@ -157,34 +160,32 @@ class DestinationRound:
 
     def _deliver(self) -> float:
         """Attempt what is due; how many seconds there is nothing more to do."""
-        unnoted = self._settle()
+        may_wait = self._settle()
         begun, seconds = self._begin()
         if not begun:
-            return min(seconds, unnoted or seconds)
+            return min(seconds, may_wait or seconds)
         self._lanes.wait(_PATIENCE_SECONDS)
         self._settle()
         return 0.0
 
     def _settle(self) -> float:
-        """Note what has ended, unless there is time; for how many seconds there is."""
+        """Write what has ended, unless it may wait: for how many seconds it may, 0 once it is written."""
         seconds = self._gather()
         if not seconds:
             self._note()
         return seconds
 
     def _gather(self) -> float:
-        """Take in what has ended; for how many seconds it need not be noted yet."""
-        ended, now = self._lanes.ended(), time.monotonic()
+        """Take in what has ended: for how many seconds it need not be written yet."""
+        ended, now = self._lanes.ended(), self._seconds()
         if not self._ended:
-            self._ended_since = now
+            self._ended_at = now
         self._ended += ended
-        if not self._ended or len(self._ended) >= _PORTION:
+        if not self._ended or len(self._ended) >= _PORTION or self._breaker.is_tripped:
             return 0.0
-        if self._breaker.is_tripped or any(
-            one.answer is not AttemptEnd.DELIVERED or letter.ordered for letter, one in self._ended
-        ):
+        if any(one.answer is not AttemptEnd.DELIVERED or letter.ordered for letter, one in self._ended):
             return 0.0
-        return max(0.0, self._note_after - (now - self._ended_since))
+        return max(0.0, self._ended_at + self._note_after - now)
 
     def _begin(self) -> tuple[int, float]:
         """Have what is due attempted: how many messages, and for how long none of the others is."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from ringfence.adapters.outbox.alerting import CAPPED_ESCALATIONS, Alerting, OutboxRow
+from ringfence.adapters.outbox.alerting import Alerting, OutboxRow
 from ringfence.adapters.outbox.bus import Bus
 from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.alerts.events import DIGEST, ESCALATED
@@ -55,7 +55,7 @@ INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered' AND
 UPDATE position SET told = max(told, next_offset), next_offset = 0;
 DELETE FROM message WHERE {_OF_LOG};
 DELETE FROM alert;
-DELETE FROM cap WHERE destination NOT LIKE '{CAPPED_ESCALATIONS} %';
+DELETE FROM cap;
 DELETE FROM asked;
 """  # noqa: S608 (constants)
 
@@ -230,13 +230,14 @@ class _Ground(NamedTuple):
     """What a take goes by, as the file has it.
 
     Where somebody changes it before the take is written, a subscription that is gone would get messages that
-    nobody delivers any more.
+    nobody delivers any more, and what was erased would be written once more.
     """
 
     begin: int
     told: int
     wishes: list[tuple[str]]
     muted: list[tuple[str, str, str]]
+    erased: list[tuple[str]]
 
     def subscriptions(self) -> list[Subscription]:
         """All of them, by name."""
@@ -257,6 +258,7 @@ def _ground(rows: Callable[..., list[Any]], topic: str) -> _Ground:
         told,
         rows("SELECT body FROM subscription ORDER BY name"),
         rows("SELECT typology, entity_id, body FROM mute"),
+        rows("SELECT value FROM meta WHERE name = 'erased'"),
     )
 
 

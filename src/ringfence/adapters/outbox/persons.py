@@ -54,6 +54,11 @@ _SILENCE: Final = """
 UPDATE destination SET body = json_set(body, '$.said', '') WHERE json_extract(body, '$.said') <> ''
 """
 
+_ERASED: Final = """
+INSERT INTO meta VALUES ('erased', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1
+"""
+"""Has a take begin anew that read before what is deleted now."""
+
 
 class BusPersons:
     """The bus of one data folder as a `PersonPlace`."""
@@ -92,6 +97,7 @@ class BusPersons:
             connection.execute("PRAGMA secure_delete = ON")
             counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
             connection.execute(_SILENCE)
+            connection.execute(_ERASED)
         self._database.empty_log()
         return counts
 
@@ -107,6 +113,7 @@ class BusPersons:
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
             gone = connection.execute(f"DELETE FROM alert WHERE {_OLD_ALERTS}", asked).rowcount  # noqa: S608 (constants)
+            connection.execute(_ERASED)
         self._database.empty_log()
         return gone
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ringfence.alerts.events import Wording
 from ringfence.api.services import BusServices, services_of
-from ringfence.bus.subscription import shown
+from ringfence.bus.subscription import is_for_people, shown
 from ringfence.compose.alerts import alert_policy, templates
 from ringfence.errors import InputError
 from ringfence.web.parts.asking import beside
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ringfence.bus.words import Words
 
 router = APIRouter()
-_READ_BY_PEOPLE: Final = ("console", "mail", "slack", "sms", "apprise", "sns")
 
 
 @router.get("/outbox/{message_id:id}")
@@ -43,7 +42,7 @@ def _message(services: BusServices, message_id: str) -> dict[str, Any]:
         raise Stop(404, "There is no such message: delivered ones are kept for a week.") from None
     event: dict[str, Any] = msgspec.json.decode(letter.event)
     kind = next((one.kind for one in bus.destinations() if one.address == letter.destination), "")
-    words = _words(event) if kind in _READ_BY_PEOPLE else None
+    words = _words(event) if kind and is_for_people(kind) else None
     data = event.get("data", {})
     return {
         "letter": msgspec.structs.replace(letter, destination=shown(letter.destination)),

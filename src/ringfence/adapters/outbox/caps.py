@@ -1,0 +1,58 @@
+"""How many messages a destination had within a period, and how many more were held back for a digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from sqlite3 import Connection
+
+    from ringfence.alerts.policy import AlertPolicy
+
+OF_DECISIONS: Final = "cap"
+OF_CLOCK: Final = "clock_cap"
+"""Tables: what decisions make is counted anew when the outbox is made again, what the clock makes is not."""
+
+
+class Caps:
+    """Counts messages by destination, severity and period: lesser alerts swallow no critical one.
+
+    Args:
+        table: one of the two.
+        rows: the answer to a question, with its arguments.
+    """
+
+    def __init__(
+        self, table: str, rows: Callable[[str, tuple[Any, ...]], list[Any]], policy: AlertPolicy
+    ) -> None:
+        self._table = table
+        self._rows = rows
+        self._policy = policy
+        self._known: dict[tuple[str, int], tuple[int, dict[str, int]]] = {}
+
+    def allow(self, address: str, severity: str, at_ms: int) -> bool:
+        """Count a message; False where it is one too many, and goes into the digest."""
+        which = f"{severity} {address}", at_ms // self._policy.per_ms
+        if which not in self._known:
+            text = f"SELECT sent, held FROM {self._table} WHERE destination = ? AND bucket = ?"  # noqa: S608 (a constant)
+            found = self._rows(text, which)
+            self._known[which] = (found[0][0], msgspec.json.decode(found[0][1])) if found else (0, {})
+        sent, held = self._known[which]
+        if sent >= self._policy.most:
+            held[severity] = held.get(severity, 0) + 1
+            return False
+        self._known[which] = sent + 1, held
+        return True
+
+    def write(self, connection: Connection) -> None:
+        """Keep what was counted."""
+        connection.executemany(
+            f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?, ?, ?)",  # noqa: S608 (a constant)
+            [
+                (*which, sent, msgspec.json.encode(held).decode())
+                for which, (sent, held) in self._known.items()
+            ],
+        )
