@@ -9,7 +9,7 @@ import msgspec
 
 from ringfence.adapters.outbox import alert_book
 from ringfence.adapters.outbox.bus import new_secret
-from ringfence.adapters.outbox.caps import OF_CLOCK, OF_DECISIONS, Caps
+from ringfence.adapters.outbox.caps import OF_CLOCK, OF_DECISIONS, MessageCaps
 from ringfence.alerts import events
 from ringfence.alerts.model import belongs, grown, opened, subject_of
 from ringfence.alerts.policy import LANGUAGES, Severity
@@ -89,7 +89,7 @@ class Alerting:
         self._rules = rules
         self._near: dict[tuple[str, str, str], list[Alert]] = {}
         self._changed: dict[str, Alert] = {}
-        self._caps = Caps(OF_DECISIONS, database.rows, policy)
+        self._caps = MessageCaps(OF_DECISIONS, database.rows, policy)
         self._asked: dict[tuple[str, str], int] = {}
         self._mutes = mutes
         self._due: list[_Due] = []
@@ -296,7 +296,7 @@ class Watch:
             (until_ms, until_ms - DEAD_AFTER_MS, Severity[policy.escalate_from.upper()]),
         ).fetchall()
         made = []
-        caps = Caps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
+        caps = MessageCaps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
         for alert_id, body in rows:
             alert = msgspec.json.decode(body)
             _is_first(connection, alert_id)

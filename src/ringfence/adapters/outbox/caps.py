@@ -17,7 +17,7 @@ OF_CLOCK: Final = "clock_cap"
 """Tables: what decisions make is counted anew when the outbox is made again, what the clock makes is not."""
 
 
-class Caps:
+class MessageCaps:
     """Counts messages by destination, severity and period: lesser alerts swallow no critical one.
 
     Args:
