@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringfence.api.hot.decoding import Decoding
-from ringfence.api.hot.decoding_aside import DecodingAside
+from ringfence.api.hot.decoding_aside import DECODING_SECONDS, DecodingAside
 from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions, cut
 from ringfence.api.hot.records import CHUNK, Lines
@@ -102,6 +102,10 @@ def test_what_takes_too_long_is_refused_and_the_next_is_read(both, monkeypatch):
     with pytest.raises(Refusal) as refusal:
         aside(slow, NOW_MS)
     assert (refusal.value.status, refusal.value.problem.code) == (413, "too_costly")
+    spent = []
+    with pytest.raises(Refusal):
+        aside.of_batch(spent.append)(slow, NOW_MS)
+    assert spent == [DECODING_SECONDS]  # what was refused cost as much as what is taken
     monkeypatch.undo()
     same(aside(LINES["plain"], NOW_MS), here(LINES["plain"], NOW_MS))
 

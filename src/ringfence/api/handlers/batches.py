@@ -88,9 +88,11 @@ class BatchResponse(Response):
             if len(chunk) <= _TOGETHER and not is_large(chunk):
                 await self._ask(chunk, first, done)
             else:
-                events, bad = await services.pools.batches.run(decode, chunk, services.clock.now_ms())
-                services.decider.shares.spend(self._owner, sum(spent), perf_counter())
-                spent.clear()
+                try:
+                    events, bad = await services.pools.batches.run(decode, chunk, services.clock.now_ms())
+                finally:
+                    services.decider.shares.spend(self._owner, sum(spent), perf_counter())
+                    spent.clear()
                 self._count_bad(len(bad), first + len(chunk))
                 begin, rows = first, services.decider.portions.rows(perf_counter())
                 for part in cut(chunk, events, bad, rows):

@@ -79,7 +79,10 @@ class Aside(Protocol):
     def of_batch(
         self, spent: Callable[[float], None] = untold
     ) -> Callable[[Sequence[bytes], int], tuple[EventBatch, list[BadRecord]]]:
-        """The same for the many records of one caller; `spent` hears what another process took: seconds."""
+        """The same for the many records of one caller; `spent` hears what another process took: seconds.
+
+        Of what is refused it hears, too.
+        """
         ...
 
 
@@ -135,6 +138,7 @@ class DecodingAside:
         try:
             read = self._apart.ask(msgspec.msgpack.encode(piece), _read, first=not batch)
         except InputError as error:
+            spent(DECODING_SECONDS)  # and the process begins anew
             raise Refusal(413, "too_costly", str(error)) from None
         except StoreError as error:
             raise unavailable(str(error)) from None
