@@ -47,6 +47,9 @@ SPELLINGS = {
     "Devanagari digits": _in_digits_of("\u0966"),
     "in a word": lambda number: f"PAN{number}x",
     "in a sentence": lambda number: f"paid with {number}, twice",
+    "as addresses encode it": _grouped("%20"),
+    "as web pages encode it": _grouped("&nbsp;"),
+    "as JSON in a text has it": _grouped("\\u00a0"),
     "track 1": lambda number: f"%B{number}^DOE/JANE^25121011234567890000?",
     "track 2": lambda number: f";{number}=25121011234567890000?",
 }

@@ -1,8 +1,8 @@
 """Where card numbers stand in a text, however they are written there.
 
 A card number is 12 to 19 digits, in one run or in groups, that pass the Luhn check. Digits of any script
-count, and any separator: spaces of any width, dots, slashes, dashes, zero-width characters. Two grades tell a
-card number from other long numbers:
+count, and any separator: spaces of any width, dots, slashes, dashes, zero-width characters, also as web pages
+and addresses encode them (&nbsp;, %20). Two grades tell a card number from other long numbers:
 
 - in ids (`strict`) the first digits must be a card network's, with that network's length, so that an order
   number, an IMEI or a time in milliseconds stays what it is;
@@ -30,6 +30,11 @@ _DIGITS: Final = re.compile("[0-9]+")
 _GAP: Final = f"(?:{_IGNORED}+|(?:{_IGNORED}*[^0-9A-Za-z{_IGNORED}]){{1,{GAP}}}{_IGNORED}*)"
 _SEQUENCE: Final = re.compile(f"[0-9]+(?:{_GAP}[0-9]+)*")
 _WORTH_A_LOOK: Final = re.compile(f"[0-9](?:[^0-9A-Za-z]*[0-9]){{{SHORTEST - 1}}}")
+_ENCODED: Final = re.compile(  # a separator: a blank, a dash, a point, a slash or a line's end
+    r"(?:%C2)?%(?:20|2D|2E|2F|5F|A0|AD|09|0A|0D)|&(?:nbsp|ensp|emsp|thinsp|shy|ndash|mdash|#160|#32|#45|#x?a0|#x20);"
+    r"|\\u(?:00a0|00ad|2000|2009|200b|2010|2011|2012|2013|2014|202f|feff)|\\[tnr]",
+    re.IGNORECASE,
+)
 _WORD_PART: Final = re.compile("[0-9A-Za-z-]")
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F-]*[a-fA-F][0-9a-fA-F-]*")
 _HEX_LENGTHS: Final = frozenset({16, 24, 32, 40, 48, 56, 64, 96, 128})
@@ -143,6 +148,8 @@ def fold(text: str) -> str:
     >>> fold("\uff14\uff11\u200b1\u00e9")
     '41\x001z'
     """
+    if "%" in text or "&" in text or "\\" in text:
+        text = _ENCODED.sub(lambda found: " " * len(found[0]), text)
     return text if text.isascii() else "".join(map(_folded, text))
 
 
@@ -216,6 +223,8 @@ def _is_other(folded: str, start: int, end: int, digits: int) -> bool:
         return True
     if _OTHER.fullmatch(folded, start, end):
         return True
+    if folded[end : end + 4].lstrip()[:1] == "^":  # %B378282246310005^ has the look of a hexadecimal id
+        return False
     left, right = start, end
     while left and _WORD_PART.match(folded[left - 1]):
         left -= 1

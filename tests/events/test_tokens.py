@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ringfence.errors import InputError
 from ringfence.events.privacy.cards import may_hold_card
 from ringfence.events.privacy.tokens import Tokenizer
-from ringfence.masking import replace_cards
+from ringfence.masking import find_cards, replace_cards
 
 PAN = "4111111111111111"
 TOKENIZER = Tokenizer(b"0123456789abcdef")
@@ -69,6 +69,16 @@ def test_what_stands_for_a_number_stays_however_often_it_is_made_safe(number):
     record = b'{"card_number":"%s"}' % kept.encode()
     assert TOKENIZER.card_or_text(kept) == kept
     assert TOKENIZER.sanitize_json(record, {"card_number"}) == record
+
+
+@pytest.mark.parametrize(
+    "between", ["%20", "%2D", "%C2%A0", "&nbsp;", "&#160;", "&#xA0;", "&ndash;", "\\u00a0", "\\t", "\\n"]
+)
+def test_separators_that_pages_and_addresses_encode_hide_no_card(between):
+    """4111&nbsp;1111&nbsp;1111&nbsp;1111 was kept as it is."""
+    text = f"q={between.join(['4111', '1111', '1111', '1111'])}&x=1"
+    assert may_hold_card(pa.array([text])).tolist() == [True]
+    assert [found.digits for found in find_cards(text)] == [PAN]
 
 
 def test_a_short_key_is_refused():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _ZERO, _NINE = 48, 57
 _NOT_ASCII, _LEAD = 0x80, 0xC0
+_PERCENT, _AMPERSAND, _BACKSLASH = b"%&\\"
 _PREFIX: Final = 4
 _PADDED: Final = 16  # digits from which zeros in front are padding
 _is_network = compiled(nogil=True)(is_network)
@@ -37,18 +38,24 @@ def _scan(data: NDArray[np.uint8], offsets: NDArray[np.int32] | NDArray[np.int64
         start, stop = offsets[row], offsets[row + 1]
         if stop - start < SHORTEST:
             continue
-        digits, foreign, worth = 0, False, False
+        digits, foreign, worth, every, encoded = 0, False, False, 0, False
         for at in range(start, stop):
             byte = data[at]
             if _ZERO <= byte <= _NINE:
                 digits += 1
+                every += 1
             elif byte >= _NOT_ASCII:
                 foreign = True
                 digits += byte >= _LEAD  # a digit of another script, perhaps
+                every += byte >= _LEAD
             elif _is_letter(byte):
                 worth |= digits >= SHORTEST
                 digits = 0
-        if digits >= SHORTEST or worth:
+            elif byte in (_PERCENT, _AMPERSAND, _BACKSLASH):
+                encoded = True  # a separator, perhaps
+        if encoded and every >= SHORTEST:
+            out[row] = True
+        elif digits >= SHORTEST or worth:
             out[row] = foreign or _holds_luhn(data, start, stop)
     return out
 
