@@ -7,6 +7,8 @@ import json
 import pytest
 from tests.adapters.drafted import Drafted, written
 
+from ringfence.adapters.files import sniff
+from ringfence.adapters.files.paths import resolve
 from ringfence.errors import InputError
 from ringfence.events.values.times import BAD, strptime_ms
 
@@ -251,3 +253,34 @@ def test_what_stands_for_no_id_in_other_systems_is_none(tmp_path):
     rows = [f"t{at},2024-05-01T10:0{at}:00Z,1.50,{word}" for at, word in enumerate((*words, "d1", "d2"))]
     found = Drafted(written(tmp_path, lines("id,paid_at,amount,device_id", *rows)))
     assert found.values["device_id"] == ("d1", "d2")
+
+
+@pytest.mark.parametrize(
+    ("begin", "told"),
+    [
+        (b"PK\x03\x04", "save the sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel workbook"),
+        (b"BZh91AY", "bunzip2"),
+        (b"\xfd7zXZ\0", "unxz"),
+        (b"Obj\x01", "Avro"),
+        (b"ARROW1\0\0", "Parquet"),
+        (b"SQLite format 3\0", "SQLite"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>', "XML"),
+        (b"\n<HTML><table>", "web page"),
+    ],
+)
+def test_files_of_other_programs_are_named_with_the_way_to_read_them(tmp_path, begin, told):
+    """The first line was no CSV header, or not UTF-8."""
+    for name in ("some.csv", "some.dat", "some.json"):
+        (tmp_path / name).write_bytes(begin + b"\0" * 64)
+        for way in (sniff, Drafted):
+            with pytest.raises(InputError, match=told):
+                way(str(tmp_path / name))
+
+
+def test_what_systems_put_beside_files_is_not_read(tmp_path):
+    for name in ("a.csv", "._a.csv", ".a.csv.swp.csv", "~$a.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    assert resolve([str(tmp_path)]) == resolve([f"{tmp_path}/*.csv"]) == [str(tmp_path / "a.csv")]
+    assert resolve([f"{tmp_path}/.*.csv"]) == [str(tmp_path / "._a.csv"), str(tmp_path / ".a.csv.swp.csv")]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol
 
 import zstandard
 
+from ringfence.adapters.files import foreign
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _SUFFIXES: Final[dict[str, Format]] = {
 }
 _PACKED: Final = (".gz", ".zst", ".zstd")
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+_HIDDEN: Final = (".", "~$")  # what systems and programs put beside files for themselves
 _BOM: Final = b"\xef\xbb\xbf"
 _BOMS_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -155,7 +157,9 @@ def _files(path: str) -> list[str]:
         return [path]
     if Path(path).is_dir():
         inside = sorted(
-            str(file) for file in Path(path).iterdir() if file.is_file() and _format_by_name(file.name)
+            str(file)
+            for file in Path(path).iterdir()
+            if file.is_file() and _format_by_name(file.name) and not file.name.startswith(_HIDDEN)
         )
         if not inside:
             raise InputError(f"folder {path} holds no .csv, .ndjson, .jsonl, .json or .parquet file")
@@ -163,7 +167,10 @@ def _files(path: str) -> list[str]:
     if any(letter in path for letter in "*?["):
         anchor = Path(path).anchor
         named = Path(anchor or ".").glob(path.removeprefix(anchor))
-        matching = sorted(str(file) for file in named if file.is_file())
+        hidden = Path(path).name.startswith(_HIDDEN)  # asked for by name
+        matching = sorted(
+            str(file) for file in named if file.is_file() and (hidden or not file.name.startswith(_HIDDEN))
+        )
         if not matching:
             raise InputError(
                 f"no file matches {path}: check the pattern, and quote it if the shell expands it"
@@ -184,7 +191,10 @@ def _format_by_name(name: str) -> Format | None:
 def _look(path: str, raw: BinaryIO, fmt: Format | None) -> OpenedFile:
     if not hasattr(raw, "peek"):
         raise InputError(f"{path} cannot be read ahead: save it to a file first")
-    head = raw.peek(4)[:4]
+    begin = raw.peek(foreign.MOST)[: foreign.MOST]
+    if (said := foreign.told(begin)) is not None:
+        raise InputError(f"{path} is {said}")
+    head = begin[:4]
     packing: Literal["gzip", "zstd"] | None = (
         "gzip" if head[:2] == _GZIP else "zstd" if head == _ZSTD else None
     )
