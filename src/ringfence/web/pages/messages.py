@@ -58,6 +58,7 @@ def _words(event: dict[str, Any]) -> Words | None:
     """None where the alert policy is faulty. Without the customer's link: whoever has it may answer."""
     try:
         policy = alert_policy()
-        return Wording(policy, templates(policy))(event)
+        hidden = "…" if policy.answer_url else ""
+        return Wording(policy, templates(policy), lambda _data: hidden)(event)
     except InputError:
         return None
