@@ -1,6 +1,6 @@
 """A full disk in the middle of a transaction is told as a full disk, whichever file it is."""
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -13,15 +13,17 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS filler (body TEXT) STRICT"
 
 
 def of_the_bus(folder):
-    return Bus(folder).database
+    return closing(Bus(folder).database)
 
 
+@contextmanager
 def of_the_store(folder):
-    return Store.open(folder).log.database
+    with Store.open(folder) as store:
+        yield store.log.database
 
 
 def beside_it(folder):
-    return SharedFile(folder / "beside.db", SCHEMA)
+    return closing(SharedFile(folder / "beside.db", SCHEMA))
 
 
 def fill(database):
@@ -36,7 +38,7 @@ def fill(database):
 @pytest.mark.parametrize("opened", [of_the_bus, of_the_store, beside_it])
 def test_what_a_full_disk_takes_back_is_not_taken_for_damage(tmp_path, opened):
     """SQLite ends the transaction by itself; before, its second end was told of the bus as a damaged file."""
-    with closing(opened(tmp_path / "data")) as database:
+    with opened(tmp_path / "data") as database:
         with database.transaction() as connection:
             connection.execute(SCHEMA)
             connection.execute("INSERT INTO filler VALUES ('kept')")

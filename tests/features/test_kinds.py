@@ -1,26 +1,18 @@
 """What has to know every kind of feature does: a kind that was left out somewhere is named here."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, settings
+from tests.drawing import drawn
 from tests.features.test_oracle_engine import EVERYTHING
 
 from ringfence.features.spec import FeatureKind, entity
 from ringfence.scoring.artifacts.reasons import of_feature
 from ringfence.testing.strategies.specs import features
 
-LOOKED = settings(
-    max_examples=5_000, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
-
-
-def drawn(kind):
-    """A feature of this kind, as random specifications have them; `NoSuchExample` where none has."""
-    return find(features(entity("card")), lambda bound: bound.feature.kind is kind, settings=LOOKED).feature
-
 
 @pytest.mark.parametrize("kind", list(FeatureKind))
 def test_random_specifications_have_it_and_a_model_has_words_for_it(kind):
-    said = of_feature(drawn(kind))
+    found = drawn(features(entity("card")), lambda bound: bound.feature.kind is kind)
+    said = of_feature(found.feature)
     assert "card" in said.analyst
     assert said.customer
 

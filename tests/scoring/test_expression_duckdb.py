@@ -8,9 +8,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
+from tests.drawing import drawn
 
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
@@ -211,8 +212,5 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "rules-language.md").
 
 @pytest.mark.parametrize("word", WORDS_OF_THE_LANGUAGE)
 def test_a_function_that_is_understood_is_drawn_here_and_stands_on_the_page(word):
-    looked = settings(
-        max_examples=5_000, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
-    assert find(conditions(3), lambda text: word in text, settings=looked)
+    assert drawn(conditions(3), lambda text: word in text)
     assert word in PAGE
