@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Final
+
+from ringfence.adapters.sqlite.opening import closed_if_it_raises
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +74,7 @@ def opened(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    with ExitStack() as unless_whole:
-        unless_whole.enter_context(closing(connection))
+    with closed_if_it_raises(connection):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_TABLES)
@@ -83,5 +83,4 @@ def opened(folder: Path, *, read_only: bool = False) -> sqlite3.Connection:
             if connection.execute(asked, (table, column)).fetchone() is None:
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER")
         connection.executescript(_INDEXES)
-        unless_whole.pop_all()
     return connection

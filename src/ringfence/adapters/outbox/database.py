@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
+from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
@@ -211,15 +212,13 @@ class OutboxDatabase:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)
             connection = self._connect()
-            with ExitStack() as unless_whole:
-                unless_whole.enter_context(closing(connection))
+            with closed_if_it_raises(connection):
                 check_known(connection, self.path)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 connection.executescript(_SCHEMA)
                 if connection.execute(_HAS_TRIED).fetchone() is None:  # a file of before
                     _add_tried(connection)
-                unless_whole.pop_all()
             self._connection = connection
         return self._connection
 

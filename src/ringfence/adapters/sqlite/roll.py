@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.errors import InputError
 from ringfence.follow.roll import DeclaredFollower
@@ -130,11 +131,9 @@ class SqliteRoll:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        with ExitStack() as unless_whole:
-            unless_whole.enter_context(closing(connection))
+        with closed_if_it_raises(connection):
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
-            unless_whole.pop_all()
         return connection
 
     @contextmanager
