@@ -93,6 +93,7 @@ def test_a_backup_of_a_newer_version_is_refused_before_anything_is_put_in_place(
         ("bus.db", ("bus", "list")),
         ("cases.db", ("cases", "list")),
         ("audit.db", ("audit", "verify")),
+        ("access.db", ("keys", "list")),
         ("ringfence.db", ("decisions",)),
     ],
 )

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from ringfence.access.roles import Role
 
-FILE_NAME: Final = "access.db"
-"""In a data folder: keys, and requests for approval."""
-
 PREFIX: Final = "rf"
 MOST_MAKERS: Final = 20
 """Keys that were made under one another, one by one."""

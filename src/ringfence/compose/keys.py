@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.access.keys import ApiKeys
+from ringfence.adapters.access.keys import FILE_NAME, ApiKeys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 def open_keys(folder: Path) -> ApiKeys:
     """The keys of a data folder, to be closed by who asks; their file is made where there is none."""
     return ApiKeys(folder)
+
+
+def key_file(folder: Path) -> Path:
+    """Where the keys of a data folder are, there or not."""
+    return folder / FILE_NAME
 
 
 def has_key_file(folder: Path) -> bool:

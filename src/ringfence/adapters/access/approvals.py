@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import ExitStack, closing, contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ringfence.access.approvals import LONGEST, ApprovalRequest, ApprovalState, Deed
-from ringfence.access.keys import FILE_NAME
-from ringfence.errors import CorruptError, InputError, StoreError
+from ringfence.adapters.access.keys import FILE_NAME, IF_DAMAGED
+from ringfence.adapters.sqlite.shared_file import SharedFile
+from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ringfence.rulebook.desk import Who
 
-_BUSY_SECONDS: Final = 10.0
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS approval (
   number     INTEGER PRIMARY KEY,
@@ -46,40 +43,26 @@ class SqliteApprovals:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
-        self._lock = Lock()
-        self._opened: sqlite3.Connection | None = None
+        self._opening = Lock()
+        self._opened: SharedFile | None = None
 
     def close(self) -> None:
         """Closing twice is allowed."""
-        with self._lock:
+        with self._opening:
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
 
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
+    def _file(self) -> SharedFile:
+        with self._opening:
             if self._opened is None:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._path.touch(mode=0o600)
-                self._opened = self._connect()
-            yield self._opened
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        with ExitStack() as unless_whole:
-            unless_whole.enter_context(closing(connection))
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
-            unless_whole.pop_all()
-        return connection
+                self._opened = SharedFile(self._path, _SCHEMA, if_damaged=IF_DAMAGED)
+            return self._opened
 
     def add(self, asked: ApprovalRequest) -> ApprovalRequest:
         """Keep a request under a new id."""
         row = (asked.deed, asked.subject, asked.content, asked.asked_by, asked.asked_ms, asked.reason)
-        with self._using() as connection:
+        with self._file().transaction() as connection:
             number = connection.execute(
                 f"INSERT INTO approval ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",  # noqa: S608 (constants)
                 (*row, asked.state),
@@ -110,7 +93,7 @@ class SqliteApprovals:
     def move(self, request: ApprovalRequest, state: ApprovalState, by: Who | None = None) -> bool:
         """Whether the request was still as given, and is in this state now; `by` is who decided."""
         number = int(request.id.removeprefix("A-"))
-        with self._using() as connection:
+        with self._file().transaction() as connection:
             if by is None:
                 changed = connection.execute(
                     "UPDATE approval SET state = ? WHERE number = ? AND state = ?",
@@ -127,24 +110,8 @@ class SqliteApprovals:
     def _rows(self, where: str, *values: object) -> list[ApprovalRequest]:
         if not self._path.exists():
             return []
-        with self._using() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM approval {where}", values).fetchall()  # noqa: S608 (constants)
+        rows = self._file().rows(f"SELECT {_COLUMNS} FROM approval {where}", *values)  # noqa: S608 (constants)
         return [_request(row) for row in rows]
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"{self._path}: {error}. Give this user the right to write it") from error
-        except sqlite3.Error as error:
-            raise CorruptError(
-                f"{self._path} is damaged ({error}): put the copy of a backup in its place"
-            ) from error
-        except OSError as error:
-            raise StoreError(
-                f"{self._path}: {error.strerror}. Give this user the right to write it"
-            ) from error
 
 
 def _request(row: tuple[Any, ...]) -> ApprovalRequest:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_SECONDS = 10.0
+RESTORE = (
+    "restore the folder from a backup (`ringfence restore`), or name another one and read the sources again"
+)
 # An error in a statement of ours can only mean that the tables are not those that we made.
 _DAMAGED = (
     sqlite3.SQLITE_CORRUPT,
@@ -30,8 +33,8 @@ _REMEDIES = {
 _FULL_BYTES = 4 * 1024 * 1024  # an I/O error with less room than this is a full disk
 
 
-def explain(error: sqlite3.Error | OSError, path: Path) -> StoreError:
-    """The error to raise in place of this one."""
+def explain(error: sqlite3.Error | OSError, path: Path, if_damaged: str = RESTORE) -> StoreError:
+    """The error to raise in place of this one; `if_damaged` is the remedy for a damaged file."""
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _full(path)
@@ -45,10 +48,7 @@ def explain(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return _full(path)
     if code in _DAMAGED or "decode" in str(error):
-        return CorruptError(
-            f"{path} is damaged ({error}): restore the folder from a backup (`ringfence restore`), "
-            "or name another one and read the sources again"
-        )
+        return CorruptError(f"{path} is damaged ({error}): {if_damaged}")
     remedy = _REMEDIES.get(code, "check the folder's permissions and its disk")
     return StoreError(f"{path}: {error}; {remedy}")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.opening import closed_if_it_raises
+from ringfence.adapters.sqlite.problems import BUSY_SECONDS, RESTORE, explain
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
 
@@ -22,9 +23,12 @@ class SharedFile:
     Errors are those of `problems.explain`, inside the blocks, too.
     """
 
-    def __init__(self, path: Path, schema: str, pragmas: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, schema: str, pragmas: Sequence[str] = (), *, if_damaged: str = RESTORE
+    ) -> None:
         """Open it, or make it with its folder; `StoreError` where a newer Ringfence wrote it."""
         self.path = path
+        self._if_damaged = if_damaged
         self._lock = Lock()
         with self._errors():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,13 +36,11 @@ class SharedFile:
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            with ExitStack() as unless_whole:
-                unless_whole.enter_context(closing(self._connection))
+            with closed_if_it_raises(self._connection):
                 check_known(self._connection, path)
                 for pragma in (*pragmas, "journal_mode = WAL", "synchronous = FULL"):
                     self._connection.execute(f"PRAGMA {pragma}")
                 self._connection.executescript(schema)
-                unless_whole.pop_all()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -71,4 +73,4 @@ class SharedFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise explain(error, self.path) from error
+            raise explain(error, self.path, self._if_damaged) from error

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ringfence.access.keys import FILE_NAME as KEYS_NAME
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.terminal import options
 from ringfence.compose.definitions import load_definitions
+from ringfence.compose.keys import key_file
 from ringfence.compose.store import (
     check_not_lost,
     has_store,
@@ -102,7 +102,7 @@ def store(folder: Path, *, deep: bool) -> StoreReport:
 def _rights(folder: Path) -> Iterator[Check]:
     """The files that a process that decides has to write."""
     effective = os.access in os.supports_effective_ids
-    for path in (*written_files(folder), folder / KEYS_NAME):
+    for path in (*written_files(folder), key_file(folder)):
         if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
             said = f"{path} cannot be read and written by this user: nothing can be decided"
             yield Check("store", State.BAD, said, "Give the user that runs the service the right.")
