@@ -1,10 +1,12 @@
 """The few places where Ringfence meets the world, written for whoever implements one.
 
 Each port here but the clock has one exam in `ringfence.testing` that every adapter sits, the one in memory
-first, and so have those that stand with what they are about: `follow.Follower`, `bus.notifier.Notifier`,
-`scoring.artifacts.models.Scorer`, `rulebook.changes.RuleHistory`, `access.key_store.KeyStore`. Ports in the
-modules beside this one have no exam: their tests run against the systems themselves. An adapter may block;
-the caller decides on which thread. What must hold after a crash is said per method.
+first. So have those that stand with what they are about: `follow.Follower`, `bus.notifier.Notifier`,
+`scoring.artifacts.models.Scorer`, `rulebook.changes.RuleHistory`, `access.key_store.KeyStore`. Those that
+have one adapter have its tests instead: `access.approvals.Approvals`, `bus.outbox.Outbox`,
+`cases.book.CaseBook`, `alerts.book.Alerts`, `audit.trail.Trail`, `decisions.index.DecisionIndex`. Ports in
+the modules beside this one are tested against the systems themselves. An adapter may block; the caller
+decides on which thread. Each method says what holds after a crash.
 """
 
 from __future__ import annotations
