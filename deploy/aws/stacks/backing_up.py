@@ -41,7 +41,10 @@ def back_up(task: ecs.FargateTaskDefinition, operations: sns.ITopic) -> None:
     )
     bucket = stack.format_arn(service="s3", region="", account="", resource=wanted.parameter.value_as_string)
     own = stack.format_arn(service="kms", resource="key", resource_name=key.value_as_string)
-    via = {"StringEquals": {"kms:ViaService": f"s3.{Aws.REGION}.amazonaws.com"}}
+    via = {
+        "StringEquals": {"kms:ViaService": f"s3.{Aws.REGION}.amazonaws.com"},
+        "StringLike": {"kms:EncryptionContext:aws:s3:arn": [bucket, f"{bucket}/{Aws.STACK_NAME}/*"]},
+    }
     objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
     allow_named(
         task.task_role,

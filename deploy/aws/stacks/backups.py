@@ -30,7 +30,7 @@ _RULE = "ToTheSecondRegion"
 
 
 class Held(Construct):
-    """A bucket for backups with a key of its own; what is deleted can be had back for a week."""
+    """A bucket for backups with a key of its own; what is overwritten or deleted can be had back as long."""
 
     def __init__(self, scope: Construct, name: str, log_days: int) -> None:
         super().__init__(scope, name)
@@ -50,7 +50,7 @@ class Held(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(_DAYS),
-                    noncurrent_version_expiration=Duration.days(7),
+                    noncurrent_version_expiration=Duration.days(_DAYS),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],

@@ -27,6 +27,9 @@ def test_the_task_may_put_backups_there_and_read_them_again_and_neither_delete_n
         assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
         assert key["Resource"]["Fn::Join"][1][-1] == {"Ref": "BackupKey"}
         assert "s3." in json.dumps(key["Condition"]["StringEquals"]["kms:ViaService"])
+        whole, objects_of = key["Condition"]["StringLike"]["kms:EncryptionContext:aws:s3:arn"]
+        assert whole == listing["Resource"]
+        assert objects_of == objects["Resource"]
         (role,) = policy["Properties"]["Roles"]
         task = of(template, "AWS::ECS::TaskDefinition")
         assert task["TaskRoleArn"]["Fn::GetAtt"][0] == role["Ref"]

@@ -77,8 +77,8 @@ class WatchBook:
         return self._read(_BACKED_UP, int)
 
     def keep_backed_up(self, at_ms: int) -> None:
-        """Remember one, unless a newer one is known; `StoreError` as of `keep`."""
-        self._write(_BACKED_UP, max(at_ms, self.backed_up_ms() or 0))
+        """Remember one; `StoreError` as of `keep`."""
+        self._write(_BACKED_UP, at_ms)
 
     def _changed_ns(self, name: str) -> int:
         try:

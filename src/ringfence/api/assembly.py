@@ -108,6 +108,7 @@ def services_for(server: Server) -> groups.Services:
             runner=server.runner,
             originals=session.originals,
             following=server.following,
+            backups=server.backups,
             sources=server.sources,
             objectives=server.objectives,
             metrics=server.metrics,

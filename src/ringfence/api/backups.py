@@ -31,8 +31,10 @@ class BackupWatcher:
         """For how long a backup has been due; None where none ever is. A store is new until its first one."""
         if self._schedule is None:
             return None
-        latest_ms = last_backup_ms(self._store.folder) or self._store.meta.created_ms
-        return max(0, self._clock.now_ms() - latest_ms - self._schedule.every_ms)
+        latest_ms, now_ms = last_backup_ms(self._store.folder), self._clock.now_ms()
+        if latest_ms is None or latest_ms > now_ms:  # none, or of a clock that ran ahead
+            latest_ms = self._store.meta.created_ms
+        return max(0, now_ms - latest_ms - self._schedule.every_ms)
 
     def warnings(self) -> list[str]:
         """What somebody should see to."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ringfence.api.backups import BackupWatcher
 from ringfence.compose.companions import told_of_lost
 from ringfence.compose.store import open_roll
 from ringfence.errors import StoreError
@@ -59,7 +58,6 @@ class Following:
         self._store, self._log = store, store.log
         self._clock = clock
         self._roll = open_roll(store.folder)
-        self._backups = BackupWatcher(store, clock)
         self._lags = Lags()
         self._lock = Lock()
 
@@ -87,7 +85,6 @@ class Following:
         """What somebody should see to."""
         told = [] if self.process is None or not self.process.problem else [self.process.problem]
         told += told_of_lost(self._store)
-        told += self._backups.warnings()
         for one in self.states():
             if one.state == "failing":
                 told.append(f"follower {one.name} fails and is tried again: {one.problem}")
@@ -124,7 +121,6 @@ class Following:
             restarts.add_metric((one.name,), one.restarts)
             paused.add_metric((one.name,), float(one.state == "paused"))
         yield from (records, seconds, restarts, paused)
-        yield from self._backups.collect()
         if self.process is not None:
             yield GaugeMetricFamily(
                 "ringfence_follower_process_up",

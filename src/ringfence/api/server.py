@@ -17,6 +17,7 @@ from ringfence.access.sessions import Sessions
 from ringfence.analysis.history import Hindsight
 from ringfence.api.background.jobs import Jobs
 from ringfence.api.background.pools import Pools
+from ringfence.api.backups import BackupWatcher
 from ringfence.api.following import Following
 from ringfence.api.hot.answers import Answers
 from ringfence.api.hot.decider import Decider
@@ -135,7 +136,7 @@ class Server:
         )
         self._delivering = Lock()
         self.model_watcher, self.objectives = ModelWatcher(session, self.models), self._objectives()
-        self.jobs, self.tries = Jobs(), Jobs()
+        self.jobs, self.tries, self.backups = Jobs(), Jobs(), BackupWatcher(session.store, session.clock)
         self.trials = Trials(session, self.stored, self.hindsight)
         self.proxies = Proxies(settings.trusted_proxies)
         limits = settings.connection_limits(most_connections, self.proxies.trust)
@@ -280,7 +281,7 @@ class Server:
         gauges.watch_findings(self.metrics, self.session.store.log, self.ring_news)
         if self.tracing is not None:
             gauges.watch_tracing(self.metrics, self.tracing)
-        for one in (self.following, self.sources, self.outboxes, self.objectives):
+        for one in (self.following, self.backups, self.sources, self.outboxes, self.objectives):
             self.metrics.registry.register(one)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ringfence.analysis.history import Hindsight
     from ringfence.api.background.jobs import Jobs
     from ringfence.api.background.pools import Pools
+    from ringfence.api.backups import BackupWatcher
     from ringfence.api.following import Following
     from ringfence.api.hot.answers import Answers
     from ringfence.api.hot.decider import Decider
@@ -231,6 +232,7 @@ class HealthServices(Surroundings):
     runner: Runner
     originals: Keeping | None
     following: Following
+    backups: BackupWatcher
     sources: Sources
     objectives: ObjectiveWatcher
     metrics: Metrics

@@ -15,7 +15,9 @@ from ringfence.adapters import backup as kept
 from ringfence.adapters.backup.writing import room_for
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.watchbook import WatchBook
+from ringfence.compose.clock import now_ms
 from ringfence.compose.messages import locked
+from ringfence.compose.store import open_store
 from ringfence.errors import InputError, StoreError, StoreFullError
 from ringfence.settings import load_settings, period_ms
 
@@ -53,23 +55,28 @@ def back_up(
 ) -> BackupMade:
     """Copy a data folder to a new folder, or below `s3://BUCKET/PREFIX` by way of a copy in `spool`.
 
-    Errors as of `adapters.backup.back_up` and of `Shelf`; `StoreFullError` where the copy has no room,
+    Errors as of `adapters.backup.back_up` and of `BackupBucket`; `StoreFullError` where the copy has no room,
     `InUseError` where another process is at it.
     """
     if "://" not in to:
         made, remarks = kept.back_up(folder, Path(to), tell, with_snapshot=with_snapshot)
         return BackupMade(made, to, remarks)
-    shelf = kept.Shelf(to)
-    with _spooled(folder, spool or load_settings().backup_spool or folder.absolute().parent) as passing:
+    bucket = kept.BackupBucket(to)
+    with open_store(folder, read_only=True) as store:
+        store_id = store.meta.store_id
+    with _spooled(
+        folder, store_id, spool or load_settings().backup_spool or folder.absolute().parent
+    ) as passing:
+        name = bucket.begin(store_id, now_ms(), secrets.randbits(32))
         made, remarks = kept.back_up(
             folder, passing / "copy", tell, with_snapshot=with_snapshot, passing=True
         )
-        address = shelf.put(made, passing / "copy", secrets.randbits(32), tell)
+        address = bucket.put(name, made, passing / "copy", tell)
     return BackupMade(made, address, remarks + _noted(folder, made))
 
 
 def restore(source: str, folder: Path, tell: Tell) -> BackupMade:
-    """Put a backup in place, of a folder or of S3, there the newest of those below; errors as of `Shelf`."""
+    """Put a backup in place, of a folder or of S3, there the newest of a log. Errors: see `BackupBucket`."""
     backup, remarks = _kept_at(source)
     found = kept.restore(backup, folder, tell)
     return BackupMade(found, backup.address, remarks + (_noted(folder, found) if "://" in source else []))
@@ -99,9 +106,9 @@ def last_backup_ms(folder: Path) -> int | None:
     return WatchBook(folder).backed_up_ms()
 
 
-def newest_at(address: str) -> tuple[str, int]:
-    """Address and moment of the newest whole backup below an address; errors as of `Shelf`."""
-    backup, _ = kept.kept_at(address)
+def newest_at(address: str, store_id: str) -> tuple[str, int]:
+    """Address and moment of the newest whole backup of a log at an address; errors as of `BackupBucket`."""
+    backup, _ = kept.kept_at(address, store_id)
     return backup.address, kept.parse_manifest(backup.manifest(), backup.address).created_ms
 
 
@@ -110,22 +117,24 @@ def _kept_at(source: str) -> tuple[kept.KeptBackup, list[str]]:
         return kept.FolderBackup(Path(source)), []
     kept.check_address(source)
     backup, skipped = kept.kept_at(source)
-    return backup, [f"{address} is not whole, so this is one of before" for address in skipped]
+    return backup, [f"{said}; this is the one before" for said in skipped]
 
 
 def _noted(folder: Path, made: Backup) -> list[str]:
-    """Remember when it was made; a remark where that cannot be written."""
+    """Remember when it was made; a remark where that cannot be written. What is to come is no such moment."""
+    at_ms, now = last_backup_ms(folder), now_ms()
     try:
-        WatchBook(folder).keep_backed_up(made.created_ms)
+        if at_ms is None or not made.created_ms <= at_ms <= now:
+            WatchBook(folder).keep_backed_up(min(made.created_ms, now))
     except StoreError as error:
         return [f"the backup is whole, but when it was made is not noted: {error}"]
     return []
 
 
 @contextmanager
-def _spooled(folder: Path, spool: Path) -> Iterator[Path]:
+def _spooled(folder: Path, store_id: str, spool: Path) -> Iterator[Path]:
     """A folder of its own in `spool` for a copy in passing, gone afterwards, and so is what a crash left."""
-    mine = f".ringfence-backup-{xxhash.xxh3_64_hexdigest(str(folder.absolute()).encode())}."
+    mine = f".ringfence-backup-{xxhash.xxh3_64_hexdigest(f'{store_id} {folder.absolute()}'.encode())}."
     with locked(folder, _LOCK_NAME, _REFUSAL):
         try:
             spool.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -25,7 +25,10 @@ def timetable(folder: Path, now_ms: Callable[[], int]) -> Timetable:
     ringfence = [sys.executable, "-P", "-m", "ringfence.cli"]
     program = [*ringfence, "models"]
     where = ["--data", str(folder.absolute())]
-    errands = []
+    errands, backups = [], schedule()
+    if backups is not None:  # first: nothing else that is due may hold it up
+        command, every = [*ringfence, "backup", backups.to, *where], backups.every_ms
+        errands.append(Errand("backing up", command, every, min(every, _FIRST_MS), min(every, _AGAIN_MS)))
     every_ms = period_ms(settings.watch_every)
     if every_ms is not None:
         command = [*program, "watch", "--measure", "--beside", *where]
@@ -33,10 +36,4 @@ def timetable(folder: Path, now_ms: Callable[[], int]) -> Timetable:
     every_ms = period_ms(settings.retrain_every)
     if every_ms is not None:
         errands.append(Errand("retraining", [*program, "retrain", *where], every_ms, every_ms))
-    backups = schedule()
-    if backups is not None:
-        command, every_ms = [*ringfence, "backup", backups.to, *where], backups.every_ms
-        errands.append(
-            Errand("backing up", command, every_ms, min(every_ms, _FIRST_MS), min(every_ms, _AGAIN_MS))
-        )
     return Timetable(errands, Due(book.due, book.set_due), now_ms)

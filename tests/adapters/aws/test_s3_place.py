@@ -14,7 +14,7 @@ import pytest
 from tests.adapters.aws import emulator
 
 from ringfence.adapters.landing import open_place
-from ringfence.adapters.landing.s3_place import S3Place
+from ringfence.adapters.s3.place import S3Place
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_an_endpoint_of_s3_in_the_configuration_file_is_asked(aws, monkeypatch, 
 PUT = """
 import sys
 from pathlib import Path
-from ringfence.adapters.landing.s3_place import S3Place
+from ringfence.adapters.s3.place import S3Place
 place = S3Place("s3://zone/files")
 most = lambda: int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 place.put_file("warm", Path(sys.argv[0]), lambda _: None)

@@ -2,20 +2,20 @@
 
 The copy is a folder, or stands below a prefix of a bucket:
 
-folder ──► back_up ──► copy ──► Shelf.put ──► s3://BUCKET/PREFIX/TIME-ID/… ──► restore ──► folder
+folder ──► back_up ──► copy ──► BackupBucket.put ──► s3://BUCKET/PREFIX/TIME-ID/… ──► restore ──► folder
 """
 
+from ringfence.adapters.backup.bucket import BackupBucket, check_address, kept_at
+from ringfence.adapters.backup.kept_backup import FolderBackup, KeptBackup
 from ringfence.adapters.backup.manifest import MANIFEST, parse_manifest
 from ringfence.adapters.backup.restoring import restore, verify
-from ringfence.adapters.backup.shelf import Shelf, check_address, kept_at
-from ringfence.adapters.backup.sources import FolderBackup, KeptBackup
 from ringfence.adapters.backup.writing import back_up
 
 __all__ = [
     "MANIFEST",
+    "BackupBucket",
     "FolderBackup",
     "KeptBackup",
-    "Shelf",
     "back_up",
     "check_address",
     "kept_at",

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "backup.json"
 FORMAT: Final = 1
-_CHUNK: Final = 4 * 1024 * 1024
+LOG: Final = "ringfence.db"
+_DATABASES: Final = (LOG, "access.db", "audit.db", "bus.db", "cases.db", "vault.db")
+_FOLDERS: Final = ("models", "snapshots")
+_YEAR_10000_MS: Final = 253_402_300_800_000
+CHUNK: Final = 4 << 20
 
 
 def parse_manifest(text: bytes, address: str) -> Backup:
@@ -32,11 +36,23 @@ def parse_manifest(text: bytes, address: str) -> Backup:
             f"{address} has format {found.format}, this version reads {FORMAT}: use the Ringfence that wrote "
             f"it ({found.ringfence})"
         )
+    if not 0 <= found.created_ms < _YEAR_10000_MS:
+        raise CorruptError(f"{address}/{MANIFEST} is damaged (created_ms): use another backup")
     for name in found.files:
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or not parts:
-            raise CorruptError(f"{address} names a file outside of it ({name!r}): use another backup")
+        if not _is_ours(name):
+            raise CorruptError(f"{address} names a file that no backup has ({name!r}): use another backup")
+    if LOG not in found.files:
+        raise CorruptError(f"{address} has no {LOG}: use another backup")
     return found
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a backup writes such a name: databases at the top, and what is in two folders."""
+    path = PurePosixPath(name)
+    if name in _DATABASES:
+        return True
+    is_plain = str(path) == name and ".." not in path.parts and "\0" not in name
+    return is_plain and len(path.parts) > 1 and path.parts[0] in _FOLDERS
 
 
 def copy(pieces: Iterable[bytes], target: Path, heard: Callable[[int], None]) -> tuple[int, str]:
@@ -64,7 +80,7 @@ def copy(pieces: Iterable[bytes], target: Path, heard: Callable[[int], None]) ->
 def read_open(descriptor: int) -> Iterator[bytes]:
     """An open file from its beginning, some MB at a time."""
     at = 0
-    while piece := os.pread(descriptor, _CHUNK, at):
+    while piece := os.pread(descriptor, CHUNK, at):
         yield piece
         at += len(piece)
 
@@ -82,7 +98,7 @@ def summed(pieces: Iterable[bytes], each: Callable[[bytes], object]) -> tuple[in
 def sum_of(path: Path) -> tuple[int, str]:
     """Size and checksum of a file."""
     with path.open("rb", buffering=0) as file:
-        return summed(iter(lambda: file.read(_CHUNK), b""), lambda _: None)
+        return summed(iter(lambda: file.read(CHUNK), b""), lambda _: None)
 
 
 def sync_folder(folder: Path) -> None:

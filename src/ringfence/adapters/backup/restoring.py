@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ringfence.adapters.backup.sources import KeptBackup
+    from ringfence.adapters.backup.kept_backup import KeptBackup
     from ringfence.ports.backup import Backup
 
     Tell = Callable[[int, int | None, str], None]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ringfence.adapters.landing.access import ZoneAccess
-from ringfence.adapters.landing.s3_place import S3Place, needs_s3
+from ringfence.adapters.s3.place import S3Place, needs_s3
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:

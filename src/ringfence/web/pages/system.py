@@ -58,7 +58,10 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
         "sessions": len(dashboard.sessions),
         "behind": dashboard.finder.behind,
         "followers": dashboard.of(HealthServices).following.states(),
-        "follower_problems": dashboard.of(HealthServices).following.warnings(),
+        "follower_problems": [
+            *dashboard.of(HealthServices).following.warnings(),
+            *dashboard.of(HealthServices).backups.warnings(),
+        ],
         "objectives": dashboard.of(HealthServices).objectives.standings(),
     }
 

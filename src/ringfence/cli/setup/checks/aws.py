@@ -62,10 +62,10 @@ def backups(folder: Path, now_ms: int) -> Iterator[Check]:
     if planned is None or not folder.exists():
         return
     with open_store(folder, read_only=True) as store:
-        created_ms = store.meta.created_ms
+        created_ms, store_id = store.meta.created_ms, store.meta.store_id
     said, latest_ms = "", created_ms
     try:
-        address, latest_ms = newest_at(planned.to)
+        address, latest_ms = newest_at(planned.to, store_id)
         said = f"the newest is {address}"
     except InputError as error:  # there is none
         said = str(error)
@@ -74,7 +74,7 @@ def backups(folder: Path, now_ms: int) -> Iterator[Check]:
         return
     late_ms = now_ms - latest_ms - planned.every_ms
     if late_ms > OVERDUE_MS:
-        remedy = "See why in the log of the server, or make one: `ringfence backup`."
+        remedy = f"See why in the log of the server, or make one: `ringfence backup {planned.to}`."
         yield Check("backups", State.BAD, f"{said}: {late_ms // 3_600_000} hours late", remedy)
     else:
         yield Check("backups", State.NOTE if latest_ms == created_ms else State.FINE, said)

@@ -1,17 +1,15 @@
-"""Where a backup is read from: a folder. `shelf` has those of a bucket."""
+"""Where a backup is read from: a folder. `bucket` has those of a bucket."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ringfence.adapters.backup.manifest import MANIFEST
+from ringfence.adapters.backup.manifest import CHUNK, MANIFEST
 from ringfence.errors import CorruptError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_CHUNK: Final = 4 << 20
 
 
 class KeptBackup(Protocol):
@@ -52,7 +50,7 @@ class FolderBackup:
         """See `KeptBackup.pieces`."""
         try:
             with (self._folder / name).open("rb", buffering=0) as file:
-                while piece := file.read(_CHUNK):
+                while piece := file.read(CHUNK):
                     yield piece
         except OSError as error:
             raise CorruptError(

@@ -1,9 +1,10 @@
 """Backups below a prefix of a bucket of S3: each in a folder of its own, its manifest there last.
 
-s3://BUCKET/PREFIX/20260131T120000Z-0a1b2c3d/ringfence.db, …, backup.json
+s3://BUCKET/PREFIX/20260131T120000Z-0a1b2c3d4e5f6071/begun, ringfence.db, …, backup.json
 
-What has no manifest was interrupted and is none. Nothing is ever overwritten or taken away: the rules of the
-bucket say how long backups stay.
+The name has the time, eight digits of the log's identity and eight of chance. What has no manifest was
+interrupted and is no backup. Nothing is ever overwritten or taken away: the rules of the bucket say how long
+backups stay.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import xxhash
 
 from ringfence.adapters.backup.manifest import MANIFEST, parse_manifest
-from ringfence.adapters.landing.bucket_errors import bucket_of
-from ringfence.adapters.landing.s3_place import S3Place, needs_s3
+from ringfence.adapters.s3.errors import bucket_of
+from ringfence.adapters.s3.place import S3Place, needs_s3
 from ringfence.errors import CorruptError, InputError, StoreError
 
 if TYPE_CHECKING:
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
     from ringfence.ports.backup import Backup
 
 SCHEME: Final = "s3://"
-_NAME: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})[0-9a-f]{8}")
 _LARGEST: Final = 64 << 20  # bytes of a manifest
 
 
-class Shelf:
-    """The backups of one address, `s3://BUCKET/PREFIX`.
+class BackupBucket:
+    """The backups at one address, `s3://BUCKET/PREFIX`.
 
     Raises:
         InputError: where the address is none, no client can be made, or a library is missing.
@@ -40,15 +42,18 @@ class Shelf:
     def __init__(self, address: str) -> None:
         check_address(address)
         self.address = address.rstrip("/")
-        self._place = S3Place(self.address, words=("backups at", ""))
+        self._place = S3Place(self.address, what="backups at", end="")
 
-    def put(self, made: Backup, copy: Path, suffix: int, tell: Callable[[int, int | None, str], None]) -> str:
-        """Put a copy that `back_up` made there; its address. `StoreError` leaves something that is no backup.
+    def begin(self, store_id: str, now_ms: int, chance: int) -> str:
+        """Take a name for a backup of a log, before a copy is made; `StoreError` where nothing may be put."""
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        name = f"{at:%Y%m%dT%H%M%SZ}-{_mark_of(store_id)}{chance % (1 << 32):08x}"
+        if not self._place.create(f"{name}/begun", b""):
+            raise StoreError(f"{self.address}/{name} is there already: back up again")
+        return name
 
-        `suffix` tells backups of one second apart.
-        """
-        at = datetime.fromtimestamp(made.created_ms / 1000, UTC)
-        name = f"{at:%Y%m%dT%H%M%SZ}-{suffix % (1 << 32):08x}"
+    def put(self, name: str, made: Backup, copy: Path, tell: Callable[[int, int | None, str], None]) -> str:
+        """Put a copy that `back_up` made there; its address. `StoreError` leaves what is no backup."""
         done = 0
 
         def heard(size: int) -> None:
@@ -67,14 +72,29 @@ class Shelf:
             raise StoreError(f"{self.address}/{name} is there already: back up again")
         return f"{self.address}/{name}"
 
-    def newest(self) -> tuple[BucketBackup, list[str]]:
-        """The newest whole one, and the addresses of newer ones that are not; `InputError` for none."""
+    def newest(self, store_id: str | None = None) -> tuple[BucketBackup, list[str]]:
+        """The newest whole one of a log, and what is wrong with newer ones.
+
+        `InputError` where there is none, or where no log is named and there are backups of several.
+        """
+        found = {name: told[1] for name in self._place.folders() if (told := _NAME.fullmatch(name))}
+        if store_id is not None:
+            found = {name: mark for name, mark in found.items() if mark == _mark_of(store_id)}
+        if len(set(found.values())) > 1:
+            newest = {mark: name for name, mark in sorted(found.items())}
+            raise InputError(
+                f"{self.address} has backups of {len(newest)} logs: name one of them, whose newest are "
+                + ", ".join(sorted(newest.values())[-5:])
+            )
         skipped: list[str] = []
-        for name in reversed([name for name in self._place.folders() if _NAME.fullmatch(name)]):
-            found = self.named(name)
-            if found.is_whole:
-                return found, skipped
-            skipped.append(found.address)
+        for name in sorted(found, reverse=True):
+            backup = self.named(name)
+            try:
+                if backup.is_whole:
+                    return backup, skipped
+                skipped.append(f"{backup.address} is not whole")
+            except (CorruptError, InputError) as error:
+                skipped.append(str(error))
         raise InputError(
             f"there is no whole backup at {self.address}: name the prefix that `ringfence backup` was given, "
             "or one backup below it"
@@ -122,12 +142,12 @@ class BucketBackup:
         return self._place.pieces(f"{self._name}/{name}", size)
 
 
-def kept_at(address: str) -> tuple[BucketBackup, list[str]]:
-    """The backup of an address, or the newest below it as of `Shelf.newest`; errors as of `Shelf`."""
-    shelf, _, name = address.rstrip("/").rpartition("/")
+def kept_at(address: str, store_id: str | None = None) -> tuple[BucketBackup, list[str]]:
+    """The backup of an address, or the newest below it; errors as of `BackupBucket` and its `newest`."""
+    prefix, _, name = address.rstrip("/").rpartition("/")
     if _NAME.fullmatch(name):
-        return Shelf(shelf).named(name), []
-    return Shelf(address).newest()
+        return BackupBucket(prefix).named(name), []
+    return BackupBucket(address).newest(store_id)
 
 
 def check_address(address: str) -> None:
@@ -136,3 +156,7 @@ def check_address(address: str) -> None:
         raise InputError(f"{address} is no place for backups: give a folder, or s3://BUCKET/PREFIX")
     bucket_of(address)
     needs_s3("a backup on S3")
+
+
+def _mark_of(store_id: str) -> str:
+    return xxhash.xxh32_hexdigest(store_id.encode())

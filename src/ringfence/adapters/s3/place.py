@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import xxhash
 
-from ringfence.adapters.landing.bucket_errors import bucket_of, explained_s3
+from ringfence.adapters.s3.errors import bucket_of, explained_s3
 from ringfence.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from obstore.store import S3CredentialProvider
-
-ZONE: Final = ("the landing zone", "; the log is safe")
-"""What errors call a place, and what they end with."""
 
 _ATTEMPTS: Final = 6  # of one create that others get in the way of
 _FIRST_WAIT_SECONDS: Final = 0.05
@@ -41,7 +38,8 @@ class S3Place:
     Args:
         address: `s3://BUCKET`, or `s3://BUCKET/PREFIX`.
         sleep: waits so many seconds.
-        words: as of `ZONE`.
+        what: how errors call it.
+        end: what they end with.
 
     Raises:
         InputError: where the bucket has no name that S3 gives, or no client can be made.
@@ -51,14 +49,16 @@ class S3Place:
         self,
         address: str,
         sleep: Callable[[float], None] = time.sleep,
-        words: tuple[str, str] = ZONE,
+        *,
+        what: str = "the landing zone",
+        end: str = "; the log is safe",
     ) -> None:
         from obstore.store import S3Store  # noqa: PLC0415 (an extra)
 
         from ringfence.adapters.aws.clients import s3_access  # noqa: PLC0415 (likewise)
 
         self.address = address
-        self._sleep, self._words = sleep, words
+        self._sleep, self._what, self._end = sleep, f"{what} {address}", end
         bucket, prefix = bucket_of(address)
         access = s3_access()
         self._credentials = access.credentials
@@ -178,8 +178,7 @@ class S3Place:
         """Errors as `StoreError`. Credentials are looked up before: within the library they have no words."""
         from ringfence.adapters.aws.clients import explained  # noqa: PLC0415 (an extra)
 
-        what, end = self._words
-        with explained(f"{what} {self.address}", end):
+        with explained(self._what, self._end):
             self._credentials.check()
-        with explained_s3(f"{what} {self.address}", action, end):
+        with explained_s3(self._what, action, self._end):
             yield
