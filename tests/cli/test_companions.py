@@ -2,8 +2,10 @@
 
 import pytest
 
+from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.sqlite import Store
 from ringfence.compose.followers import followers_of
+from ringfence.errors import StoreError
 from ringfence.follow import catch_up
 
 from .conftest import payment, write_ndjson
@@ -162,3 +164,24 @@ def test_nothing_is_begun_anew_unasked(ringfence, alarmed, terminal, answer, cod
     terminal(answer)
     assert ringfence("accept-loss", "bus.db").code == code
     assert path.exists() is (code == 0)
+
+
+def test_nothing_is_begun_anew_under_a_server(ringfence, alarmed):
+    """It would go on with the file that it has open, which is gone."""
+    folder = alarmed / "ringfence-data"
+    lose(folder, "bus.db")
+    with Store.open(folder):
+        assert ringfence("accept-loss", "bus.db", "--yes").code == 3
+    assert not (folder / "bus.db").exists()
+    (folder / "bus.db-wal").write_bytes(b"left behind")
+    assert ringfence("accept-loss", "bus.db", "--yes").code == 0
+    assert not list(folder.glob(".begun-*"))
+
+
+def test_cases_that_are_damaged_take_no_descriptor_each_time(tmp_path):
+    (tmp_path / "cases.db").write_bytes(b"no database" * 1000)
+    cases = SqliteCases(tmp_path)
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            cases.positions()
+    assert not cases._open

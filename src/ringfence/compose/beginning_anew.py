@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.cases import CaseFollower, read_policy
@@ -39,31 +41,43 @@ def check_can_begin(store: DataFolder, name: str) -> None:
 
 
 def begin_anew(store: DataFolder, name: str, since_ms: int | None = None) -> None:
-    """Make a lost file again, empty. `InputError` as of `check_can_begin`.
+    """Make a lost file again, empty: all of it or nothing. `InputError` as of `check_can_begin`.
 
     Followers go on at the end of the log, or where the last `since_ms` milliseconds of its events begin:
-    what comes from there on raises alerts, is told to subscribers and opens cases.
+    what comes from there on raises alerts, is told to subscribers and opens cases. Nobody else may have the
+    folder open for writing.
     """
     check_can_begin(store, name)
-    if name == companions.TRAIL:
-        SqliteTrail(store.folder).close()
-        return
+    with TemporaryDirectory(dir=store.folder, prefix=".begun-") as made:
+        folder = Path(made)
+        if name == companions.TRAIL:
+            SqliteTrail(folder).close()
+        else:
+            offsets = _offsets(store.log, since_ms)
+            with closing(_follower(store, name, folder)) as follower:
+                follower.begin_at(offsets)
+        for suffix in ("-wal", "-shm"):  # of the file that is lost: they would be read into the new one
+            (store.folder / f"{name}{suffix}").unlink(missing_ok=True)
+        (folder / name).replace(store.folder / name)
+
+
+def _follower(store: DataFolder, name: str, folder: Path) -> OutboxFollower | CaseFollower:
     if name == companions.BUS:
-        follower: OutboxFollower | CaseFollower = OutboxFollower(
-            store.log, store.folder, store.meta.store_id, now_ms
-        )
-    else:
-        follower = CaseFollower(store.log, store.folder, read_policy(load_settings().cases))
-    with closing(follower):
-        follower.begin_at({topic: _offset(store.log, topic, since_ms) for topic in TOPICS})
+        return OutboxFollower(store.log, folder, store.meta.store_id, now_ms)
+    return CaseFollower(store.log, folder, read_policy(load_settings().cases))
 
 
-def _offset(log: EventLog, topic: str, since_ms: int | None) -> int:
-    """Where the batches of the last milliseconds begin; the end of the topic where that is None."""
+def _offsets(log: EventLog, since_ms: int | None) -> dict[str, int]:
+    """Where the batches of the last milliseconds begin, by topic; where that is None, their ends."""
     if since_ms is None:
-        return log.end_offset(topic)
+        return {topic: log.end_offset(topic) for topic in TOPICS}
     newest_ms = max((batch.last_time_ms for batch in log.read(EVENTS)), default=0)
+    begin_ms = min(newest_ms, now_ms()) - since_ms  # a sender's clock may be ahead
+    return {topic: _offset(log, topic, begin_ms) for topic in TOPICS}
+
+
+def _offset(log: EventLog, topic: str, begin_ms: int) -> int:
     for batch in log.read(topic, log.start_offset(topic)):
-        if batch.last_time_ms > newest_ms - since_ms:
+        if batch.last_time_ms > begin_ms:
             return batch.base_offset
     return log.end_offset(topic)

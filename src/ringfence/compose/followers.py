@@ -270,6 +270,13 @@ def following(
             casework.close()
 
 
+@contextmanager
+def undisturbed(folder: Path) -> Iterator[None]:
+    """While the block runs no follower is at work on a data folder; `InUseError` where one is."""
+    with locked(folder, LOCK_NAME, _REFUSAL), delivery(folder):
+        yield
+
+
 def bring_up(store: DataFolder) -> None:
     """Before retention takes anything: declared followers take all that there is, and the log hears of it.
 

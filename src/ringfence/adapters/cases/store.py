@@ -273,12 +273,17 @@ class SqliteCases:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.path.touch(mode=0o600)
                 writer = self._connect()
-                check_known(writer, self.path)
-                writer.execute("PRAGMA journal_mode = WAL")
-                writer.execute("PRAGMA synchronous = FULL")
-                writer.executescript(SCHEMA)
-                if not writer.execute(HAS_TOTALS).fetchone():
-                    writer.executescript(TOTALS)
+                try:
+                    check_known(writer, self.path)
+                    writer.execute("PRAGMA journal_mode = WAL")
+                    writer.execute("PRAGMA synchronous = FULL")
+                    writer.executescript(SCHEMA)
+                    if not writer.execute(HAS_TOTALS).fetchone():
+                        writer.executescript(TOTALS)
+                except BaseException:
+                    self._open.remove(writer)
+                    writer.close()
+                    raise
                 self._opened = writer
             return self._opened
 

@@ -98,7 +98,12 @@ def _told(column: Column) -> tuple[dict[str, Any], str] | None:
         return {"fraud": fraud, "good": good} | ({"unknown": unknown} if unknown else {}), ""
     if (pair := _pair([word for word in words if word not in unknown or word == "-1"])) is not None:
         rest = [word for word in unknown if word not in pair["good"]]
-        return pair | ({"unknown": rest} if rest else {}), ""
+        doubt = (
+            "1 is taken as fraud, -1 as good: detectors of anomalies mean the opposite"
+            if "-1" in words
+            else ""
+        )
+        return pair | ({"unknown": rest} if rest else {}), doubt
     numbers = sorted(set(words) - set(unknown))
     if numbers and all(word in ("0", "1", "2", "3") for word in numbers) and "1" in numbers:
         good = ["0"] if "0" in numbers else ["2"] if "2" in numbers else []

@@ -47,6 +47,7 @@ _UNMARKED: Final = {
     10: ("%y%m%d%H%M",), 12: ("%y%m%d%H%M%S", "%d%m%Y%H%M"), 14: ("%d%m%Y%H%M%S",), 17: ("%Y%m%d%H%M%S%f",),
 }  # fmt: skip
 """By how many digits; a 1 before the year is that of this century."""
+_SHORT: Final = 6
 _NO_EPOCH_S: Final = 2_051_222_400  # 2035: no seconds since 1970
 _MARKED: Final = (
     "%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%Y%m%dT%H%M", "%Y%m%d %H%M%S", "%Y%m%d %H%M",
@@ -235,6 +236,8 @@ def _unmarked(some: Sequence[str]) -> MomentGuess | None:
             continue
         first, last = min(known), max(known)
         guess = MomentGuess(form, len(known) / len(some), False, "%H" in form, "", first, last)
+        if best is not None and length == _SHORT:  # 150301: nobody can tell the year from the day
+            return None
         if best is None or last - first < best[0]:
             best = last - first, guess
     if best is None:

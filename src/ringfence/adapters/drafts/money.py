@@ -44,8 +44,8 @@ _AROUND: Final = re.compile(
 )
 _SCIENTIFIC: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]{1,3}")
 _NO_CENTS: Final = re.compile("([0-9])(?:[.,](?:[-\u2212\u2013]{1,2}|\u2014)|/-)([^0-9]*)$")  # 12.-, 12/-
-_DEBIT: Final = re.compile(r"^([^-+()]*[0-9])\s?\(?(?:dr|db|d|s)\.?\)?\s?$", re.IGNORECASE)
-_CREDIT: Final = re.compile(r"(?<=[0-9])\s?\(?(?:cr|c|h)\.?\)?\s?$", re.IGNORECASE)
+_DEBIT: Final = re.compile(r"^([^-+()]*[0-9])\s?\(?dr\.?\)?\s?$", re.IGNORECASE)
+_CREDIT: Final = re.compile(r"(?<=[0-9])\s?\(?cr\.?\)?\s?$", re.IGNORECASE)
 _AS_TEXT: Final = re.compile(r'="?([^"]*)"?')  # of a spreadsheet
 _PRICES: Final = (0, 50, 90, 95, 99, 49)
 

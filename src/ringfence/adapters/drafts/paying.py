@@ -317,10 +317,13 @@ def _two_columns(desk: DraftDesk) -> bool:
     )  # fmt: skip
     source: dict[str, Any] = {"credit": credit.name, "debit": debit.name}
     if given == "debit" and debit.money is not None and debit.money.negative > MOST:
-        # Both sides would come out above zero: only rows with a debit are payments then.
+        # Both sides would come out above zero: rows without a debit are refused then.
         source = {"column": debit.name} | _marks(desk, debit, debit.money)
         desk.plan.fields["amount"] = source | {"sign": "negative", "other_sign": "skip"}
-        desk.plan.top.setdefault("skip", {})[debit.name] = [""]
+        desk.plan.remarks.append(
+            f"{debit.name} holds amounts below zero, so that no mapping can tell {credit.name} from it: rows "
+            f"without a value in {debit.name} go to the quarantine"
+        )
         choose_currency(desk, debit, debit.money)
         return True
     money = (debit.money if given == "debit" else credit.money) or debit.money or credit.money

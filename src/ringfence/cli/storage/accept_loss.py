@@ -10,6 +10,7 @@ from ringfence.cli.audited import record_first, tell_record
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.beginning_anew import begin_anew, check_can_begin
 from ringfence.compose.companions import BUS, CASES, TRAIL
+from ringfence.compose.followers import undisturbed
 from ringfence.compose.store import open_store
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
@@ -42,13 +43,13 @@ def accept_loss(
     """Accept that a file of the data folder is lost for good, and begin it anew.
 
     Only for a file that is missing or empty and of which no copy is left; look for one first, as
-    `ringfence restore` or the file itself brings back all of it. A server may run meanwhile. The audit trail
-    keeps who accepted the loss.
+    `ringfence restore` or the file itself brings back all of it. Neither a server nor `ringfence
+    follow` may run on the folder meanwhile. The audit trail keeps who accepted the loss.
 
     Example: ringfence accept-loss bus.db --since 2h
     """
     since_ms = None if since is None else parse_duration_ms(since)
-    with open_store(options.folder(data), read_only=True) as store:
+    with open_store(options.folder(data)) as store, undisturbed(store.folder):
         check_can_begin(store, name)
         if name == TRAIL and since is not None:
             raise InputError("--since is about alerts and cases: nothing brings back the audit trail")

@@ -13,7 +13,7 @@ from ringfence.errors import InputError
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
-from ringfence.events.buffers import is_text, null_mask
+from ringfence.events.buffers import is_text
 from ringfence.events.decoding.draft import Draft
 from ringfence.events.decoding.filling import Filler
 from ringfence.events.model import Kind
@@ -93,10 +93,7 @@ class Binding:
         every = dict(zip(table.schema.names, table.columns, strict=True))
         left_out = np.zeros(table.num_rows, bool)
         for column, values in self.mapping.skip.items():
-            said = [values] if isinstance(values, str) else values
-            left_out |= one_of(every[column], said)
-            if "" in said and (empty := null_mask(every[column])) is not None:
-                left_out |= empty
+            left_out |= one_of(every[column], [values] if isinstance(values, str) else values)
         left_out[list(refused)] = False
         dropped = [*refused, *np.flatnonzero(left_out).tolist()]
         kept = np.delete(np.arange(table.num_rows), dropped)

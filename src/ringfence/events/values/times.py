@@ -196,7 +196,9 @@ def _days(text: str | bytes | None) -> float | None:
     parts = (text if isinstance(text, str) else (text or b"").decode("utf-8", "replace")).split()
     numbers = [_number(part.replace(",", ".")) for part in parts]
     known = [number for number in numbers if number is not None]
-    return sum(known) if 0 < len(parts) == len(known) <= 2 else None
+    if not 0 < len(parts) == len(known) <= 2 or (len(known) == 2 and not 0 <= known[1] < 1):
+        return None
+    return sum(known)
 
 
 def _from_pattern(values: Any, pattern: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -23,7 +23,7 @@ _OTHERS: Final = (
     "augustus aout agosto ago augusti sierpnia sie srpna agustos августа авг",
     "sept septembre settembre set septiembre setiembre setembro wrzesnia wrz zari eylul сентября сен",
     "oktober okt octobre ottobre ott octubre outubro out pazdziernika paz rijna ekim октября окт",
-    "novembre noviembre novembro listopada lis listopadu kasim ноября ноя",
+    "novembre noviembre novembro  kasim ноября ноя",
     "dezember dez decembre dicembre dic diciembre dezembro grudnia gru prosince aralik декабря дек",
 )
 _MONTHS: Final = {

@@ -62,11 +62,13 @@ async def decision(request: Request, transaction_id: TransactionId) -> Response:
         case = await beside(
             request, services_of(request, CaseServices).case_book.case_of, found.decision.transaction_id
         )
-        may_open = case is None and not own
+        no_cases = False
     except StoreError:  # without its cases a decision is shown all the same
-        case, may_open = None, False
+        case, no_cases = None, True
     shown = case if case is None or not own or case.queue in own else None
-    return render(request, "decision.html", {"d": found, "case": shown, "may_open": may_open})
+    may_open = case is None and not own and not no_cases
+    values = {"d": found, "case": shown, "may_open": may_open, "no_cases": no_cases}
+    return render(request, "decision.html", values)
 
 
 @router.get("/explained/{transaction_id:id}")
