@@ -149,6 +149,11 @@ sources = {json.dumps(self.sources)}
         )
 
     @property
+    def backups(self):
+        """In the encrypted bucket of the store's stack, which goes through the outage with all else."""
+        return f"s3://{self.landing}/backups"
+
+    @property
     def account(self):
         return self.topic.split(":")[4]
 
@@ -226,7 +231,7 @@ sources = {json.dumps(self.sources)}
     def restored(self):
         """Decided after the folder was lost: a backup from the middle, and what the streams still have."""
         begin = time.monotonic()
-        self.run("restore", "copy", "--data", "again")
+        self.run("restore", self.backups, "--data", "again")
         behind = self.run("sql", "SELECT count(*) FROM decisions", "--data", "again", "--format", "json")
         assert "120" in behind  # of the 241
         for source in self.sources[::-1]:  # profiles first: who pays is known before
@@ -271,7 +276,7 @@ def test_every_payment_is_in_every_place_through_an_outage(aws, deployed, tmp_pa
             here.run("bus", "subscribe", "team", "--to", "slack:#fraud", "--pattern", "outcome = 'decline'")
             here.pay(0, 120)
             until(lambda: httpx.get(f"{url}/readyz").json()["offset"] >= 120)
-            here.run("backup", "copy")
+            here.run("backup", here.backups)
             aws.stop()
             time.sleep(2)  # every reader and follower meets it
             assert httpx.get(f"{url}/healthz").status_code == 200
