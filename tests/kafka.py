@@ -170,6 +170,7 @@ class Broker:
                 "group.id": "look",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,  # the end of a partition is told by an empty answer
                 "isolation.level": "read_committed" if committed else "read_uncommitted",
             }
         )
