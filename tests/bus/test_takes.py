@@ -1,6 +1,7 @@
 """Takes make their messages before they lock the file, and deliveries to programs are noted together."""
 
 import sqlite3
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -13,6 +14,7 @@ from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
 from ringfence.desks.privacy import NOBODY
+from ringfence.errors import StoreError
 from ringfence.follow import catch_up
 
 HOOK = "https://bank.example/hook"
@@ -137,4 +139,40 @@ def test_what_people_get_what_has_an_order_and_what_fails_is_noted_at_once(
     assert taken
     noted = {one.id for state in ("delivered", "dead") for one in bus.letters(state=state)}
     assert noted == set(taken)
+    delivering._lanes.stop()
+
+
+REFUSES = "CREATE TRIGGER refuses BEFORE UPDATE ON message BEGIN SELECT RAISE(ABORT, 'full'); END"
+
+
+@pytest.mark.parametrize("answer", [AttemptEnd.DELIVERED, AttemptEnd.RETRY])
+def test_what_cannot_be_noted_is_not_sent_again_and_counts_once(bus, round_to, monkeypatch, answer):
+    """A full or locked file: one message went out with each look."""
+    monkeypatch.setattr("ringfence.adapters.outbox.delivery._NOTE_SECONDS", 0)
+    delivering, taken = round_to(HOOK, "webhook", answer=answer)
+    with bus.database.transaction() as connection:
+        connection.execute(REFUSES)
+    for _ in range(4):
+        with suppress(StoreError):
+            delivering._deliver()
+    assert len(taken) == len(set(taken)) > 0
+    failed = len(taken) if answer is AttemptEnd.RETRY else 0
+    assert delivering._breaker.failing == failed
+    with bus.database.transaction() as connection:
+        connection.execute("DROP TRIGGER refuses")
+    delivering._settle()
+    assert {one.attempts for one in bus.letters() if one.id in taken} == {1}
+    if answer is AttemptEnd.DELIVERED:
+        assert {one.id for one in bus.letters(state="delivered")} == set(taken)
+    assert bus.destination(HOOK).failing == failed
+    delivering._lanes.stop()
+
+
+def test_deliveries_that_wait_to_be_noted_keep_no_place_from_others(bus, round_to, monkeypatch):
+    monkeypatch.setattr("ringfence.adapters.outbox.delivery._NOTE_SECONDS", 3600)
+    monkeypatch.setattr("ringfence.adapters.outbox.delivery._PORTION", 4)
+    delivering, taken = round_to(HOOK, "webhook")
+    delivering._under_way.add(10**9)  # one that takes long has one of the four places
+    delivering._deliver()
+    assert len(bus.letters(state="delivered")) == len(taken) == 3
     delivering._lanes.stop()

@@ -88,6 +88,9 @@ class DueLetter(NamedTuple):
     ordered: bool = False
 
 
+_Row = tuple[str, int, str, int, int, int]  # what `_DONE` writes, the message's number last
+
+
 class DestinationRound:
     """Delivers to one destination between `start` and `stop`, on threads of its own.
 
@@ -116,6 +119,9 @@ class DestinationRound:
         self._bucket = AttemptBucket(RATES.get(destination.kind, 0.0), now_ms())
         self._under_way: set[int] = set()  # begun, and not noted yet
         self._ended: list[tuple[DueLetter, AttemptOutcome]] = []
+        self._unwritten: list[_Row] = []  # of what has ended and counts, in a transaction that has failed
+        self._gone = self._said = ""
+        self._ill_since_ms = 0  # before what is unwritten
         self._note_after = 0.0 if is_for_people(destination.kind) else _NOTE_SECONDS
         self._seconds = seconds
         self._ended_at = 0.0  # when the first of `_ended` was gathered
@@ -181,7 +187,9 @@ class DestinationRound:
         if not self._ended:
             self._ended_at = now
         self._ended += ended
-        if not self._ended or len(self._ended) >= _PORTION or self._breaker.is_tripped:
+        if not self._ended or self._unwritten or self._breaker.is_tripped:
+            return 0.0
+        if len(self._under_way) >= _PORTION:  # those that follow need the places
             return 0.0
         if any(one.answer is not AttemptEnd.DELIVERED or letter.ordered for letter, one in self._ended):
             return 0.0
@@ -221,38 +229,52 @@ class DestinationRound:
         return granted, _IDLE_SECONDS
 
     def _note(self) -> None:
-        """What became of each attempt that was gathered."""
-        ended, self._ended = self._ended, []
-        if not ended:
-            return
-        self._under_way.difference_update(letter.seq for letter, _ in ended)
+        """Write what became of each attempt that was gathered.
+
+        Where that fails the next call does it, and `_deliver` begins nothing before: nothing is sent twice.
+        """
         now_ms = self._now_ms()
-        ill_since_ms = self._breaker.since_ms if self._breaker.is_tripped else 0
-        rows = [self._noted(letter, outcome, now_ms) for letter, outcome in ended]
-        if self._breaker.is_tripped:
-            self._under_way.difference_update(letter.seq for letter in self._lanes.withdraw())
+        self._count(now_ms)
+        if not self._unwritten:
+            return
         fields = {
             "failing": self._breaker.failing,
             "failing_since_ms": self._breaker.since_ms,
             "open_until_ms": self._breaker.open_until_ms,
-            "said": ended[-1][1].said[:500],
+            "said": self._said,
         }
-        gone = [outcome.said or "gone" for _, outcome in ended if outcome.answer is AttemptEnd.GONE]
-        if gone:
-            fields["disabled"] = gone[-1]
-        address = self._destination.address
+        if self._gone:
+            fields["disabled"] = self._gone
+        address, ill_since_ms = self._destination.address, self._ill_since_ms
         with self._bus.database.transaction(at_leisure=True) as connection:  # lost, it is sent again
-            connection.executemany(_DONE, rows)
+            connection.executemany(_DONE, self._unwritten)
             if ill_since_ms and self._breaker.since_ms != ill_since_ms:
                 released = {"to": address, "now_ms": now_ms, "since_ms": ill_since_ms}
                 connection.execute(_RELEASE, released)
             if msgspec.structs.replace(self._destination, **fields) != self._destination:
                 with suppress(InputError):  # it has been removed
                     self._bus.change_within(connection, address, **fields)
+        self._under_way.difference_update(row[-1] for row in self._unwritten)
+        self._unwritten, self._gone = [], ""
         self._written_ms = self._breaker.open_until_ms
         if self._breaker.is_tripped and now_ms - self._counted_ms >= _COUNT_EVERY_MS:
-            self._count_days(now_ms, ended[-1][1].said)
+            self._count_days(now_ms, self._said)
             self._counted_ms = now_ms
+
+    def _count(self, now_ms: int) -> None:
+        """Take what has ended into account, once."""
+        ended, self._ended = self._ended, []
+        if not ended:
+            return
+        if not self._unwritten:
+            self._ill_since_ms = self._breaker.since_ms if self._breaker.is_tripped else 0
+        self._unwritten += [self._noted(letter, outcome, now_ms) for letter, outcome in ended]
+        self._said = ended[-1][1].said[:500]
+        for _, outcome in ended:
+            if outcome.answer is AttemptEnd.GONE:
+                self._gone = outcome.said or "gone"
+        if self._breaker.is_tripped:
+            self._under_way.difference_update(letter.seq for letter in self._lanes.withdraw())
 
     def _count_days(self, now_ms: int, said: str) -> None:
         """Count the days of messages that an ill destination keeps waiting, also of those never tried."""
@@ -260,7 +282,7 @@ class DestinationRound:
         too_long = rows(_TOO_LONG, (address, now_ms - DEAD_AFTER_MS))
         kept_waiting = rows(_KEPT_WAITING, (address, now_ms))
         for found, change, values in (
-            (too_long, _GIVE_UP, (said[:500], now_ms)),
+            (too_long, _GIVE_UP, (said, now_ms)),
             (kept_waiting, _COUNT_FROM, (now_ms,)),
         ):
             for at in range(0, len(found), _ROWS_A_TRANSACTION):
@@ -268,9 +290,7 @@ class DestinationRound:
                 with self._bus.database.transaction(at_leisure=True) as connection:
                     connection.executemany(change, [(*values, seq) for (seq,) in some])
 
-    def _noted(
-        self, letter: DueLetter, outcome: AttemptOutcome, now_ms: int
-    ) -> tuple[str, int, str, int, int, int]:
+    def _noted(self, letter: DueLetter, outcome: AttemptOutcome, now_ms: int) -> _Row:
         """What `_DONE` writes of an attempt. How long a message is tried counts from its first failure."""
         state, due_ms, tried_ms = "waiting", 0, 0
         if outcome.answer is AttemptEnd.DELIVERED:
