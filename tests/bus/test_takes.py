@@ -1,7 +1,7 @@
 """Takes make their messages before they lock the file, and deliveries to programs are noted together."""
 
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from random import Random
 
 import pytest
@@ -85,6 +85,25 @@ def test_what_is_erased_while_messages_are_made_is_not_written_once_more(store, 
     take(store, expire, AlertPolicy(window="1h", high=5, critical=5))
     assert expired == [3]
     assert max(one.count for one in AlertBook(bus.database).alerts()) == 1
+
+
+def test_a_take_ends_although_somebody_keeps_muting(store, bus):
+    mutes, locked_out = [], []
+
+    def mute():
+        other = sqlite3.connect(bus.database.path, timeout=0, isolation_level=None)
+        with closing(other):
+            try:
+                values = (f"{len(mutes)}", '{"until_ms": 1}')
+                other.execute("INSERT INTO mute VALUES ('*', ?, ?)", values)
+                mutes.append(values)
+            except sqlite3.OperationalError:
+                locked_out.append(True)
+
+    fill(store, batches=2)
+    take(store, lambda: mute() if len(mutes) < 50 else None)
+    assert locked_out
+    assert AlertBook(bus.database).alerts()
 
 
 @pytest.fixture

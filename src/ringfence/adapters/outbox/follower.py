@@ -39,6 +39,8 @@ DEFAULT_POLICY: Final = AlertPolicy()
 _OF_NO_ALERT: Final = (FEATURES_PATH, ("id",), ("time",), ("subject",), ("partitionkey",))
 """What of a decision no alert needs to be made."""
 
+_ATTEMPTS: Final = 3  # to make a portion's messages while nobody changes what they go by
+
 _INSERT: Final = """
 INSERT INTO message (id, subscription, destination, key, ordered, event, due_ms, state, made_ms, done_ms)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
@@ -108,7 +110,8 @@ class OutboxFollower:
     def take(self, topic: str, batches: Iterable[LogBatch]) -> None:
         """See `Follower.take`.
 
-        The messages are made before the transaction that writes them: whoever delivers waits for it.
+        The messages are made before the transaction that writes them: whoever delivers waits for it. Where
+        people keep changing what these go by, they are made within it.
         """
         portion = list(batches)
         if not portion:
@@ -116,9 +119,7 @@ class OutboxFollower:
         self._check_log()
         if topic == DECISIONS and self._policy.customer and self._policy.contacts == "profile":
             self._contacts.reach(int(DecisionBatch.decode(portion[-1].payload).numbers("offset")[-1]))
-        while (fresh := self._put(topic, portion)) is None:
-            pass  # somebody has changed what it goes by
-        if fresh:
+        if fresh := self._put(topic, portion):
             self._made(fresh)
 
     def begin_at(self, offsets: Mapping[str, int]) -> None:
@@ -136,8 +137,18 @@ class OutboxFollower:
         """See `Follower.close`."""
         self.bus.close()
 
-    def _put(self, topic: str, portion: list[LogBatch]) -> set[str] | None:
-        """Put in what a portion makes; where messages go. None where it is to be made once more."""
+    def _put(self, topic: str, portion: list[LogBatch]) -> set[str]:
+        """Put in what a portion makes; where messages go."""
+        database = self.bus.database
+        for _ in range(_ATTEMPTS):
+            found = self._make(topic, portion)
+            with database.transaction(at_leisure=True) as connection:
+                if _ground(database.rows, topic) == found.ground:
+                    return self._write(connection, topic, portion, found)
+        with database.transaction(at_leisure=True) as connection:
+            return self._write(connection, topic, portion, self._make(topic, portion))
+
+    def _make(self, topic: str, portion: list[LogBatch]) -> _Made:
         database = self.bus.database
         ground = _ground(database.rows, topic)
         end = portion[-1].next_offset
@@ -158,14 +169,13 @@ class OutboxFollower:
                 rows += self._rows(wanting, topic, offsets, table, ground.begin)
                 if topic == DECISIONS:
                     self._alert(alerting, offsets, table, ground.begin)
-        rows += alerting.rows
-        with database.transaction(at_leisure=True) as connection:
-            if _ground(lambda *asked: connection.execute(*asked).fetchall(), topic) != ground:
-                return None
-            alerting.write(connection)
-            _insert(connection, rows, ground.told, self._now_ms())
-            connection.execute(_MOVE, (topic, end))
-        return {row.destination for row in rows}
+        return _Made(ground, alerting, [*rows, *alerting.rows])
+
+    def _write(self, connection: Connection, topic: str, portion: list[LogBatch], made: _Made) -> set[str]:
+        made.alerting.write(connection)
+        _insert(connection, made.rows, made.ground.told, self._now_ms())
+        connection.execute(_MOVE, (topic, portion[-1].next_offset))
+        return {row.destination for row in made.rows}
 
     def _rows(
         self, wanting: list[Subscription], topic: str, offsets: Any, table: EventTable, begin: int
@@ -248,6 +258,14 @@ class _Ground(NamedTuple):
         return {
             (typology, entity): msgspec.json.decode(body)["until_ms"] for typology, entity, body in self.muted
         }
+
+
+class _Made(NamedTuple):
+    """What a portion makes, and what it went by."""
+
+    ground: _Ground
+    alerting: Alerting
+    rows: list[OutboxRow]
 
 
 def _ground(rows: Callable[..., list[Any]], topic: str) -> _Ground:
