@@ -183,6 +183,19 @@ def test_the_command_keeps_a_destination_of_the_alert_policy(store, bus, tmp_pat
     assert bus.destination(hook).secrets == secret
 
 
+def test_a_second_new_secret_waits_until_the_receiver_may_know_the_first(bus):
+    """Only two sign: a page that is loaded again would lock the receiver out."""
+    to = "https://bank.example/hook"
+    bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to=to))
+    (first,) = bus.destination(to).secrets
+    second, _ = bus.rotate(to, 1_000_000).secrets
+    with pytest.raises(ConflictError, match="less than ten minutes ago"):
+        bus.rotate(to, 1_599_999)
+    assert bus.destination(to).secrets == (second, first)
+    third, before = bus.rotate(to, 1_600_000).secrets
+    assert (before, len({first, second, third})) == (second, 3)
+
+
 def test_a_file_of_another_log_is_refused(store, bus):
     fill(store, batches=1)
     take(store)

@@ -156,7 +156,8 @@ def test_a_destination_that_was_gone_is_enabled_and_gets_a_new_secret_over_http(
     analyst, admin = asking(Role.ANALYST), asking(Role.ADMIN)
     admin.post("/v1/bus/subscriptions", json={"name": "gone", "to": HOOK}).raise_for_status()
     first = gone(site)
-    (shown,) = analyst.get("/v1/bus").json()["destinations"]
+    (shown,) = admin.get("/v1/bus").json()["destinations"]
+    assert analyst.get("/v1/bus").json()["destinations"] == [shown | {"id": ""}]
     assert (shown["address"], shown["disabled"]) == ("https://hooks.example/gone?…", "410 Gone")
     path = f"/v1/bus/destinations/{shown['id']}"
     for change in ("enable", "rotate"):
@@ -166,12 +167,14 @@ def test_a_destination_that_was_gone_is_enabled_and_gets_a_new_secret_over_http(
     assert admin.post(f"{path}/enable").json() == shown | {"disabled": ""}
     found = admin.post(f"{path}/rotate").json()
     assert found["secret"].startswith("whsec_")
+    again = admin.post(f"{path}/rotate")
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
     bus = Bus(site.dashboard.store.folder)
     assert bus.destination(HOOK).secrets == (found["secret"], first)
     bus.close()
     admin.post("/v1/bus/subscriptions/gone/remove").raise_for_status()
     admin.post("/v1/bus/subscriptions", json={"name": "plain", "to": "console:"}).raise_for_status()
-    (plain,) = analyst.get("/v1/bus").json()["destinations"]
+    (plain,) = admin.get("/v1/bus").json()["destinations"]
     refused = admin.post(f"/v1/bus/destinations/{plain['id']}/rotate")
     assert refused.status_code == 422
     assert "only messages to webhooks are signed" in refused.json()["detail"]
@@ -195,6 +198,8 @@ def test_the_page_enables_a_destination_and_shows_a_new_secret(site):
         assert "410 Gone" not in admin.post("/bus/destinations/enable", data=chosen).text
         rotated = admin.post("/bus/destinations/rotate", data=chosen).text
         (secret,) = set(re.findall(r"whsec_[A-Za-z0-9+/=]+", rotated.replace("&#43;", "+")))
+        again = admin.post("/bus/destinations/rotate", data=chosen)  # as a browser that loads it again
+        assert (again.status_code, "less than ten minutes ago" in again.text) == (409, True)
         bus = Bus(site.dashboard.store.folder)
         assert bus.destination(HOOK).secrets == (secret, first)
         bus.close()
@@ -220,6 +225,8 @@ def test_a_message_is_shown_with_its_event_and_leads_back(site):
             connection.execute("UPDATE message SET state = 'delivered', done_ms = made_ms, said = 'taken'")
         bus.close()
         assert link in admin.get("/bus").text
+        with signed_in(site, Role.ANALYST) as analyst:
+            assert "Delivered last" not in analyst.get("/bus").text
         assert "Retry" not in admin.get(link).text
         assert admin.get("/outbox/nothing").status_code == 404
         admin.post("/bus/remove", data=form)

@@ -71,8 +71,11 @@ class Outbox(Protocol):
         """Set fields of a destination."""
         ...
 
-    def rotate(self, address: str) -> Destination:
-        """Sign with a new secret and, until the next call, with the one before, too."""
+    def rotate(self, address: str, now_ms: int) -> Destination:
+        """Sign with a new secret and, until the next call, with the one before, too.
+
+        `ConflictError` within ten minutes of the last call: the receiver knows neither of the two then.
+        """
         ...
 
     def letter(self, message_id: str) -> Letter:

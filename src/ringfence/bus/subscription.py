@@ -79,6 +79,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
         failing: attempts that failed, the latest ones in a row; `failing_since_ms` is when the first did.
         open_until_ms: no attempt is made before.
         said: what it answered last.
+        rotated_ms: when its newest secret was made, 0 where that is its first one.
     """
 
     address: str
@@ -89,6 +90,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     failing_since_ms: int = 0
     open_until_ms: int = 0
     said: str = ""
+    rotated_ms: int = 0
 
 
 def check_name(name: str) -> str:

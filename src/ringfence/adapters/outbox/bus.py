@@ -30,6 +30,7 @@ STATES: Final = ("waiting", "delivered", "dead")
 _COLUMNS: Final = "id, subscription, destination, key, event, state, due_ms, attempts, said, made_ms, done_ms"
 _TRY_ANEW: Final = "UPDATE message SET tried_ms = 0 WHERE state = 'waiting' AND tried_ms > 0"  # it was held
 _SECRET_BYTES: Final = 32
+_ROTATED_AGAIN_MS: Final = 600_000  # sooner, it is a page that was loaded again, or a call that was repeated
 
 
 class Bus:
@@ -145,12 +146,19 @@ class Bus:
             connection.execute(f"{_TRY_ANEW} AND destination = ?", (address,))
         return changed
 
-    def rotate(self, address: str) -> Destination:
-        """Sign with a new secret and, until the next call, with the one before, too."""
-        known = self.destination(address)
-        if known.kind != "webhook":
-            raise InputError(f"{shown(address)}: only messages to webhooks are signed")
-        return self.change(address, secrets=(new_secret(), *known.secrets[:1]))
+    def rotate(self, address: str, now_ms: int) -> Destination:
+        """See `Outbox.rotate`."""
+        with self.database.transaction() as connection:
+            known = self.destination(address)
+            if known.kind != "webhook":
+                raise InputError(f"{shown(address)}: only messages to webhooks are signed")
+            if 0 <= now_ms - known.rotated_ms < _ROTATED_AGAIN_MS:
+                raise ConflictError(
+                    f"{shown(address)} got a new secret less than ten minutes ago, and one more would lock "
+                    "out a receiver that does not know it yet: `ringfence bus secret ADDRESS` shows it"
+                )
+            secrets = (new_secret(), *known.secrets[:1])
+            return self.change_within(connection, address, secrets=secrets, rotated_ms=now_ms)
 
     def letters(
         self,

@@ -63,7 +63,8 @@ class Subscribed(msgspec.Struct, frozen=True):
 class DestinationView(msgspec.Struct, frozen=True):
     """Where messages go: `disabled` says why nothing is sent, `said` what it answered last.
 
-    `id` stands for the address, which is not shown in full, in the routes that change a destination.
+    `id` stands for the address, which is not shown in full, in the routes that change a destination. It is
+    empty for those who may not: whoever guesses an address could tell by it.
     """
 
     id: str
@@ -150,7 +151,7 @@ def enable(services: BusServices, address: str) -> DestinationView:
 
 def rotate(services: BusServices, address: str) -> NewSecret:
     """As `Bus.rotate`."""
-    changed = services.outboxes.bus.rotate(address)
+    changed = services.outboxes.bus.rotate(address, services.clock.now_ms())
     return NewSecret(digest_of(address), shown(address), changed.secrets[0])
 
 

@@ -64,7 +64,7 @@ CONTRACT: Final[Contract] = {
     ),
     ("post", "/v1/bus/destinations/{destination}/rotate"): (
         {"200": json_answer("NewSecret", "The new secret.")},
-        (404, 422, *ASKED),
+        (404, 409, 422, *ASKED),
     ),
     ("get", "/v1/outbox"): ({"200": json_answer("LetterPage", "Messages.")}, (422, *ASKED)),
     ("post", "/v1/outbox/retry"): (_CHANGED, (*BODY, *ASKED)),

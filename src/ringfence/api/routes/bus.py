@@ -7,8 +7,10 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
+from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
+from ringfence.access.roles import Permission
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.handlers import event_stream
 from ringfence.api.handlers.bus_changes import (
@@ -127,7 +129,8 @@ async def stream(
 async def bus(request: Request) -> Response:
     """Subscriptions and destinations; secrets are not shown."""
     services = services_of(request, BusServices)
-    return as_json(await services.pools.reading.run(_bus, services))
+    operates = request.scope["ringfence.caller"].may(Permission.OPERATE)
+    return as_json(await services.pools.reading.run(_bus, services, operates))
 
 
 @router.get("/v1/alerts")
@@ -170,7 +173,7 @@ def _page(
     return EventPage([one for _, one in page.events], page.after, page.end, services.store.log.identity)
 
 
-def _bus(services: BusServices) -> BusView:
+def _bus(services: BusServices, operates: bool) -> BusView:
     if not services.outboxes.is_used:
         return BusView([], [])
     known = services.outboxes.bus
@@ -179,7 +182,7 @@ def _bus(services: BusServices) -> BusView:
             SubscriptionView(o.name, o.pattern, shown(o.to), o.ordered, o.paused)
             for o in known.subscriptions()
         ],
-        [destination_view(one) for one in known.destinations()],
+        [one if operates else replace(one, id="") for one in map(destination_view, known.destinations())],
     )
 
 

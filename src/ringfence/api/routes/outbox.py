@@ -80,7 +80,10 @@ async def enable(request: Request, destination: DestinationId) -> Response:
 
 @router.post("/v1/bus/destinations/{destination}/rotate")
 async def rotate(request: Request, destination: DestinationId) -> Response:
-    """Sign messages to a webhook with a new secret and, until the next is made, with the one before, too."""
+    """Sign messages to a webhook with a new secret and, until the next is made, with the one before, too.
+
+    A second one within ten minutes is refused (409): its receiver would know neither.
+    """
     return await _of_destination(request, bus_changes.rotate, destination, "rotate")
 
 

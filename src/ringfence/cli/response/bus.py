@@ -242,7 +242,7 @@ def secret(
     Example: ringfence bus secret https://example.com/hook
     """
     with _bus(data) as (bus, _):
-        known = bus.rotate(address) if rotate else bus.destination(address)
+        known = bus.rotate(address, now_ms()) if rotate else bus.destination(address)
     if not known.secrets:
         raise InputError(f"{address}: only messages to webhooks are signed")
     show(known.secrets[0])

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request
 from msgspec.structs import replace
 from starlette.responses import RedirectResponse, Response
 
+from ringfence.access.roles import Permission
 from ringfence.api.audited import tell
 from ringfence.api.handlers import bus_changes
 from ringfence.api.handlers.bus_changes import Chosen, Subscribe, told
@@ -16,7 +17,7 @@ from ringfence.api.handlers.requests import refusals
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, digest_of, shown
-from ringfence.web.parts.asking import beside
+from ringfence.web.parts.asking import beside, visit_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -122,7 +123,8 @@ async def _change(request: Request, change: Callable[[BusServices], Any]) -> Any
 
 
 async def _page(request: Request, **values: Any) -> Response:
-    known = await beside(request, _overview, services_of(request, BusServices))
+    operates = visit_of(request).may(Permission.OPERATE)
+    known = await beside(request, _overview, services_of(request, BusServices), operates)
     asked = {
         "tried": "",
         "found": None,
@@ -135,7 +137,7 @@ async def _page(request: Request, **values: Any) -> Response:
     return render(request, "bus.html", known | asked | {"examples": examples})
 
 
-def _overview(services: BusServices) -> dict[str, Any]:
+def _overview(services: BusServices, operates: bool) -> dict[str, Any]:
     if not services.outboxes.is_used:
         return {"destinations": [], "subscriptions": [], "letters": [], "delivered": []}
     bus = services.outboxes.bus
@@ -147,5 +149,5 @@ def _overview(services: BusServices) -> dict[str, Any]:
         "letters": [
             one for state in ("dead", "waiting") for one in bus_changes.letters(services, state, _LETTERS)
         ],
-        "delivered": bus_changes.letters(services, "delivered", _DELIVERED),
+        "delivered": bus_changes.letters(services, "delivered", _DELIVERED) if operates else [],
     }
