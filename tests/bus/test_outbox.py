@@ -183,6 +183,26 @@ def test_the_command_keeps_a_destination_of_the_alert_policy(store, bus, tmp_pat
     assert bus.destination(hook).secrets == secret
 
 
+@pytest.mark.parametrize("state", ["waiting", "dead"])
+def test_undelivered_messages_are_listed_by_their_index(store, bus, state):
+    """With millions delivered, the page *Event bus* read them all to find no dead one."""
+    fill(store, batches=2)
+    bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to="console:"))
+    take(store)
+    with bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET state = ?", (state,))
+        asked = []
+        connection.set_trace_callback(asked.append)
+        found = bus.letters(state=state, limit=3)
+        connection.set_trace_callback(None)
+        (plan,) = [connection.execute(f"EXPLAIN QUERY PLAN {one}").fetchall() for one in asked]
+    assert [one.id for one in found] == [one.id for one in bus.letters(limit=3)]
+    steps = [step for *_, step in plan]
+    index = {"waiting": "message_due", "dead": "message_dead"}[state]
+    assert any(index in step for step in steps)
+    assert "SCAN message" not in steps
+
+
 def test_a_second_new_secret_waits_until_the_receiver_may_know_the_first(bus):
     """Only two sign: a page that is loaded again would lock the receiver out."""
     to = "https://bank.example/hook"

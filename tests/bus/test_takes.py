@@ -58,6 +58,24 @@ def test_a_subscription_that_goes_while_its_messages_are_made_gets_none(store, b
     assert bus.letters(subscription="kept")
 
 
+def test_what_is_erased_of_somebody_while_messages_are_made_has_them_made_once_more(store, bus):
+    """What a take has read of them before may be gone."""
+    asked, again = [], []
+
+    def erase():
+        if not again:
+            BusPersons(bus.database).erase(NOBODY)
+        again.append(True)
+
+    fill(store, batches=1)
+    take(store, lambda: asked.append(True))
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: 1, TEAM)
+    follower.reset()
+    follower.close()
+    take(store, erase)
+    assert len(again) == 2 * len(asked) > 0
+
+
 def test_what_is_muted_while_messages_are_made_raises_no_alert(store, bus):
     book = AlertBook(bus.database)
 

@@ -97,9 +97,8 @@ class Outbox(Protocol):
         subscription: str | None = None,
         destination: str | None = None,
         limit: int = 100,
-        before: int | None = None,
     ) -> list[Letter]:
-        """Messages, newest first, where every filter holds; `before` as of `place`."""
+        """Messages, newest first, where every filter holds."""
         ...
 
     def retry(
