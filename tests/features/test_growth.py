@@ -6,13 +6,15 @@ import os
 
 import numpy as np
 import pytest
-from benchmarks.growth import payments
+from benchmarks.growth import NEW, payments
+from benchmarks.workload import Workload
 
 from ringfence.events.model import Kind
 from ringfence.features.catalog import CATALOG
 from ringfence.features.engine import Engine
 from ringfence.features.growth import Growth
 from ringfence.features.kernel import layout as at
+from ringfence.features.kernel.tables import reinsert
 from ringfence.features.memory import extended, zeros
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.testing.oracle import measure
@@ -48,6 +50,34 @@ def test_a_step_copies_so_many_places_and_rows_however_large_the_state():
     assert max(size for name, size in sizes if name == "pair_table") >= 1 << 18
     assert copied > 1 << 19
     assert most <= BOUND
+
+
+def test_restarts_take_no_memory():
+    """A service that restarts often, and has few pairs, keeps its tables as they are."""
+    number = np.arange(2_000)
+    work = Workload(1_700_000_000_000 + 1000 * number, 100 + number, dict.fromkeys(NEW, number % 2))
+    whole = Engine(CATALOG)
+    expected = np.concatenate([whole.measure(batch) for batch in work.batches(200)], axis=1)
+    engine, found = Engine(CATALOG), []
+    for batch in work.batches(200):
+        engine = Engine.from_arrays(CATALOG, 0, {name: at.copy() for name, at in engine.arrays().items()})
+        found.append(engine.measure(batch))
+    np.testing.assert_array_equal(np.concatenate(found, axis=1), expected)
+    assert len(engine._state.pair_table) == len(whole._state.pair_table)
+
+
+def test_a_table_that_restarts_have_doubled_shrinks():
+    work = payments(2_000)
+    engine, other = Engine(CATALOG), Engine(CATALOG)
+    first, second = work.batches(1_000)
+    engine.measure(first)
+    other.measure(first)
+    arrays = {name: at.copy() for name, at in other.arrays().items()}
+    large = np.zeros(1 << 20, np.int64)
+    reinsert(arrays["pair_table"], large, 0, len(arrays["pair_table"]))
+    other = Engine.from_arrays(CATALOG, 0, arrays | {"pair_table": large})
+    assert len(other._state.pair_table) < 1 << 18
+    np.testing.assert_array_equal(other.measure(second), engine.measure(second))
 
 
 def test_large_arrays_stay_where_they_are_as_they_grow():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ringfence.features.kernel import layout as at
+from ringfence.features.kernel.tables import reinsert
 from ringfence.features.memory import zeros
 
 if TYPE_CHECKING:
@@ -114,15 +115,33 @@ def from_arrays(compiled: CompiledFeatures, arrays: Mapping[str, NDArray[Any]]) 
             begin = at_seq & (size - 1)
             array[begin : begin + len(part)] = part
             at_seq += len(part)
-    for name in ("table", "pair_table", "id_table", "counters"):
+    for name in ("table", "id_table", "counters"):
         loaded[name] = np.array(arrays[name])
+    loaded["pair_table"] = _fitting(arrays["pair_table"], len(arrays["pairs_known"]))
     for name in ("arena", "pool", "pairs_known", "pair_stamp"):
         part = arrays[name]
-        room = max(len(getattr(state, name)), 1 << max(len(part) - 1, 0).bit_length())
+        room = max(len(getattr(state, name)), _power_of_two(len(part)))
+        if name in ("pairs_known", "pair_stamp"):  # half of the table, as ever: it grows where they are full
+            room = max(room, len(loaded["pair_table"]) // 2)
         array = zeros((room, *part.shape[1:]), part.dtype, growing=True)
         array[: len(part)] = part
         loaded[name] = array
     return state._replace(**loaded), oldest
+
+
+def _fitting(table: NDArray[np.int64], pairs: int) -> NDArray[np.int64]:
+    """The table of so many pairs, without the room that it got by restarts: each once doubled it."""
+    places = max(_SMALLEST, 8 * _power_of_two(pairs))
+    if len(table) <= places:
+        return np.array(table)
+    fitting = zeros(places, np.int64)
+    reinsert(table, fitting, 0, len(table))
+    return fitting
+
+
+def _power_of_two(size: int) -> int:
+    """The least one that is not smaller."""
+    return 1 << max(size - 1, 0).bit_length()
 
 
 def nbytes(state: at.State) -> int:
