@@ -39,7 +39,7 @@ def kept(folder):
 
 def traced(book):
     said = []
-    book._writer.set_trace_callback(said.append)
+    book._writer().set_trace_callback(said.append)
     return said
 
 
