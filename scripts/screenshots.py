@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from browser import found
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PATIENCE_MS = 120_000  # an impact sheet measures recent payments
-WORKING = "Loading…|Counting…|Checking…|Scoring stored payments…"  # of parts that are not there yet
+WORKING = re.compile("Loading…|Counting…|Checking…|Scoring stored payments…")  # parts on their way
 SIZE = {"width": 1280, "height": 800}
 FIXED = {"rules-edit": "/rules/edit"}
 BOTH: Final = {
@@ -91,7 +91,7 @@ def take(page: Page, address: str, file: Path) -> None:
     """One picture, once the page has settled."""
     page.goto(address)
     page.wait_for_timeout(4000)
-    page.wait_for_function(f"!/{WORKING}/.test(document.querySelector('main').innerText)")
+    expect(page.locator("main")).not_to_contain_text(WORKING, use_inner_text=True, timeout=PATIENCE_MS)
     page.wait_for_timeout(1000)  # charts draw themselves in
     page.screenshot(path=file)
     print(f"{file.name}: {file.stat().st_size / 1024:.0f} kB")
