@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from ringfence.events.clock import StreamClock
 from ringfence.features.durations import DAY_MS
 from ringfence.features.spec import NIGHT, FeatureSpec, Where, entity
 from ringfence.testing.oracle import measure
@@ -246,13 +247,15 @@ def test_an_empty_log_has_no_values():
 def slowly(log, spec):
     """Counts, sums and label counts once more, in loops: (n_features, n_transactions)."""
     rows = [row | {"position": i} for i, row in enumerate(log.table.to_pylist())]
+    payments = [row for row in rows if row["kind"] == 0]
+    # A single payment far ahead of the others moves no clock (tests/events/test_clock.py).
+    clock = StreamClock().advance_by(np.array([p["event_time_ms"] for p in payments], np.int64))
     out = []
     for feature in spec.features:
         keys = next(e.keys for e in spec.entities if e.name == feature.entity)
-        watermark, column = -math.inf, []
-        for p in (row for row in rows if row["kind"] == 0):
-            watermark = max(watermark, p["event_time_ms"])
-            oldest = watermark - spec.retention_ms(feature.entity)
+        column = []
+        for p, now in zip(payments, clock.tolist(), strict=True):
+            oldest = now - spec.retention_ms(feature.entity)
             column.append(
                 _one(feature, p, keys, rows, oldest) if all(p.get(k) is not None for k in keys) else math.nan
             )
@@ -274,6 +277,16 @@ def _one(feature, p, keys, rows, oldest):
             ]
             total += bool(verdicts and verdicts[-1]) if feature.kind == "label_count" else 1
     return total
+
+
+def test_a_single_payment_far_ahead_forgets_nothing():
+    spec = FeatureSpec.of((card * merchant).count("7d"), allowed_lateness="1h")
+    same = {"card_id": "c", "merchant_id": "m"}
+    rows = [{"transaction_id": str(n), "event_time_ms": 0} | same for n in range(6)]
+    rows += [{"transaction_id": "ahead", "event_time_ms": 8 * DAY_MS, "card_id": "x", "merchant_id": "y"}]
+    rows += [{"transaction_id": "late", "event_time_ms": DAY_MS} | same]
+    log = log_of(rows)
+    assert measure(log, spec)[0].tolist() == slowly(log, spec)[0].tolist() == [1, 2, 3, 4, 5, 6, 1, 7]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
