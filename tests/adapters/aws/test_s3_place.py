@@ -185,3 +185,12 @@ def test_a_file_travels_in_parts_of_which_few_are_in_memory(aws, tmp_path):
     assert sum(heard) == 5
     assert place.sizes("") | {"warm": 0} == {"large": size, "of-0": 0, "of-5": 5, "warm": 0}
     place.remove(place.names(""))
+
+
+def test_what_is_put_is_encrypted_by_the_key_that_is_named(aws, monkeypatch):
+    key = boto3.client("kms").create_key()["KeyMetadata"]["Arn"]
+    monkeypatch.setenv("AWS_SERVER_SIDE_ENCRYPTION", "aws:kms")
+    monkeypatch.setenv("AWS_SSE_KMS_KEY_ID", key)
+    assert open_place("s3://zone/kept").create("named", b"bytes")
+    found = aws.head_object(Bucket="zone", Key="kept/named")
+    assert (found["ServerSideEncryption"], found["SSEKMSKeyId"]) == ("aws:kms", key)
