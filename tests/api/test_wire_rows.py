@@ -80,6 +80,41 @@ def test_whoever_proves_nobody_is_not_looked_at_for_a_while_which_grows(wired, t
     assert doubts == [1, 0] * 3
 
 
+def test_whoever_has_to_be_refused_waits_while_somebody_else_pays_one_by_one(wired, tmp_path, monkeypatch):
+    monkeypatch.setattr("ringfence.api.http.wire._REST_SECONDS", 3600)
+    monkeypatch.setattr("ringfence.api.http.wire._LONGEST_REST_SECONDS", 1e6)
+
+    def refused_batch(key):
+        head = b"POST /v1/decisions/batch HTTP/1.1\r\n" + HOST + b"authorization: Bearer %b\r\n" % key.encode()
+        return head + b"content-type: image/png\r\ncontent-length: 2\r\n\r\n{}" + HEALTH
+
+    async def talk(server):
+        bulk, till = await Peer.of(server), await Peer.of(server)
+        await bulk.send(refused_batch(keys["bulk"]))  # nobody else pays
+        statuses = [(await bulk.answer())[0] for _ in range(2)]
+        for key in (keys["bulk"], keys["till"]):  # the second one is somebody else
+            await till.send(whole(f"t-{key}", b"authorization: Bearer %b\r\n" % key.encode()))
+            statuses.append((await till.answer())[0])
+            await bulk.send(refused_batch(keys["bulk"]))
+            statuses.append((await bulk.answer())[0])
+            paused.append(any(line.is_paused() for line in server.connections._all))
+            if not paused[-1]:
+                statuses.append((await bulk.answer())[0])
+        await till.send(whole("goes on", b"authorization: Bearer %b\r\n" % keys["till"].encode()))
+        statuses.append((await till.answer())[0])
+        [line] = [line for line in server.connections._all if line.is_paused()]
+        line._go_on()
+        statuses.append((await bulk.answer())[0])
+        return statuses
+
+    paused = []
+    with contextlib.closing(ApiKeys(tmp_path / "keys")) as book:
+        keys = {name: book.create(name, frozenset({Role.DECIDE}), 0) for name in ("bulk", "till")}
+        statuses = wired(talk, authoriser=Authoriser(book))
+    assert statuses == [415, 200, 200, 415, 200, 200, 415, 200, 200]
+    assert paused == [False, True]
+
+
 def test_a_body_that_nobody_takes_is_not_read_further_however_large_the_pieces():
     size, most = 32 << 20, (64 << 10) + (256 << 10)  # what is enough, and what the loop reads at once
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 HOT_PATH: Final = "/v1/decisions"
 _DECIDING: Final = frozenset({HOT_PATH, f"{HOT_PATH}/batch"})
 _KEYED: Final = ("/v1/", "/metrics")  # whose caller has to be known
+_MISUSE: Final = frozenset({400, 413, 415, 422, 503})
+"""What a body gets that nobody can use, or that came when there was no room."""
+_MISUSE_OF_PAYMENTS: Final = frozenset({413, 415})  # the others may be one till's of many behind a connection
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", TYPE)
@@ -158,6 +161,7 @@ class Front:
             self.let_in(caller, owner_of(scope), time.perf_counter())
             result = await self._asked(scope, receive)
         except Refusal as refusal:
+            self._slow_down(scope, refusal.status, _MISUSE_OF_PAYMENTS)
             return await self._refuse(send, refusal, trace), False
         except ClientGoneError:
             return 0, False
@@ -187,6 +191,7 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                self._slow_down(scope, status)
             await send(message)
 
         try:
@@ -195,10 +200,18 @@ class Front:
                 _check_address(scope)
             await self._app(scope, receive, note)
         except Refusal as refusal:
+            self._slow_down(scope, refusal.status)
             return await self._refuse(send, refusal, scope["ringfence.trace"])
         except ClientGoneError:
             return 0
         return status
+
+    def _slow_down(self, scope: Any, status: int, misuse: frozenset[int] = _MISUSE) -> None:
+        """Before the answer: a caller who sends what has to be refused waits, while somebody else pays."""
+        if status not in misuse or "ringfence.caller" not in scope or not (line := scope.get("ringfence.line")):
+            return
+        if self.services.decider.shares.others_pay(owner_of(scope), time.perf_counter()):
+            line.doubt()
 
     async def _named(self, scope: Any) -> Principal:
         """Who asks, who is put into the scope; `Refusal` 401."""

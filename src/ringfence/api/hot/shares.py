@@ -51,7 +51,7 @@ class Shares:
     def spend(self, caller: str, seconds: float, now: float) -> None:
         """A caller's requests have taken so long, where somebody else might have been served."""
         self._forget(now)
-        if not self._others_pay(caller, now):
+        if not self.others_pay(caller, now):
             return
         account = self._settled(caller, now)
         if account is None:
@@ -63,7 +63,8 @@ class Shares:
         account = self._settled(caller, now)
         return 0.0 if account is None else account.owed
 
-    def _others_pay(self, caller: str, now: float) -> bool:
+    def others_pay(self, caller: str, now: float) -> bool:
+        """Whether somebody else has asked about a single payment lately."""
         at = self._latest_at if caller != self._latest else self._other_at
         return now - at < _RECENT_SECONDS
 
@@ -81,7 +82,7 @@ class Shares:
             return None
         account.owed -= _SHARE * (now - account.at) / len(self._accounts)
         account.at = now
-        if account.owed <= 0.0 or not self._others_pay(caller, now):
+        if account.owed <= 0.0 or not self.others_pay(caller, now):
             del self._accounts[caller]
             return None
         return account

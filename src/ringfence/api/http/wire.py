@@ -36,7 +36,7 @@ _BURST: Final = 8  # requests that one connection has answered in a row while fu
 _REST_SECONDS: Final = 0.05
 """After a burst: the others' requests come first, and hardly any client sends before it has its answer."""
 
-_LONGEST_REST_SECONDS: Final = 1.0  # for who sends keys of nobody again and again
+_LONGEST_REST_SECONDS: Final = 1.0  # for who is refused again and again
 _MOST_DOUBTS: Final = 8
 
 _MOST_WASTE: Final = 64 << 10
@@ -95,7 +95,7 @@ class Wire(HttpToolsProtocol):
         self.unread_since: int | None = None
         self.streamed = False  # the body is taken piece by piece, by somebody who bounds it
         self._known = False
-        self._doubts = 0  # requests in a row that prove nobody
+        self._doubts = 0  # requests in a row that were in doubt
         self._in_doubt = self._rests = False  # the one under way is such; nothing is looked at for a while
         self._answering: Any = None  # where requests wait in a row, `cycle` is that of the last one
         self._in_a_row = 0  # answers while further requests waited
@@ -139,13 +139,12 @@ class Wire(HttpToolsProtocol):
 
     def know(self) -> None:
         """A caller we know has sent a request."""
-        self._doubts = 0
         if not self._known:
             self._known = True
             self.among.know(self)
 
     def doubt(self) -> None:
-        """The request under way proves nobody: the next one of this connection waits a little."""
+        """The request under way proves nobody, or asks too much: the next one of this connection waits."""
         if not self.among.limits.unlimited(self.address):  # a proxy comes for many
             self._in_doubt = True
 
@@ -288,6 +287,7 @@ class Wire(HttpToolsProtocol):
         if self._in_doubt:
             self._rest()
             return
+        self._doubts = 0
         if not self.pipeline:
             self._in_a_row = 0
             self._answer_next()
@@ -313,7 +313,7 @@ class Wire(HttpToolsProtocol):
     def _rest(self) -> None:
         """Look at nothing that this peer sends for a while, which doubles with each request in doubt."""
         self._in_doubt, self._rests = False, True
-        seconds = min(_REST_SECONDS * (1 if self._known else 2**self._doubts), _LONGEST_REST_SECONDS)
+        seconds = min(_REST_SECONDS * 2**self._doubts, _LONGEST_REST_SECONDS)
         self._doubts = min(self._doubts + 1, _MOST_DOUBTS)
         self._flow.hold(held=True)
         self.loop.call_later(seconds, self._go_on)
