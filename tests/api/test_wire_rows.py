@@ -85,7 +85,7 @@ def test_whoever_has_to_be_refused_waits_while_somebody_else_pays_one_by_one(wir
     monkeypatch.setattr("ringfence.api.http.wire._LONGEST_REST_SECONDS", 1e6)
 
     def refused_batch(key):
-        head = b"POST /v1/decisions/batch HTTP/1.1\r\n" + HOST + b"authorization: Bearer %b\r\n" % key.encode()
+        head = b"POST /v1/decisions/batch HTTP/1.1\r\n%bauthorization: Bearer %b\r\n" % (HOST, key.encode())
         return head + b"content-type: image/png\r\ncontent-length: 2\r\n\r\n{}" + HEALTH
 
     async def talk(server):

@@ -208,7 +208,11 @@ class Front:
 
     def _slow_down(self, scope: Any, status: int, misuse: frozenset[int] = _MISUSE) -> None:
         """Before the answer: a caller who sends what has to be refused waits, while somebody else pays."""
-        if status not in misuse or "ringfence.caller" not in scope or not (line := scope.get("ringfence.line")):
+        if (
+            status not in misuse
+            or "ringfence.caller" not in scope
+            or not (line := scope.get("ringfence.line"))
+        ):
             return
         if self.services.decider.shares.others_pay(owner_of(scope), time.perf_counter()):
             line.doubt()
