@@ -65,6 +65,27 @@ def test_a_file_and_a_mapping_are_enough_to_train_evaluate_and_watch(trained, ri
     assert "The last day is over 0" in watched.out
 
 
+def test_newer_payments_alone_are_scored_with_a_warning_and_behind_the_older_ones_without(
+    ringfence, payments, project
+):
+    head, *rows = (payments / "till.csv").read_text().splitlines()
+    for name, part in (("older", rows[:1800]), ("newer", rows[1800:])):
+        (project / f"{name}.csv").write_text("\n".join([head, *part]))
+    mapping = ("-m", payments / "till.toml")
+    ended = ringfence("train", "older.csv", *mapping, "--out", "m", "--quick", "--json")
+    assert ended.code == 0, ended.err
+    since = ("--since", "2024-02-16T00:00:00Z", "--json")
+    alone = ringfence("evaluate", "m", "newer.csv", *mapping, *since)
+    assert alone.code == 0, alone.err
+    assert "holds none of what model learned from" in alone.err
+    both = ringfence("evaluate", "m", "older.csv", "newer.csv", *mapping, *since)
+    assert both.code == 0, both.err
+    assert "holds none of what" not in both.err
+    assert both.json["payments"] == alone.json["payments"]
+    figures = [each.json["metrics"]["model"]["average_precision"]["value"] for each in (both, alone)]
+    assert figures[0] > figures[1]
+
+
 def test_a_data_folder_is_learned_from_as_it_was_decided(ringfence, payments, project):
     ringfence("run", payments / "till.csv", "-m", payments / "till.toml")
     ended = ringfence("train", "--name", "log", *QUICK, "--json")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.desk import DraftDesk
+from ringfence.adapters.drafts.label_delay import ASSUMED, choose_label_delay
 from ringfence.adapters.drafts.labels import known_late, label_of, says_otherwise
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
@@ -96,6 +97,7 @@ def _plan(
     _secrets(desk)
     _label(desk)
     choose_time(desk)
+    choose_label_delay(desk)
     choose_amount(desk)
     _transaction(desk)
     _turned(desk)
@@ -180,7 +182,7 @@ def _label(desk: DraftDesk) -> None:
         return
     name, options, doubt = found
     desk.take(name)
-    desk.plan.label = {"column": name, "delay": "7d", **options}
+    desk.plan.label = {"column": name, "delay": ASSUMED, **options}
     if doubt:
         desk.plan.remarks.append(f"{name}: {doubt}")
 

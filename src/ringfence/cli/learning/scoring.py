@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from ringfence.cli.learning.histories import WantedHistory, take_in
-from ringfence.cli.terminal import options
+from ringfence.cli.terminal import options, screen
 from ringfence.compose.models import load_model, model_registry, read_model
 from ringfence.features.spec import FeatureSpec
 from ringfence.learning.dataset import dataset
@@ -56,4 +56,17 @@ def scored_by(artifact: Artifact, wanted: WantedHistory, what: str) -> ScoredDat
         scorer.score(np.ascontiguousarray(data.matrix(rows[at : at + _ROWS], manifest.inputs)))
         for at in range(0, len(rows), _ROWS)
     ]
+    _say_what_is_missing(artifact, int(data.time_ms.min()), has_features=bool(spec.features))
     return ScoredData(artifact, data, np.concatenate(parts), found.bad)
+
+
+def _say_what_is_missing(artifact: Artifact, first_ms: int, *, has_features: bool) -> None:
+    """Newer payments alone are scored as if nobody had ever paid before: nothing else would show that."""
+    learned = artifact.manifest.spans.get("train")
+    if has_features and learned is not None and first_ms >= learned.end_ms:
+        screen.say(
+            f"Warning: this history begins on {screen.format_time(first_ms)} UTC and holds none of what "
+            f"{artifact.manifest.name} learned from, so that counts, averages and label rates begin empty "
+            "and scores are worse than in use. Name the earlier files before the newer ones: only payments "
+            "after the model's last label are judged unless --since says otherwise"
+        )
