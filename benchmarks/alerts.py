@@ -48,7 +48,7 @@ from ringfence.adapters.sqlite.news import News
 from ringfence.bus.subscription import Subscription
 from ringfence.cli import execute
 from ringfence.compose.clock import now_ms
-from ringfence.compose.messages import delivering
+from ringfence.compose.messaging.messages import delivering
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 
@@ -281,7 +281,7 @@ def follow(folder: Path) -> None:
 
 def kills(rounds: int, seed: int) -> bool:
     chance, processes = Random(seed), multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["ringfence.compose.messages", "ringfence.cli"])
+    processes.set_forkserver_preload(["ringfence.compose.messaging.messages", "ringfence.cli"])
     with tempfile.TemporaryDirectory() as scratch, Receiver(seed, REFUSED) as receiver:
         folder, rules = Path(scratch) / "data", Path(scratch) / "rules.yaml"
         rules.write_text(BOOK.format(when="amount > 250"))

@@ -32,8 +32,8 @@ from ringfence.adapters.cases import CaseFollower, SqliteCases
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState, Disposition
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.follow import catch_up
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting

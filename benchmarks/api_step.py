@@ -21,12 +21,12 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.api.hot.outcomes import Resolver, Ticket, sort_out
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.saving import Snapshotting
 
 if TYPE_CHECKING:
-    from ringfence.compose.definitions import Definitions
+    from ringfence.compose.deciding.definitions import Definitions
 
 STAGES = ("decode", "decide", "encode", "write", "answer")
 

@@ -22,9 +22,9 @@ from benchmarks.spine import SystemClock, payments
 from ringfence.adapters.files import read
 from ringfence.adapters.sqlite import Store
 from ringfence.analysis.backtest import backtest
-from ringfence.compose.definitions import Definitions
-from ringfence.compose.questions import question
-from ringfence.compose.versions import register
+from ringfence.compose.deciding.definitions import Definitions
+from ringfence.compose.deciding.questions import question
+from ringfence.compose.deciding.versions import register
 from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG

@@ -36,9 +36,9 @@ from benchmarks.counted import Counted
 from benchmarks.model import write_model
 from benchmarks.report import machine, versions
 from ringfence.cli import execute
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.flink import Ends, activate, flink_running
-from ringfence.compose.flink_check import compare
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.flink.check import compare
+from ringfence.compose.flink.host import Ends, activate, flink_running
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from tests.kafka import Broker
 
-    from ringfence.compose.flink import FlinkRun
-    from ringfence.compose.flink_check import Compared
+    from ringfence.compose.flink.check import Compared
+    from ringfence.compose.flink.host import FlinkRun
 
 KINDS = ("worker", "manager", "broker", "checkpoint", "partition", "rules", "upgrade")
 STAMPED = {"message.timestamp.type": "LogAppendTime"}

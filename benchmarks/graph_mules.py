@@ -22,7 +22,7 @@ from benchmarks.report import machine, show, versions
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.catalog import EXTENDED, NETWORK
-from ringfence.learning.boosting import Sample, fit, log_odds
+from ringfence.learning.algorithms.boosting import Sample, fit, log_odds
 from ringfence.simulate import World
 from ringfence.walk import Walk
 

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.report import machine, show, versions
 from benchmarks.workload import Workload
 from ringfence.api.serving import COLLECT_AFTER
-from ringfence.compose.definitions import load_definitions, warm_up
+from ringfence.compose.deciding.definitions import load_definitions, warm_up
 from ringfence.features.catalog import CATALOG
 from ringfence.features.engine import Engine
 from ringfence.features.links import Graph, pays, uses

@@ -22,16 +22,16 @@ import pyarrow.parquet as pq
 
 from benchmarks.report import machine, show, versions
 from ringfence.events.batch import EventBatch
-from ringfence.learning import boosting
-from ringfence.learning.baselines import fit_isolation, fit_linear
-from ringfence.learning.calibrate import logistic
-from ringfence.learning.dataset import Dataset, dataset
-from ringfence.learning.history import Passed, collect
-from ringfence.learning.lifting import lifting
-from ringfence.learning.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
-from ringfence.learning.parameter_search import search
-from ringfence.learning.splits import Fold, Part
-from ringfence.learning.wide_features import NO_KEYS, offered, wide_spec
+from ringfence.learning.algorithms import boosting
+from ringfence.learning.algorithms.baselines import fit_isolation, fit_linear
+from ringfence.learning.algorithms.parameter_search import search
+from ringfence.learning.choosing.lifting import lifting
+from ringfence.learning.choosing.wide_features import NO_KEYS, offered, wide_spec
+from ringfence.learning.data.dataset import Dataset, dataset
+from ringfence.learning.data.history import Passed, collect
+from ringfence.learning.data.splits import Fold, Part
+from ringfence.learning.measures.calibrate import logistic
+from ringfence.learning.measures.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
 from ringfence.testing.handbook import DELAY_MS, HandbookPayments, log_of_payments, read_payments
 
 VALIDATION = ("2018-06-20", "2018-06-27", "2018-07-04", "2018-07-11")

@@ -28,7 +28,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.ids.hashing import hash_column
 from ringfence.features.links import KINDS, Graph, Points, pays
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.learning.boosting import Sample, fit, log_odds
+from ringfence.learning.algorithms.boosting import Sample, fit, log_odds
 from ringfence.walk import Walk
 
 if TYPE_CHECKING:

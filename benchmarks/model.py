@@ -15,9 +15,9 @@ import numpy as np
 from ringfence.api.hot.decoding import Decoding
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
+from ringfence.learning.algorithms.forest import forest_of_boosters
+from ringfence.learning.algorithms.graph import forest_graph
 from ringfence.learning.artifact import write_artifact
-from ringfence.learning.forest import forest_of_boosters
-from ringfence.learning.graph import forest_graph
 from ringfence.pipeline import Pipeline
 from ringfence.scoring.artifacts.inputs import input_matrix
 from ringfence.scoring.artifacts.manifest import (

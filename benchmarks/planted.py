@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.access.roles import Role
 from ringfence.adapters.access.keys import ApiKeys
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.store import open_store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.ports import DECISIONS, EVENTS

@@ -27,19 +27,19 @@ import pyarrow.parquet as pq
 from benchmarks.report import machine, versions
 from benchmarks.wide_world import invented
 from ringfence.cli.learning.histories import WantedHistory, take_in
-from ringfence.learning import boosting
-from ringfence.learning.dataset import dataset
-from ringfence.learning.metrics import Ranking, measure_all
-from ringfence.learning.splits import train_and_test
+from ringfence.learning.algorithms import boosting
+from ringfence.learning.choosing.wide_features import offered
+from ringfence.learning.data.dataset import dataset
+from ringfence.learning.data.splits import train_and_test
+from ringfence.learning.measures.metrics import Ranking, measure_all
 from ringfence.learning.train import Plan, train
-from ringfence.learning.wide_features import offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ringfence.cli.learning.histories import FoundHistory
-    from ringfence.learning.dataset import Dataset
-    from ringfence.learning.splits import Part
+    from ringfence.learning.data.dataset import Dataset
+    from ringfence.learning.data.splits import Part
 
 SHOWN = ("auc", "average_precision", "recall_at_fpr_0.01")
 _LINE = "{:35}{:>26}{:>26}{:>26}{:>7}{:>9}"

@@ -32,9 +32,9 @@ from ringfence.cases.actions import close, take_payment
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState, Disposition, Payment, Proposed, Subject
 from ringfence.cases.policy import CasePolicy
-from ringfence.compose.cases import open_cases
-from ringfence.compose.store import open_store
-from ringfence.compose.tables import open_tables
+from ringfence.compose.folder.cases import open_cases
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.folder.tables import open_tables
 from ringfence.follow import catch_up
 from ringfence.scoring.rulesets.outcomes import Outcome
 

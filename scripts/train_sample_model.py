@@ -17,9 +17,9 @@ import lightgbm
 import numpy as np
 
 from ringfence.features.spec import FeatureSpec
-from ringfence.learning.calibrate import calibrated, platt
-from ringfence.learning.forest import forest_of_boosters
-from ringfence.learning.graph import forest_graph
+from ringfence.learning.algorithms.forest import forest_of_boosters
+from ringfence.learning.algorithms.graph import forest_graph
+from ringfence.learning.measures.calibrate import calibrated, platt
 from ringfence.scoring.artifacts.manifest import (
     FOREST,
     MANIFEST,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ringfence.compose.definitions import load_definitions, warm_up
+from ringfence.compose.deciding.definitions import load_definitions, warm_up
 from ringfence.scoring.forest import Forest
 
 STUMP = {

@@ -8,7 +8,7 @@ import pyarrow as pa
 from ringfence.decisions.decision import DECISION_FIELDS, DecisionBatch
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
-from ringfence.learning.model_news import ModelNews
+from ringfence.learning.watching.model_news import ModelNews
 from ringfence.ports import LogBatch
 
 NOW_MS = 1_750_000_000_000

@@ -15,14 +15,14 @@ from ringfence.api.monitoring.model_watcher import ModelWatcher
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.bus.catalog import MODEL_PROPOSED, MODEL_WEAKENED, tables
-from ringfence.compose.approvals import open_approvals
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
-from ringfence.compose.watching import measure, watch_book
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
+from ringfence.compose.folder.approvals import open_approvals
+from ringfence.compose.upkeep.watching import measure, watch_book
 from ringfence.desks.model_desk import Signed
 from ringfence.events.model import Kind
-from ringfence.learning.model_news import Proposal, told_of
-from ringfence.learning.standing import Rivalry, Standing
+from ringfence.learning.watching.model_news import Proposal, told_of
+from ringfence.learning.watching.standing import Rivalry, Standing
 from ringfence.ports import MODEL_NEWS
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting

@@ -8,9 +8,9 @@ from tests import artifacts, spine
 
 from ringfence.adapters.artifacts import read_folder
 from ringfence.analysis.impact import Deciding, impact
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.models import stored_models
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.models import stored_models
+from ringfence.compose.deciding.session import open_session
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.desks.confirming import ChangeLimits, UnconfirmedError, demand_confirmation
 from ringfence.desks.model_desk import Signed

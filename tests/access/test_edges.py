@@ -19,7 +19,7 @@ from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.audit import Act, Record
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.session import open_session
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
 from ringfence.web import Site

@@ -19,7 +19,7 @@ from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.services import Surroundings
 from ringfence.api.settings import ServeSettings
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.session import open_session
 from ringfence.saving import Snapshotting
 from ringfence.web import Site
 

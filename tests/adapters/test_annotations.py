@@ -8,9 +8,9 @@ import pytest
 
 from ringfence.adapters.lake import Lake, LogAnnotations
 from ringfence.analysis.list_history import audit, entries, lists
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.rules import activations
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.rules import activations
+from ringfence.compose.deciding.session import open_session
 from ringfence.events.activation import Part, activation
 from ringfence.events.batch import EventBatch
 from ringfence.events.ids.hashing import hash_text

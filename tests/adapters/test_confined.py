@@ -13,7 +13,7 @@ from ringfence.errors import InputError
 
 def test_it_answers_refuses_and_ends_amid_a_statement_once_the_server_is_gone(tmp_path):
     Store.open(tmp_path / "data").close()
-    command = [sys.executable, "-m", "ringfence.compose.confined", str(tmp_path / "data")]
+    command = [sys.executable, "-m", "ringfence.compose.folder.confined", str(tmp_path / "data")]
     with closing(ConfinedLake(command)) as lake:
         assert lake.sql("SELECT 1 AS n", 10, 60).to_pylist() == [{"n": 1}]
         with pytest.raises(InputError, match="nowhere"):

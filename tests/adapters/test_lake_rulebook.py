@@ -7,8 +7,8 @@ from tests.spine import batch, payments
 
 from ringfence.adapters.lake import Lake
 from ringfence.analysis.list_history import audit, entries, lists
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.events.decoding.decode import JsonDecoder
 from ringfence.events.ids.hashing import hash_text
 from ringfence.rulebook.entries import Entry, to_events

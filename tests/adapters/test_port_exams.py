@@ -12,9 +12,9 @@ from ringfence.adapters.artifacts.loading import load_local
 from ringfence.adapters.snapshots import Snapshots
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.book import RuleBook
-from ringfence.compose.definitions import Definitions
-from ringfence.compose.models import model_registry
-from ringfence.compose.versions import StoredLibrary
+from ringfence.compose.deciding.definitions import Definitions
+from ringfence.compose.deciding.models import model_registry
+from ringfence.compose.deciding.versions import StoredLibrary
 from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.artifacts.manifest import FOREST, LINEAR
 from ringfence.scoring.rulesets.rules import compile_rules

@@ -21,7 +21,7 @@ from ringfence.alerts.policy import AlertPolicy
 from ringfence.alerts.wording import SAMPLES, rendered, shipped
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
 from ringfence.cli import execute
-from ringfence.compose.alerts import rules_by_digest
+from ringfence.compose.messaging.alerts import rules_by_digest
 from ringfence.follow import catch_up
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.api_load import payments
 
 from ringfence.api.hot.answers import Answers, DecisionAnswer
-from ringfence.compose.definitions import load_definitions
+from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events.decoding.decode import JsonDecoder
 from ringfence.events.privacy.tokens import Tokenizer

@@ -20,8 +20,8 @@ from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up
-from ringfence.learning.drift_alerts import DriftAlert, record
-from ringfence.learning.model_news import ModelNews, record_news
+from ringfence.learning.watching.drift_alerts import DriftAlert, record
+from ringfence.learning.watching.model_news import ModelNews, record_news
 from ringfence.objectives import BURNING, RECOVERED, SloNews
 from ringfence.ports import LogBatch
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ringfence.compose.definitions import load_definitions
+from ringfence.compose.deciding.definitions import load_definitions
 
 from .conftest import NOW_MS, Api, lines
 

@@ -9,7 +9,7 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.access.principal import Role
 from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.artifacts import read_folder
-from ringfence.compose.models import model_registry
+from ringfence.compose.deciding.models import model_registry
 from ringfence.scoring.artifacts.manifest import FOREST, Appraisal, Bands
 
 from .conftest import payment

@@ -17,7 +17,7 @@ from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
 from ringfence.api.outboxes import Outboxes
 from ringfence.bus.catalog import OBJECTIVE_BURNING, OBJECTIVE_RECOVERED, tables
 from ringfence.bus.subscription import Subscription
-from ringfence.compose.store import open_roll
+from ringfence.compose.folder.store import open_roll
 from ringfence.errors import StoreError
 from ringfence.follow import catch_up
 from ringfence.objectives import OBJECTIVES, PAGE, TICKET

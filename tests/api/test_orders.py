@@ -9,7 +9,7 @@ from ringfence.api.hot import decider
 from ringfence.api.http.problems import Refusal
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
-from ringfence.compose.definitions import load_definitions
+from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.events.activation import Part, activation
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.rules import compile_rules

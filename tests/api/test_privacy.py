@@ -11,7 +11,7 @@ from ringfence.access.authoriser import Authoriser
 from ringfence.access.principal import Role
 from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.sqlite import Store
-from ringfence.compose.privacy import begin_vault
+from ringfence.compose.folder.privacy import begin_vault
 from ringfence.events.privacy.personal import TOKEN
 
 

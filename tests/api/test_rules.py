@@ -9,7 +9,7 @@ import pytest
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.principal import Role
 from ringfence.adapters.access.keys import ApiKeys
-from ringfence.compose.definitions import load_definitions
+from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.scoring.rulesets.books import load_book
 
 from .conftest import Api, payment

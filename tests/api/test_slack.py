@@ -19,7 +19,7 @@ from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.alerts.answers import Asked, signed
 from ringfence.alerts.buttons import button_key
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
-from ringfence.compose.alerts import alert_words
+from ringfence.compose.messaging.alerts import alert_words
 from ringfence.events import codec
 from ringfence.follow import catch_up
 

@@ -250,7 +250,8 @@ def test_spans_that_find_no_room_are_dropped_and_counted():
 OFF = """
 import sys
 from pathlib import Path
-import ringfence.api.serving, ringfence.cli.deciding.serve, ringfence.compose.followers, ringfence.web
+import ringfence.api.serving, ringfence.cli.deciding.serve, ringfence.web
+import ringfence.compose.following.followers
 from ringfence.compose.tracing import tracing_of
 with tracing_of("ringfence") as tracing:
     assert tracing is None

@@ -19,8 +19,8 @@ from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.cli.audited import ACTIONS as COMMANDS
 from ringfence.cli.main import app as program
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.errors import StoreError
 from ringfence.saving import Snapshotting
 from ringfence.web import Site

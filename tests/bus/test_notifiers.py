@@ -24,7 +24,7 @@ from ringfence.adapters.notifiers.webhook import WebhookNotifier, retry_after
 from ringfence.adapters.outbox.bus import new_secret
 from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.words import Words
-from ringfence.compose.notifiers import check_destination
+from ringfence.compose.messaging.notifiers import check_destination
 from ringfence.errors import InputError
 from ringfence.settings import Settings
 

@@ -18,7 +18,7 @@ from ringfence.adapters.aws.sending import InEachRegion, NeverError, once
 from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.subscription import kind_of, target_of
 from ringfence.bus.words import Words
-from ringfence.compose.notifiers import notifier
+from ringfence.compose.messaging.notifiers import notifier
 from ringfence.errors import InputError
 from ringfence.settings import Settings
 from ringfence.testing.notifier_exam import WORDS, NotifierExam

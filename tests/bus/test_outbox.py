@@ -17,8 +17,8 @@ from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cli import execute
 from ringfence.errors import ConflictError, InputError, StoreError
 from ringfence.follow import catch_up
-from ringfence.learning.drift_alerts import DriftAlert, record
-from ringfence.learning.model_news import record_news
+from ringfence.learning.watching.drift_alerts import DriftAlert, record
+from ringfence.learning.watching.model_news import record_news
 from ringfence.objectives import SloNews
 from ringfence.ports import DRIFT, FLAG_MATCHES
 from ringfence.testing.follower_exam import FollowerExam

@@ -12,7 +12,7 @@ from ringfence.adapters.notifiers.addresses import networks
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
 from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.words import Words
-from ringfence.compose.notifiers import check_destination
+from ringfence.compose.messaging.notifiers import check_destination
 from ringfence.errors import InputError
 from ringfence.settings import Settings
 

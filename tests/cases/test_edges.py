@@ -23,8 +23,8 @@ from ringfence.cases.actions import take_payment
 from ringfence.cases.model import Disposition
 from ringfence.cases.policy import CasePolicy
 from ringfence.cli import execute
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from ringfence.adapters.sqlite import Store
-from ringfence.compose.followers import followers_of
+from ringfence.compose.following.followers import followers_of
 from ringfence.follow import catch_up
 
 from .conftest import payment, write_ndjson

@@ -20,7 +20,7 @@ from ringfence.adapters.watchbook import WatchBook
 from ringfence.api.backups import BackupWatcher
 from ringfence.cli.setup.checks.aws import backups as checked
 from ringfence.cli.setup.checks.check import State
-from ringfence.compose.scheduled_commands import timetable
+from ringfence.compose.upkeep.scheduled_commands import timetable
 from ringfence.errors import InputError
 
 NAMES = (f"backups-{number}" for number in itertools.count())

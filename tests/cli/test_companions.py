@@ -4,7 +4,7 @@ import pytest
 
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.sqlite import Store
-from ringfence.compose.followers import followers_of
+from ringfence.compose.following.followers import followers_of
 from ringfence.errors import StoreError
 from ringfence.follow import catch_up
 

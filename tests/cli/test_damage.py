@@ -22,8 +22,8 @@ from ringfence.api.server import Server
 from ringfence.api.serving import authoriser_of, check_keys
 from ringfence.api.settings import ServeSettings
 from ringfence.cli import execute
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.decisions.index import Wanted
 from ringfence.errors import CorruptError, RingfenceError, StoreError
 from ringfence.features.catalog import CATALOG

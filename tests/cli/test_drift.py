@@ -3,7 +3,7 @@
 import pytest
 
 from ringfence.adapters.sqlite import Store
-from ringfence.learning.drift_alerts import recorded
+from ringfence.learning.watching.drift_alerts import recorded
 
 from .test_train import FEW, QUICK, payments  # noqa: F401 (a fixture)
 

@@ -1,7 +1,7 @@
 """`ringfence labels`: chargeback files in bulk, and what is known of fraud."""
 
 from ringfence.adapters.sqlite import Store
-from ringfence.compose.followers import declare_all
+from ringfence.compose.following.followers import declare_all
 
 from .conftest import payment, write_ndjson
 

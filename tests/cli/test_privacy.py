@@ -17,11 +17,11 @@ from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import Destination
 from ringfence.cli import execute
 from ringfence.cli.terminal.options import definitions
-from ringfence.compose.alerts import alert_policy, alert_words
-from ringfence.compose.flink import packed
-from ringfence.compose.followers import followers_of
-from ringfence.compose.messages import outbox_of
-from ringfence.compose.privacy import contacts_of
+from ringfence.compose.flink.host import packed
+from ringfence.compose.folder.privacy import contacts_of
+from ringfence.compose.following.followers import followers_of
+from ringfence.compose.messaging.alerts import alert_policy, alert_words
+from ringfence.compose.messaging.messages import outbox_of
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
 from ringfence.events import codec

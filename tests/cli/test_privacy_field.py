@@ -8,7 +8,7 @@ import pytest
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.vault import VaultWriter
 from ringfence.cli.setup.checks.vault import vault as doctor
-from ringfence.compose.privacy import keeping, lost_originals
+from ringfence.compose.folder.privacy import keeping, lost_originals
 from ringfence.events.personal_names import PersonalClass
 from ringfence.events.privacy.personal import Original
 

@@ -11,8 +11,8 @@ from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.outbox import Bus
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import execute
-from ringfence.compose.messages import outbox_of
-from ringfence.compose.privacy import has_originals
+from ringfence.compose.folder.privacy import has_originals
+from ringfence.compose.messaging.messages import outbox_of
 from ringfence.errors import InputError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, EVENTS

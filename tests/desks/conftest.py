@@ -14,8 +14,8 @@ from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
 from ringfence.cli import execute
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.saving import Snapshotting
 from ringfence.web import Site
 

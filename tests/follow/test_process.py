@@ -15,7 +15,7 @@ from ringfence.adapters.finder import Finder, disk
 from ringfence.adapters.lake import LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.watchbook import WatchBook
-from ringfence.compose.messages import delivery
+from ringfence.compose.messaging.messages import delivery
 from ringfence.decisions.index import Wanted
 from ringfence.ports import DECISIONS, EVENTS
 

@@ -9,8 +9,8 @@ import pytest
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.learning.dataset import dataset
-from ringfence.learning.history import Passed, collect
+from ringfence.learning.data.dataset import dataset
+from ringfence.learning.data.history import Passed, collect
 
 DAY_MS = 86_400_000
 START_MS = 1_704_067_200_000  # 2024-01-01

@@ -13,9 +13,9 @@ from ringfence.events.model import Kind
 from ringfence.features.durations import DAY_MS
 from ringfence.features.engine import Engine
 from ringfence.features.entities import Entity
-from ringfence.learning.ages import ages
-from ringfence.learning.key_choice import proposed
-from ringfence.learning.wide_features import wide_spec
+from ringfence.learning.choosing.ages import ages
+from ringfence.learning.choosing.key_choice import proposed
+from ringfence.learning.choosing.wide_features import wide_spec
 
 START_MS = 1_700_000_000_000
 SIZE, CLIENTS = 12_000, 900

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ringfence.learning.appraise import appraise
-from ringfence.learning.calibrate import calibrated, platt, shifted
-from ringfence.learning.dataset import dataset
+from ringfence.learning.data.dataset import dataset
+from ringfence.learning.data.history import collect
+from ringfence.learning.data.splits import prequential, train_and_test
 from ringfence.learning.evaluate import compared, figures, taken_by
-from ringfence.learning.history import collect
-from ringfence.learning.metrics import Ranking
-from ringfence.learning.money import CAPS, Caps, choose_bands, limited, outcomes_of
-from ringfence.learning.splits import prequential, train_and_test
+from ringfence.learning.measures.calibrate import calibrated, platt, shifted
+from ringfence.learning.measures.metrics import Ranking
+from ringfence.learning.measures.money import CAPS, Caps, choose_bands, limited, outcomes_of
 from ringfence.learning.train import Plan, newest, train
 from ringfence.scoring.artifacts.manifest import Bands, Calibration, Costs
 

@@ -8,8 +8,8 @@ from ringfence.errors import InputError
 from ringfence.events.batch import EventBatch
 from ringfence.features.engine import Engine
 from ringfence.features.links import Graph, uses
-from ringfence.learning.dataset import dataset
-from ringfence.learning.history import NEVER, Passed, collect
+from ringfence.learning.data.dataset import dataset
+from ringfence.learning.data.history import NEVER, Passed, collect
 from ringfence.learning.train import Plan, train
 from ringfence.testing.streams import log_of
 

@@ -7,11 +7,11 @@ import pytest
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.durations import DAY_MS, in_words
-from ringfence.learning.boosting import fit_within, planned
-from ringfence.learning.boosting import sample as drawn
-from ringfence.learning.key_choice import Keys, first_part, proposed, usual_delay_ms
-from ringfence.learning.splits import prequential, train_and_test
-from ringfence.learning.wide_features import graph_for, offered, wide_spec
+from ringfence.learning.algorithms.boosting import fit_within, planned
+from ringfence.learning.algorithms.boosting import sample as drawn
+from ringfence.learning.choosing.key_choice import Keys, first_part, proposed, usual_delay_ms
+from ringfence.learning.choosing.wide_features import graph_for, offered, wide_spec
+from ringfence.learning.data.splits import prequential, train_and_test
 
 SIZE, DELAY_MS = 12_000, 5 * DAY_MS
 

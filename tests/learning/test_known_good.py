@@ -8,9 +8,9 @@ import pytest
 
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
-from ringfence.learning.dataset import Dataset
-from ringfence.learning.history import NEVER, Labels
-from ringfence.learning.splits import part, prequential, train_and_test
+from ringfence.learning.data.dataset import Dataset
+from ringfence.learning.data.history import NEVER, Labels
+from ringfence.learning.data.splits import part, prequential, train_and_test
 
 DAY_MS = 86_400_000
 MATURITY_MS = 30 * DAY_MS

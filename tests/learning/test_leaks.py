@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ringfence.learning.choice import choose_inputs
-from ringfence.learning.dataset import Dataset
-from ringfence.learning.history import NEVER
-from ringfence.learning.splits import part
+from ringfence.learning.choosing.choice import choose_inputs
+from ringfence.learning.data.dataset import Dataset
+from ringfence.learning.data.history import NEVER
+from ringfence.learning.data.splits import part
 
 DAY_MS = 86_400_000
 SIZE = 8000

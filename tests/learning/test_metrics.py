@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ringfence.learning.metrics import (
+from ringfence.learning.measures.metrics import (
     Ranking,
     auc,
     average_precision,
@@ -15,7 +15,13 @@ from ringfence.learning.metrics import (
     recall_at,
     value_detected_at,
 )
-from ringfence.learning.money import alerts_only, choose_bands, expected_cost, outcome_costs, outcomes_of
+from ringfence.learning.measures.money import (
+    alerts_only,
+    choose_bands,
+    expected_cost,
+    outcome_costs,
+    outcomes_of,
+)
 from ringfence.scoring.artifacts.manifest import Bands, Costs
 
 DAY_MS = 86_400_000

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from ringfence.compose import training_memory
 from ringfence.events.batch import EventBatch
-from ringfence.learning.dataset import dataset
-from ringfence.learning.history import collect
-from ringfence.learning.splits import prequential, train_and_test
+from ringfence.learning.data.dataset import dataset
+from ringfence.learning.data.history import collect
+from ringfence.learning.data.splits import prequential, train_and_test
 from ringfence.learning.train import Plan, train
 
 from .conftest import SPEC, history, in_batches, world

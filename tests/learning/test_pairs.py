@@ -7,9 +7,9 @@ import pytest
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.durations import DAY_MS
-from ringfence.learning.earlier_rates import SeenPayments, gained, known_before, rated, share_known
-from ringfence.learning.key_choice import proposed
-from ringfence.learning.pair_choice import WORTH
+from ringfence.learning.choosing.earlier_rates import SeenPayments, gained, known_before, rated, share_known
+from ringfence.learning.choosing.key_choice import proposed
+from ringfence.learning.choosing.pair_choice import WORTH
 
 SIZE, CLIENTS, DELAY_MS = 16_000, 1600, 5 * DAY_MS
 

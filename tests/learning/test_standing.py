@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ringfence.learning.dataset import Dataset
-from ringfence.learning.history import NEVER
-from ringfence.learning.standing import Heard, standing
+from ringfence.learning.data.dataset import Dataset
+from ringfence.learning.data.history import NEVER
+from ringfence.learning.watching.standing import Heard, standing
 from ringfence.scoring.artifacts.manifest import Bands, Span
 
 DAY_MS = 86_400_000

@@ -10,18 +10,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.errors import InputError
+from ringfence.learning.algorithms.boosting import DEFAULTS
+from ringfence.learning.algorithms.graph import run_graph
+from ringfence.learning.algorithms.parameter_search import search
 from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
-from ringfence.learning.boosting import DEFAULTS
-from ringfence.learning.calibrate import calibrated, platt, reliability
-from ringfence.learning.dataset import dataset
-from ringfence.learning.drift import DriftReference, Spread, by_day
+from ringfence.learning.data.dataset import dataset
+from ringfence.learning.data.history import collect
+from ringfence.learning.data.splits import prequential, train_and_test
 from ringfence.learning.evaluate import compared, figures
-from ringfence.learning.graph import run_graph
-from ringfence.learning.history import collect
-from ringfence.learning.parameter_search import search
+from ringfence.learning.measures.calibrate import calibrated, platt, reliability
 from ringfence.learning.report import report
-from ringfence.learning.splits import prequential, train_and_test
 from ringfence.learning.train import Plan, train
+from ringfence.learning.watching.drift import DriftReference, Spread, by_day
 from ringfence.scoring.artifacts.manifest import Calibration, digest_of
 
 from .conftest import DAY_MS, SPEC, history, in_batches, world

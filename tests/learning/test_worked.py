@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ringfence.learning import worked
+from ringfence.learning.algorithms import worked
 
 
 @pytest.fixture

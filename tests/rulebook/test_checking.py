@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.spine import START_MS, batch, payments
 
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.errors import RuleError
 from ringfence.features.catalog import CATALOG
 from ringfence.rulebook.checking import check

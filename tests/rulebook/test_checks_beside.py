@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from tests.spine import batch, payments
 
-from ringfence.compose.checks import CheckQuestion, ChecksBeside, packed
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.checks import CheckQuestion, ChecksBeside, packed
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.compose.worker_process import received, send
 from ringfence.errors import InputError, RuleError, StoreError
 from ringfence.features.catalog import CATALOG
@@ -160,7 +160,7 @@ def test_a_process_that_says_what_is_no_answer_is_ended(session, said):
 def test_what_anything_prints_there_is_no_answer(session):
     checks = ChecksBeside(session.store.folder, CATALOG, session.checks)
     program = (
-        "import os, sys, pathlib; from ringfence.compose.checking_apart import main; "
+        "import os, sys, pathlib; from ringfence.compose.deciding.checking_apart import main; "
         "sys.addaudithook(lambda event, _: event == 'sqlite3.connect' and os.write(1, b'printed')); "
         "main(pathlib.Path(sys.argv[1]), float(sys.argv[2]))"
     )
@@ -216,7 +216,7 @@ def test_saving_a_book_compiles_nothing_in_the_server(session, beside, monkeypat
     who = Who("ada", session.clock.now_ms())
     beside.read(GOOD)
     for name in ("compiled_of", "vet_book", "load_book", "impact_of_rules"):
-        monkeypatch.setattr(f"ringfence.compose.checks.{name}", None)
+        monkeypatch.setattr(f"ringfence.compose.deciding.checks.{name}", None)
     saved = desk.save(GOOD.replace("T,", "Other,"), "head", who, activate=False)
     assert saved.change.digest == desk.book.head()
     with pytest.raises(RuleError, match="nothing_known"):

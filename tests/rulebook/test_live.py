@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.spine import batch, payments
 
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RuleError
 from ringfence.ports import DECISIONS

@@ -8,9 +8,9 @@ from tests.spine import batch, labels, payments
 
 from ringfence.adapters.lake import Lake
 from ringfence.analysis.list_history import shadow_report
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.session import open_session
-from ringfence.compose.versions import registered_rules
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
+from ringfence.compose.deciding.versions import registered_rules
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.shadow import Group, compare

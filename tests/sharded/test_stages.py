@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tests.spine import START_MS, payments
 
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.sharded import is_upgrade, pack_project, plan_of, upgraded
-from ringfence.compose.store import open_store
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.flink.sharded import is_upgrade, pack_project, plan_of, upgraded
+from ringfence.compose.folder.store import open_store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError, InputError, RuleError, SpecError
 from ringfence.events.activation import Part

@@ -14,7 +14,7 @@ from ringfence.analysis.history import Past
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.learning.history import Passed, collect
+from ringfence.learning.data.history import Passed, collect
 from ringfence.measuring import measured
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS

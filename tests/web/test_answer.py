@@ -13,11 +13,11 @@ from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
 from ringfence.alerts.answers import Asked, answer_key, signed
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
 from ringfence.bus.subscription import EVERYTHING, Subscription
-from ringfence.compose.alerts import alert_words
+from ringfence.compose.messaging.alerts import alert_words
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up
-from ringfence.web.pages.answer import GERMAN
+from ringfence.web.pages.response.answer import GERMAN
 
 pytestmark = pytest.mark.slow
 POLICY = AlertPolicy(

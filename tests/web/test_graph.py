@@ -6,7 +6,7 @@ import httpx
 import pytest
 from tests.web.conftest import serving
 
-from ringfence.compose.followers import bring_links_up
+from ringfence.compose.following.followers import bring_links_up
 
 RING = [f"r{number}" for number in range(6)]
 FEATURES = """

@@ -11,7 +11,7 @@ from tests.web.test_every_outcome import EXPECTED, made
 from tests.web.test_offers import NAVIGATION, READERS, needed
 
 from ringfence.access.roles import PERMITTED
-from ringfence.compose.followers import outbox_of
+from ringfence.compose.following.followers import outbox_of
 from ringfence.follow import catch_up
 
 ENTITY = "card/card-1"

@@ -1,7 +1,7 @@
 """Records of the log in which a text stands."""
 
 from ringfence.api.services import RecordServices
-from ringfence.web.pages.streams import _found as found
+from ringfence.web.pages.operation.streams import _found as found
 from ringfence.web.parts import messages
 
 

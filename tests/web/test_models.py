@@ -17,9 +17,9 @@ from ringfence.analysis.decided_payments import PLACES, runs
 from ringfence.features.catalog import CATALOG
 from ringfence.intake import event_json
 from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
-from ringfence.learning.dataset import dataset
+from ringfence.learning.data.dataset import dataset
+from ringfence.learning.data.history import collect
 from ringfence.learning.evaluate import compared, figures
-from ringfence.learning.history import collect
 from ringfence.learning.train import Plan, train
 from ringfence.scoring.artifacts.manifest import Metric, Span
 from ringfence.web.measure.importance import importance_of

@@ -11,7 +11,7 @@ from tests.web.test_cases import prepared
 from ringfence.access.principal import Role
 from ringfence.access.roles import PERMITTED, Permission
 from ringfence.access.table import NEEDED
-from ringfence.compose.messages import outbox_of
+from ringfence.compose.messaging.messages import outbox_of
 from ringfence.follow import catch_up
 
 NAVIGATION = """

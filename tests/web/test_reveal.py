@@ -10,7 +10,7 @@ from tests.web.sample import START_MS, payment
 
 from ringfence.access.principal import Role
 from ringfence.adapters.sqlite import Store
-from ringfence.compose.privacy import begin_vault
+from ringfence.compose.folder.privacy import begin_vault
 
 MAIL = "ada@mail.example"
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from ringfence.errors import StoreError, StoreFullError
-from ringfence.learning.model_news import Proposal
-from ringfence.learning.standing import Standing
+from ringfence.learning.watching.model_news import Proposal
+from ringfence.learning.watching.standing import Standing
 from ringfence.objectives import KeptBudget
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from ringfence.analysis.decided_payments import challengers_of, floats, runs, since
 from ringfence.analysis.history import StoredColumns
 from ringfence.events import codec
-from ringfence.learning.dataset import Dataset, known_of
-from ringfence.learning.history import ENTITIES, Labels
-from ringfence.learning.standing import Heard
+from ringfence.learning.data.dataset import Dataset, known_of
+from ringfence.learning.data.history import ENTITIES, Labels
+from ringfence.learning.watching.standing import Heard
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.artifacts.inputs import input_matrix
 from ringfence.scoring.reference import Reference
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
-    from ringfence.learning.metrics import Floats
+    from ringfence.learning.measures.metrics import Floats
     from ringfence.ports import EventLog
     from ringfence.scoring.artifacts.manifest import Manifest
     from ringfence.scoring.rulesets.rules import RuleSet

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.core import GaugeMetricFamily
 
-from ringfence.compose.backup import OVERDUE_MS, last_backup_ms, schedule
+from ringfence.compose.upkeep.backup import OVERDUE_MS, last_backup_ms, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from ringfence.compose.companions import told_of_lost
-from ringfence.compose.store import open_roll
+from ringfence.compose.folder.companions import told_of_lost
+from ringfence.compose.folder.store import open_roll
 from ringfence.errors import StoreError
 from ringfence.follow.lag import Lags
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES

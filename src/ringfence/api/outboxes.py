@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
-from ringfence.compose.bus import has_outbox, open_messages
-from ringfence.compose.companions import BUS, is_lost
+from ringfence.compose.folder.bus import has_outbox, open_messages
+from ringfence.compose.folder.companions import BUS, is_lost
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:

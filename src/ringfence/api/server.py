@@ -41,12 +41,12 @@ from ringfence.api.streaming.batch_slots import Slots
 from ringfence.api.streaming.stream import Hub
 from ringfence.api.streaming.stream_places import Places
 from ringfence.api.trials import Trials
-from ringfence.compose.approvals import open_approvals
-from ringfence.compose.cases import open_cases, payment_of
-from ringfence.compose.index import index_rows
-from ringfence.compose.store import open_trail
-from ringfence.compose.tables import open_annotations, served_tables
-from ringfence.compose.versions import registered_rules
+from ringfence.compose.deciding.versions import registered_rules
+from ringfence.compose.folder.approvals import open_approvals
+from ringfence.compose.folder.cases import open_cases, payment_of
+from ringfence.compose.folder.index import index_rows
+from ringfence.compose.folder.store import open_trail
+from ringfence.compose.folder.tables import open_annotations, served_tables
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import RingfenceError
 from ringfence.intake import Intake
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
     from ringfence.cases.model import Case
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.events.batch import EventBatch
     from ringfence.ports.tracing import Tracing
     from ringfence.rulebook.desk import Who

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ringfence.cases.book import CaseBook
     from ringfence.cases.model import Case
     from ringfence.compose.clock import SystemClock
-    from ringfence.compose.versions import StoredLibrary
+    from ringfence.compose.deciding.versions import StoredLibrary
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.decisions.impact import Impact
     from ringfence.desks.cases import CaseDesk

@@ -21,7 +21,7 @@ from ringfence.api.http.listener import Listener
 from ringfence.api.http.sockets import make_room
 from ringfence.api.monitoring.emf import EmfWriter
 from ringfence.api.server import Server
-from ringfence.compose.keys import has_key_file, open_keys
+from ringfence.compose.folder.keys import has_key_file, open_keys
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError, StoreError
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ringfence.api.front import Front
     from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.follow.supervised_process import Beside
     from ringfence.ports.sources import StreamSource
     from ringfence.ports.tracing import Metering, Tracing

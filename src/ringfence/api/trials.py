@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ringfence.analysis.explain import Explainer, Explanation
-from ringfence.compose.questions import backtest_of, bands_of, explain
-from ringfence.compose.versions import registered_rules, registered_spec
+from ringfence.compose.deciding.questions import backtest_of, bands_of, explain
+from ringfence.compose.deciding.versions import registered_rules, registered_spec
 from ringfence.errors import InputError
 from ringfence.scoring.rulesets.rules import fit
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ringfence.analysis.report import Report
     from ringfence.api.background.jobs import Job
     from ringfence.api.hot.stored import Stored, StoredDecision
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
 

@@ -17,7 +17,7 @@ from ringfence.audit import Act
 from ringfence.cli.terminal.light_options import folder
 from ringfence.cli.terminal.screen import say
 from ringfence.compose.clock import now_ms
-from ringfence.compose.store import open_trail
+from ringfence.compose.folder.store import open_trail
 from ringfence.errors import StoreError
 from ringfence.masking import mask_cards
 

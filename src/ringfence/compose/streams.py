@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.kafka import KafkaSource
     from ringfence.adapters.kinesis import KinesisSource
     from ringfence.adapters.kinesis.leases import ShardLeases
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.ports.sources import StreamSource
 
 _KAFKA: Final = "kafka://"

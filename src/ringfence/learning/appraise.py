@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.learning.choice import TOO_GOOD, telling
+from ringfence.learning.choosing.choice import TOO_GOOD, telling
 from ringfence.learning.evaluate import SHUFFLED, gained
-from ringfence.learning.metrics import Ranking
-from ringfence.learning.money import outcome_costs
+from ringfence.learning.measures.metrics import Ranking
+from ringfence.learning.measures.money import outcome_costs
 from ringfence.scoring.artifacts.manifest import Appraisal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.data.dataset import Dataset
     from ringfence.learning.evaluate import Contestant
     from ringfence.learning.train import Trained
     from ringfence.scoring.artifacts.manifest import Metric

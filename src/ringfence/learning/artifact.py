@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 
 from ringfence.errors import InputError
-from ringfence.learning.curves import curves_of
-from ringfence.learning.drift import reference_of
-from ringfence.learning.metrics import Ranking
+from ringfence.learning.measures.curves import curves_of
+from ringfence.learning.measures.metrics import Ranking
+from ringfence.learning.watching.drift import reference_of
 from ringfence.scoring.artifacts.manifest import (
     CURVES,
     MANIFEST,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.features.spec import FeatureSpec
-    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.data.dataset import Dataset
     from ringfence.learning.train import Trained
     from ringfence.scoring.artifacts.manifest import Metric
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ringfence.learning.baselines import fit_isolation, fit_linear
-from ringfence.learning.boosting import sample
-from ringfence.learning.metrics import DAY_MS, Ranking, differences, drawn, measure_all
-from ringfence.learning.money import outcome_costs, outcomes_of
+from ringfence.learning.algorithms.baselines import fit_isolation, fit_linear
+from ringfence.learning.algorithms.boosting import sample
+from ringfence.learning.measures.metrics import DAY_MS, Ranking, differences, drawn, measure_all
+from ringfence.learning.measures.money import outcome_costs, outcomes_of
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.learning.dataset import Dataset
-    from ringfence.learning.metrics import Floats, Measure
-    from ringfence.learning.splits import Part
+    from ringfence.learning.data.dataset import Dataset
+    from ringfence.learning.data.splits import Part
+    from ringfence.learning.measures.metrics import Floats, Measure
     from ringfence.learning.train import Trained
     from ringfence.scoring.artifacts.manifest import Costs, Metric
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.features.durations import in_words
-from ringfence.learning.dataset import listed
-from ringfence.learning.history import NEVER
-from ringfence.learning.learners import Boosting
-from ringfence.learning.money import chosen_each, outcome_costs, outcomes_of
+from ringfence.learning.algorithms.learners import Boosting
+from ringfence.learning.data.dataset import listed
+from ringfence.learning.data.history import NEVER
+from ringfence.learning.measures.money import chosen_each, outcome_costs, outcomes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.learning.dataset import Dataset
-    from ringfence.learning.learners import Learner
-    from ringfence.learning.metrics import Ranking
-    from ringfence.learning.money import ChosenBands
-    from ringfence.learning.splits import Fold, Part
+    from ringfence.learning.algorithms.learners import Learner
+    from ringfence.learning.data.dataset import Dataset
+    from ringfence.learning.data.splits import Fold, Part
+    from ringfence.learning.measures.metrics import Ranking
+    from ringfence.learning.measures.money import ChosenBands
     from ringfence.scoring.artifacts.manifest import Costs
 
 

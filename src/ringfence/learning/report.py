@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.learning.artifact import UNAPPRAISED
-from ringfence.learning.calibrate import reliability
-from ringfence.learning.chart import Axis, ChartLine, bar_chart, line_chart, shares_chart
 from ringfence.learning.evaluate import taken_by
-from ringfence.learning.metrics import DAY_MS, Ranking, card_precision
-from ringfence.learning.money import cost_curve
+from ringfence.learning.measures.calibrate import reliability
+from ringfence.learning.measures.chart import Axis, ChartLine, bar_chart, line_chart, shares_chart
+from ringfence.learning.measures.metrics import DAY_MS, Ranking, card_precision
+from ringfence.learning.measures.money import cost_curve
 from ringfence.scoring.language.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ringfence.learning.artifact import ModelOrigin
-    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.data.dataset import Dataset
+    from ringfence.learning.data.splits import Part
     from ringfence.learning.evaluate import Contestant
-    from ringfence.learning.splits import Part
     from ringfence.learning.train import Trained
     from ringfence.scoring.artifacts.manifest import Appraisal, Metric
 

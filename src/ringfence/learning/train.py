@@ -16,14 +16,16 @@ import numpy as np
 
 from ringfence.errors import InputError
 from ringfence.features.durations import in_words
-from ringfence.learning import boosting
-from ringfence.learning.calibrate import calibrated, platt, shifted
-from ringfence.learning.choice import Choice, choose_inputs
-from ringfence.learning.graph import run_graph
-from ringfence.learning.learners import Algorithm, BoostedTrees, Boosting, Logistic, Novelty
-from ringfence.learning.lifting import lifting
-from ringfence.learning.metrics import DAY_MS, Ranking
-from ringfence.learning.money import (
+from ringfence.learning.algorithms import boosting
+from ringfence.learning.algorithms.graph import run_graph
+from ringfence.learning.algorithms.learners import Algorithm, BoostedTrees, Boosting, Logistic, Novelty
+from ringfence.learning.algorithms.parameter_search import search
+from ringfence.learning.choosing.choice import Choice, choose_inputs
+from ringfence.learning.choosing.lifting import lifting
+from ringfence.learning.data.splits import check_learnable, part, period_of_test, prequential, train_and_test
+from ringfence.learning.measures.calibrate import calibrated, platt, shifted
+from ringfence.learning.measures.metrics import DAY_MS, Ranking
+from ringfence.learning.measures.money import (
     Caps,
     ChosenBands,
     alerts_only,
@@ -31,8 +33,6 @@ from ringfence.learning.money import (
     limited,
 )
 from ringfence.learning.notes import each_by_itself, effort, facts
-from ringfence.learning.parameter_search import search
-from ringfence.learning.splits import check_learnable, part, period_of_test, prequential, train_and_test
 from ringfence.scoring.artifacts.manifest import Calibration, Costs, Span
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.learning.dataset import Dataset
-    from ringfence.learning.learners import Fitted, Learner
-    from ringfence.learning.metrics import Floats
-    from ringfence.learning.splits import Fold, Part
+    from ringfence.learning.algorithms.learners import Fitted, Learner
+    from ringfence.learning.data.dataset import Dataset
+    from ringfence.learning.data.splits import Fold, Part
+    from ringfence.learning.measures.metrics import Floats
 
     Tell = Callable[[float, str], None]
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ringfence.api.services import PageServices
-from ringfence.compose.index import open_index
-from ringfence.compose.questions import bands_of
-from ringfence.compose.tables import confined_tables
-from ringfence.compose.versions import registered_rules, registered_spec
+from ringfence.compose.deciding.questions import bands_of
+from ringfence.compose.deciding.versions import registered_rules, registered_spec
+from ringfence.compose.folder.index import open_index
+from ringfence.compose.folder.tables import confined_tables
 from ringfence.errors import RingfenceError
 from ringfence.scoring.rulesets.rules import fit
 from ringfence.web.activity import Activity

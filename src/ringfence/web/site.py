@@ -9,41 +9,14 @@ from fastapi import Depends, FastAPI
 from ringfence.api.app import UNTOLD
 from ringfence.api.assembly import services_for
 from ringfence.api.audited import Audited
-from ringfence.compose.store import keeps_tokens
+from ringfence.compose.folder.store import keeps_tokens
 from ringfence.web.audited import ACTIONS
 from ringfence.web.dashboard import Dashboard
-from ringfence.web.pages import (
-    access,
-    alerts,
-    answer,
-    brokers,
-    bus,
-    cases,
-    decisions,
-    entities,
-    find,
-    graph,
-    home,
-    impact,
-    lab,
-    lists,
-    live,
-    messages,
-    models,
-    notifications,
-    performance,
-    places,
-    quarantine,
-    reveal,
-    rule,
-    rules,
-    sign_in,
-    sql,
-    streams,
-    system,
-    trials,
-    versions,
-)
+from ringfence.web.pages import access, find, home, performance, sign_in, sql
+from ringfence.web.pages.operation import brokers, quarantine, streams, system
+from ringfence.web.pages.payments import decisions, entities, graph, live, places, reveal
+from ringfence.web.pages.policy import impact, lab, lists, models, rule, rules, trials, versions
+from ringfence.web.pages.response import alerts, answer, bus, cases, messages, notifications
 from ringfence.web.parts import errors, period
 from ringfence.web.parts.asking import permitted
 from ringfence.web.shield import Shield

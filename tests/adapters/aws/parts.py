@@ -20,8 +20,8 @@ from ringfence.adapters.landing import open_place
 from ringfence.adapters.secrets import secret_of
 from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.words import Words
-from ringfence.compose.cypher import neptune_graph
-from ringfence.compose.notifiers import notifier
+from ringfence.compose.folder.cypher import neptune_graph
+from ringfence.compose.messaging.notifiers import notifier
 from ringfence.compose.streams import files_of, kinesis_streams
 from ringfence.errors import RingfenceError
 from ringfence.follow import catch_up

@@ -10,14 +10,14 @@ from ringfence.access.approvals import AwaitingApprovalError
 from ringfence.adapters.flink import parts as module
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.cli import execute
-from ringfence.compose import flink
-from ringfence.compose.approvals import open_approvals
 from ringfence.compose.clock import now_ms
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.flink import FOLDER_NAME, Ends, packed
-from ringfence.compose.flink_approval import approved
-from ringfence.compose.session import open_session
-from ringfence.compose.store import open_store
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
+from ringfence.compose.flink import host as flink
+from ringfence.compose.flink.approval import approved
+from ringfence.compose.flink.host import FOLDER_NAME, Ends, packed
+from ringfence.compose.folder.approvals import open_approvals
+from ringfence.compose.folder.store import open_store
 from ringfence.errors import StoreError
 from ringfence.events.activation import Part
 from ringfence.rulebook.changes import ApprovalError

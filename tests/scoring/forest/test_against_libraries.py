@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import shap
 
-from ringfence.learning.forest import forest_of_boosters
+from ringfence.learning.algorithms.forest import forest_of_boosters
 from ringfence.scoring.forest import Forest
 
 RNG = np.random.default_rng(4)

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.http.problems import Refusal
-from ringfence.compose.checks import DEADLINE_SECONDS
+from ringfence.compose.deciding.checks import DEADLINE_SECONDS
 from ringfence.compose.worker_process import START_SECONDS
 
 if TYPE_CHECKING:

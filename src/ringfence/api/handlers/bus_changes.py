@@ -8,8 +8,8 @@ import msgspec
 
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, digest_of, kind_of, shown
-from ringfence.compose.alerts import alert_policy
-from ringfence.compose.notifiers import check_destination
+from ringfence.compose.messaging.alerts import alert_policy
+from ringfence.compose.messaging.notifiers import check_destination
 from ringfence.desks import bus as desk
 from ringfence.desks.bus import Appraisal  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.errors import InputError

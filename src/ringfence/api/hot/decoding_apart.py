@@ -18,7 +18,7 @@ from ringfence.api.hot.decoding import Decoding
 from ringfence.api.hot.decoding_aside import DecodedPiece, RawPiece
 from ringfence.api.http.problems import refused_record
 from ringfence.compose.answering import messages
-from ringfence.compose.store import door_of
+from ringfence.compose.folder.store import door_of
 from ringfence.events import codec
 from ringfence.events.bad import ToldRecord
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decider import Decider
     from ringfence.api.monitoring.metrics import Metrics
     from ringfence.api.monitoring.ring_watcher import RingWatcher
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.ports import EventLog
     from ringfence.ports.tracing import Tracing
     from ringfence.runner import Runner

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.access.approvals import ApprovalState, AwaitingApprovalError, Deed
 from ringfence.api.monitoring.watcher import Watcher
-from ringfence.compose.approvals import open_approvals
-from ringfence.compose.watching import watch_book
+from ringfence.compose.folder.approvals import open_approvals
+from ringfence.compose.upkeep.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
 from ringfence.desks.models import put_in_force
 from ringfence.errors import InputError, RingfenceError, ScorerError
-from ringfence.learning.drift_alerts import record
-from ringfence.learning.model_news import PROPOSED, proposed, record_news, told_of, weakened
+from ringfence.learning.watching.drift_alerts import record
+from ringfence.learning.watching.model_news import PROPOSED, proposed, record_news, told_of, weakened
 from ringfence.rulebook.changes import ApprovalError
 from ringfence.settings import load_settings
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.access.approvals import ApprovalRequest
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.decisions.impact import Impact
     from ringfence.desks.model_desk import ModelDesk
-    from ringfence.learning.model_news import ModelNews, Proposal
+    from ringfence.learning.watching.model_news import ModelNews, Proposal
 
 SIGNED: Final = "retraining"
 """Who puts a model in force that was trained by the clock."""

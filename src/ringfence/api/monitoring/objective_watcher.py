@@ -11,9 +11,9 @@ from msgspec.structs import asdict
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ringfence.api.monitoring.watcher import Watcher
-from ringfence.compose.watching import watch_book
+from ringfence.compose.upkeep.watching import watch_book
 from ringfence.errors import RingfenceError, StoreError
-from ringfence.learning.drift_alerts import append_once, rows_of_topic
+from ringfence.learning.watching.drift_alerts import append_once, rows_of_topic
 from ringfence.objectives import PAGE, SLO_NEWS_SCHEMA, TICKET, BurnWatch, ObjectiveStanding, still_raised
 from ringfence.ports import SLO_NEWS
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ringfence.api.http.problems import Refusal
 from ringfence.api.monitoring.watcher import Watcher
 from ringfence.cases.model import Subject
-from ringfence.compose.links import delivered, flags_of, news_stamp, undelivered
+from ringfence.compose.folder.links import delivered, flags_of, news_stamp, undelivered
 from ringfence.errors import RingfenceError
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from ringfence.decisions.decision import DECISION_FIELDS
 from ringfence.events.decoding.record import RECORDS
 from ringfence.events.model import EVENT_SCHEMA, Kind
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.learning.drift_alerts import DRIFT_SCHEMA
-from ringfence.learning.model_news import NEWS_SCHEMA
+from ringfence.learning.watching.drift_alerts import DRIFT_SCHEMA
+from ringfence.learning.watching.model_news import NEWS_SCHEMA
 from ringfence.objectives import SLO_NEWS_SCHEMA
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
 

@@ -9,7 +9,7 @@ from ringfence.api.openapi.rules import UNCONFIRMED
 from ringfence.api.routes.drift import DriftAlerts, DriftPage
 from ringfence.api.routes.models import ModelState, ModelStates, Promotion, Retirement
 from ringfence.decisions.impact import Impact
-from ringfence.learning.drift_alerts import DriftAlert
+from ringfence.learning.watching.drift_alerts import DriftAlert
 
 STRUCTS: Final = (ModelState, ModelStates, Impact, Promotion, Retirement, DriftAlert, DriftAlerts, DriftPage)
 """Whose schemas the document needs."""

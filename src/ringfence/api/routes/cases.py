@@ -26,7 +26,7 @@ from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.files import MOST_BYTES
 from ringfence.cases.model import LIVE, CaseState, Subject
-from ringfence.compose.cases import report_pdf
+from ringfence.compose.folder.cases import report_pdf
 from ringfence.features.spec import ENTITY_KEYS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.api.handlers.requests import as_json, body_of
 from ringfence.api.services import ModelServices, services_of
-from ringfence.learning.drift_alerts import DriftAlert, record, recorded
+from ringfence.learning.watching.drift_alerts import DriftAlert, record, recorded
 from ringfence.ports import DRIFT
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ringfence.api.handlers import reading
 from ringfence.api.handlers.requests import as_json
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
-from ringfence.compose.links import links_in
+from ringfence.compose.folder.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.graph.shapes import ring_and_shapes

@@ -12,8 +12,8 @@ from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
-from ringfence.compose.privacy import privacy_desk
-from ringfence.compose.store import keeps_tokens
+from ringfence.compose.folder.privacy import privacy_desk
+from ringfence.compose.folder.store import keeps_tokens
 from ringfence.desks.privacy import masked
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.events.privacy.personal import TOKEN

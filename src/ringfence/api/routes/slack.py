@@ -16,7 +16,7 @@ from ringfence.api.audited import tell
 from ringfence.api.http.bodies import header, read_body
 from ringfence.api.http.problems import Refusal, unavailable
 from ringfence.api.services import AnswerServices, services_of
-from ringfence.compose.notifiers import slack_actions
+from ringfence.compose.messaging.notifiers import slack_actions
 from ringfence.errors import InputError, RingfenceError
 from ringfence.settings import load_settings
 

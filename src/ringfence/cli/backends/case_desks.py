@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from ringfence.cli.backends import desks
 from ringfence.cli.backends.server_keys import key_given
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.cases import case_policy, open_cases, payment_of, report_pdf
 from ringfence.compose.clock import now_ms
-from ringfence.compose.store import open_store, tokenizer_of
-from ringfence.compose.tables import open_tables
+from ringfence.compose.folder.cases import case_policy, open_cases, payment_of, report_pdf
+from ringfence.compose.folder.store import open_store, tokenizer_of
+from ringfence.compose.folder.tables import open_tables
 from ringfence.desks.cases import CaseDesk
 from ringfence.errors import InputError, InUseError
 from ringfence.rulebook.desk import Who
@@ -99,7 +99,7 @@ class LocalCases:
 
     def deliver(self) -> None:
         """Put the labels into the log; where a server runs on the folder, it does."""
-        from ringfence.compose.session import open_session  # noqa: PLC0415 (likewise)
+        from ringfence.compose.deciding.session import open_session  # noqa: PLC0415 (likewise)
         from ringfence.saving import Snapshotting  # noqa: PLC0415 (likewise)
 
         settings = load_settings()

@@ -10,10 +10,10 @@ import msgspec
 from ringfence.analysis import list_history as lake_lists
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
-from ringfence.compose.rules import book_reader
-from ringfence.compose.session import open_session
-from ringfence.compose.store import open_store
-from ringfence.compose.tables import open_tables
+from ringfence.compose.deciding.rules import book_reader
+from ringfence.compose.deciding.session import open_session
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.folder.tables import open_tables
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.analysis.list_history import ListChange, ListSummary
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.decisions.impact import Impact
     from ringfence.ports.tables import Tables
     from ringfence.rulebook.changes import Activation, Change

@@ -11,11 +11,11 @@ import typer
 
 from ringfence.cli.terminal import options, screen
 from ringfence.cli.terminal.spreadsheet import workbook
-from ringfence.compose.models import model_texts
-from ringfence.compose.questions import bands_of
-from ringfence.compose.store import open_store, tokenizer_of
-from ringfence.compose.tables import open_tables
-from ringfence.compose.versions import registered_rules
+from ringfence.compose.deciding.models import model_texts
+from ringfence.compose.deciding.questions import bands_of
+from ringfence.compose.deciding.versions import registered_rules
+from ringfence.compose.folder.store import open_store, tokenizer_of
+from ringfence.compose.folder.tables import open_tables
 from ringfence.decisions.decision import MODEL_RULE, NO_RULE
 from ringfence.decisions.index import DecisionQuery
 from ringfence.decisions.verdict import usual_amount, verdict

@@ -8,8 +8,8 @@ import typer
 
 from ringfence.cli.deciding.decisions import open_lake
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.questions import explain as explain_decision
-from ringfence.compose.store import tokenizer_of
+from ringfence.compose.deciding.questions import explain as explain_decision
+from ringfence.compose.folder.store import tokenizer_of
 from ringfence.errors import InputError
 from ringfence.scoring.language.words import percent
 

@@ -11,7 +11,7 @@ import typer
 from ringfence.cli.deciding.run import EXIT_QUARANTINED, choose_mapping
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
-from ringfence.compose.definitions import load_spec
+from ringfence.compose.deciding.definitions import load_spec
 from ringfence.compose.files import read_ordered, write_parquet
 from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.events.privacy.tokens import Tokenizer

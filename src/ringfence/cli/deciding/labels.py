@@ -10,7 +10,7 @@ from ringfence.cli.deciding.decisions import open_lake
 from ringfence.cli.deciding.run import run
 from ringfence.cli.terminal import options
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
-from ringfence.compose.store import has_store, open_store
+from ringfence.compose.folder.store import has_store, open_store
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import typer
 
 from ringfence.cli.deciding.run import EXIT_QUARANTINED
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.session import open_session
-from ringfence.compose.store import open_store
+from ringfence.compose.deciding.session import open_session
+from ringfence.compose.folder.store import open_store
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
 from ringfence.ports import SETTLED
@@ -18,7 +18,7 @@ from ringfence.saving import Snapshotting
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.ports import QuarantinedRecord
 
 app = typer.Typer(no_args_is_help=True, help="Quarantined records: show them, retry them.")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.cli.terminal import options, screen
+from ringfence.compose.deciding.models import models_for, stored_models
 from ringfence.compose.files import write_parquet
-from ringfence.compose.models import models_for, stored_models
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.store import open_store
 from ringfence.features.spec import FeatureSpec
 from ringfence.pipeline import Pipeline
 from ringfence.replay import ReplayComparison, Verification, backtest, verify
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ringfence.compose.definitions import Definitions
+    from ringfence.compose.deciding.definitions import Definitions
     from ringfence.decisions.decision import DecisionBatch
 
 

@@ -14,8 +14,8 @@ import typer
 from ringfence.cli.deciding import streams
 from ringfence.cli.deciding.shared_ids import Majority
 from ringfence.cli.terminal import options, screen
+from ringfence.compose.deciding.session import Session, open_session
 from ringfence.compose.files import read_ordered, reading_of, sniff
-from ringfence.compose.session import Session, open_session
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping

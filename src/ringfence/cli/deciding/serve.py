@@ -17,10 +17,10 @@ from ringfence.cli.deciding import streams
 from ringfence.cli.terminal.log_stream import unhurried
 from ringfence.cli.terminal.options import Data, Features, Model, Rules, definitions, folder
 from ringfence.cli.terminal.screen import say
-from ringfence.compose.checks import ChecksBeside
-from ringfence.compose.followers import declare_all
+from ringfence.compose.deciding.checks import ChecksBeside
+from ringfence.compose.deciding.session import open_session
+from ringfence.compose.following.followers import declare_all
 from ringfence.compose.kafka import topic_browsers
-from ringfence.compose.session import open_session
 from ringfence.compose.streams import is_topic
 from ringfence.compose.tracing import metering_of, tracing_of
 from ringfence.errors import InputError

@@ -12,7 +12,7 @@ from ringfence.errors import InputError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.ports.sources import StreamBatch, StreamSource
 
 _WAIT_SECONDS = 0.1

@@ -17,8 +17,8 @@ from ringfence.cli.backends.server_keys import key_given
 from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.terminal.options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show_json, show_table
-from ringfence.compose.approvals import open_approvals
 from ringfence.compose.clock import now_ms
+from ringfence.compose.folder.approvals import open_approvals
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import Who
 

@@ -18,9 +18,9 @@ from ringfence.audit.trail import Trail
 from ringfence.cli.audited import actor
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import csv_cell, format_time, say, show, show_json, show_table
-from ringfence.compose.audit import add_key, anchors_in, take_checkpoint
 from ringfence.compose.clock import now_ms
-from ringfence.compose.store import open_store, open_trail
+from ringfence.compose.folder.audit import add_key, anchors_in, take_checkpoint
+from ringfence.compose.folder.store import open_store, open_trail
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
 

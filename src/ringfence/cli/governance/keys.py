@@ -14,7 +14,7 @@ from ringfence.cli.audited import actor
 from ringfence.cli.terminal.options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
 from ringfence.compose.clock import now_ms
-from ringfence.compose.keys import open_keys
+from ringfence.compose.folder.keys import open_keys
 from ringfence.masking import mask_cards
 
 _USUAL = "decide"

@@ -15,8 +15,8 @@ from ringfence.cli.audited import actor, record_first, tell_record
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import asks, format_time, say, show, show_json, show_table
 from ringfence.compose.clock import now_ms
-from ringfence.compose.privacy import begin_vault, check_begun, open_vault, privacy_desk
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.privacy import begin_vault, check_begun, open_vault, privacy_desk
+from ringfence.compose.folder.store import open_store
 from ringfence.desks.privacy import masked
 from ringfence.errors import InputError
 from ringfence.events.personal_names import PersonalClass

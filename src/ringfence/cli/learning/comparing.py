@@ -9,7 +9,7 @@ from ringfence.cli.learning.histories import WantedHistory
 from ringfence.cli.learning.scoring import scored_by
 from ringfence.cli.terminal import screen
 from ringfence.learning.evaluate import figures, gained
-from ringfence.learning.standing import FEWEST_FRAUDS
+from ringfence.learning.watching.standing import FEWEST_FRAUDS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,11 +16,11 @@ from ringfence.cli.learning.models import Key, Url
 from ringfence.cli.learning.scoring import model_named, scored_by
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.store import open_store
 from ringfence.errors import InputError, InUseError
 from ringfence.features.durations import parse_duration_ms
-from ringfence.learning.drift import Day, DriftReference, by_day
-from ringfence.learning.drift_alerts import SCORE, DriftAlert, alerts_of, drifted, record
+from ringfence.learning.watching.drift import Day, DriftReference, by_day
+from ringfence.learning.watching.drift_alerts import SCORE, DriftAlert, alerts_of, drifted, record
 from ringfence.ports import DRIFT
 from ringfence.scoring.artifacts.manifest import REFERENCE
 

@@ -13,13 +13,13 @@ from ringfence.cli.learning.train import show_figures
 from ringfence.cli.terminal import options, screen
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
+from ringfence.learning.data.splits import Part, part
 from ringfence.learning.evaluate import Contestant, figures
-from ringfence.learning.money import outcomes_of
-from ringfence.learning.splits import Part, part
+from ringfence.learning.measures.money import outcomes_of
 
 if TYPE_CHECKING:
     from ringfence.cli.learning.scoring import ScoredData
-    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.data.dataset import Dataset
 
 Model = Annotated[
     str, typer.Argument(help="Folder of a model, or its version or name in the registry.", metavar="MODEL")

@@ -14,10 +14,10 @@ import numpy as np
 from ringfence.cli.deciding.run import choose_mapping
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
-from ringfence.compose.definitions import load_spec
+from ringfence.compose.deciding.definitions import load_spec
+from ringfence.compose.deciding.versions import registered_spec
 from ringfence.compose.files import read_ordered
-from ringfence.compose.store import open_store
-from ringfence.compose.versions import registered_spec
+from ringfence.compose.folder.store import open_store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
 from ringfence.events import codec
@@ -25,9 +25,21 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.model import ATTRIBUTE_PREFIX
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.durations import parse_duration_ms
-from ringfence.learning.history import Passed, collect
-from ringfence.learning.key_choice import first_part, looked_until_ms, most_of_ms, proposed, usual_delay_ms
-from ringfence.learning.wide_features import DEFAULT_DELAY_MS, NO_KEYS, fields_of, graph_for, wide_spec
+from ringfence.learning.choosing.key_choice import (
+    first_part,
+    looked_until_ms,
+    most_of_ms,
+    proposed,
+    usual_delay_ms,
+)
+from ringfence.learning.choosing.wide_features import (
+    DEFAULT_DELAY_MS,
+    NO_KEYS,
+    fields_of,
+    graph_for,
+    wide_spec,
+)
+from ringfence.learning.data.history import Passed, collect
 from ringfence.library import load_rules
 from ringfence.measuring import in_log_order
 from ringfence.ports import DECISIONS, EVENTS
@@ -45,8 +57,8 @@ if TYPE_CHECKING:
     from ringfence.events.values.vocabulary import Mapping
     from ringfence.features.links import Graph
     from ringfence.features.spec import FeatureSpec
-    from ringfence.learning.history import Collected
-    from ringfence.learning.key_choice import Keys
+    from ringfence.learning.choosing.key_choice import Keys
+    from ringfence.learning.data.history import Collected
     from ringfence.ports.sources import SourceBatch
     from ringfence.scoring.rulesets.rules import CompiledRules
 

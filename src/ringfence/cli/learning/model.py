@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.models import load_local_model, read_model
+from ringfence.compose.deciding.models import load_local_model, read_model
 from ringfence.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="One model as a service, in a container or on its own.")

@@ -13,16 +13,16 @@ from ringfence.cli.learning.histories import WantedHistory, spec_in_use
 from ringfence.cli.learning.train import check_extra, learned
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import SystemClock
-from ringfence.compose.models import in_force, load_model, model_registry
-from ringfence.compose.store import open_store
-from ringfence.compose.watching import measure, watch_book
+from ringfence.compose.deciding.models import in_force, load_model, model_registry
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.upkeep.watching import measure, watch_book
 from ringfence.errors import InUseError
 from ringfence.features.durations import in_words
-from ringfence.learning.boosting import USUAL_SECONDS
-from ringfence.learning.drift_alerts import record
-from ringfence.learning.model_news import Proposal, record_news, weakened
-from ringfence.learning.standing import Rivalry, Standing, against
+from ringfence.learning.algorithms.boosting import USUAL_SECONDS
 from ringfence.learning.train import Plan
+from ringfence.learning.watching.drift_alerts import record
+from ringfence.learning.watching.model_news import Proposal, record_news, weakened
+from ringfence.learning.watching.standing import Rivalry, Standing, against
 from ringfence.scoring.artifacts.artifact import Artifact
 from ringfence.scoring.artifacts.manifest import MANIFEST, Manifest, digest_of, feature_hashes
 

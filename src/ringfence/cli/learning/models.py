@@ -13,10 +13,10 @@ from ringfence.cli.backends import sheets
 from ringfence.cli.backends.server_keys import KEY_VARIABLES
 from ringfence.cli.backends.server_questions import ask
 from ringfence.cli.terminal import options, screen
-from ringfence.compose import models as stored
 from ringfence.compose.clock import now_ms
-from ringfence.compose.session import open_session
-from ringfence.compose.store import has_store, open_store
+from ringfence.compose.deciding import models as stored
+from ringfence.compose.deciding.session import open_session
+from ringfence.compose.folder.store import has_store, open_store
 from ringfence.decisions.impact import Impact
 from ringfence.desks.model_desk import Signed
 from ringfence.desks.models import Part, put_in_force
@@ -30,7 +30,7 @@ from ringfence.scoring.artifacts.promotion import roles
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
-    from ringfence.compose.session import Session
+    from ringfence.compose.deciding.session import Session
     from ringfence.desks.model_desk import ModelDesk
     from ringfence.ports.models import ModelStore
     from ringfence.scoring.artifacts.manifest import Metric

@@ -11,14 +11,14 @@ import numpy as np
 
 from ringfence.cli.learning.histories import WantedHistory, take_in
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.models import load_model, model_registry, read_model
+from ringfence.compose.deciding.models import load_model, model_registry, read_model
 from ringfence.features.spec import FeatureSpec
-from ringfence.learning.dataset import dataset
+from ringfence.learning.data.dataset import dataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.data.dataset import Dataset
     from ringfence.scoring.artifacts.artifact import Artifact
 
 _ROWS = 50_000

@@ -19,22 +19,22 @@ from ringfence.compose.training_memory import for_table
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.features.spec import FeatureSpec
+from ringfence.learning.algorithms.boosting import USUAL_SECONDS
 from ringfence.learning.appraise import appraise
 from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
-from ringfence.learning.boosting import USUAL_SECONDS
-from ringfence.learning.dataset import dataset
+from ringfence.learning.choosing.wide_features import offered
+from ringfence.learning.data.dataset import dataset
 from ringfence.learning.evaluate import compared, figures, taken_by
-from ringfence.learning.money import CAPS, Caps
+from ringfence.learning.measures.money import CAPS, Caps
 from ringfence.learning.report import report
 from ringfence.learning.train import Plan, start_of_test_ms
 from ringfence.learning.train import train as train_model
-from ringfence.learning.wide_features import offered
 from ringfence.scoring.artifacts.manifest import Costs
 from ringfence.scoring.language.words import percent
 
 if TYPE_CHECKING:
     from ringfence.cli.learning.histories import FoundHistory
-    from ringfence.learning.dataset import Dataset
+    from ringfence.learning.data.dataset import Dataset
     from ringfence.learning.train import Trained
     from ringfence.scoring.artifacts.manifest import Appraisal, Metric
 

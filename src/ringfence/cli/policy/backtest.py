@@ -9,9 +9,9 @@ import typer
 
 from ringfence.analysis.page import page
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import load_spec
-from ringfence.compose.questions import backtest_of
-from ringfence.compose.store import open_store
+from ringfence.compose.deciding.definitions import load_spec
+from ringfence.compose.deciding.questions import backtest_of
+from ringfence.compose.folder.store import open_store
 from ringfence.library import load_rules
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 

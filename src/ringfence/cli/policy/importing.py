@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.definitions import load_definitions
+from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.errors import InputError
 from ringfence.events.values.texts import read_text
 from ringfence.rulebook import foreign

@@ -13,9 +13,9 @@ from ringfence.cli.deciding.run import choose_mapping
 from ringfence.cli.policy import importing, rulebook
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
-from ringfence.compose.definitions import load_definitions
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.rules import stored_rates
 from ringfence.compose.files import given
-from ringfence.compose.rules import stored_rates
 from ringfence.errors import InputError, RuleError
 from ringfence.ports.mappings import Given
 from ringfence.rulebook import checking

@@ -13,8 +13,8 @@ from ringfence.analysis.tune import USUAL_COSTS, TuningCosts
 from ringfence.analysis.tune import tune as run_tune
 from ringfence.cli.policy.backtest import Begin, End
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.questions import bands_of, tuning
-from ringfence.compose.store import open_store
+from ringfence.compose.deciding.questions import bands_of, tuning
+from ringfence.compose.folder.store import open_store
 from ringfence.errors import InputError
 from ringfence.library import load_rules
 from ringfence.scoring.rulesets.typologies import SHIPPED, shipped_typology

@@ -16,11 +16,11 @@ from ringfence.alerts.policy import LANGUAGES
 from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show, show_json, show_table
-from ringfence.compose.alerts import alert_policy, templates
-from ringfence.compose.bus import messages
 from ringfence.compose.clock import now_ms
-from ringfence.compose.notifiers import check_destination, notifier
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.bus import messages
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.messaging.alerts import alert_policy, templates
+from ringfence.compose.messaging.notifiers import check_destination, notifier
 from ringfence.errors import InputError
 from ringfence.events.values.durations import parse_delay_ms
 from ringfence.settings import load_settings

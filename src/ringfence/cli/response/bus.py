@@ -14,11 +14,11 @@ from ringfence.bus.outbox import Outbox
 from ringfence.bus.subscription import EVERYTHING
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
-from ringfence.compose.alerts import alert_policy
-from ringfence.compose.bus import messages
 from ringfence.compose.clock import now_ms
-from ringfence.compose.notifiers import check_destination
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.bus import messages
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.messaging.alerts import alert_policy
+from ringfence.compose.messaging.notifiers import check_destination
 from ringfence.desks import bus as desk
 from ringfence.errors import InputError
 from ringfence.events.values.texts import read_text

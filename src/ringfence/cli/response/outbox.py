@@ -12,9 +12,9 @@ import typer
 
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show_json, show_table
-from ringfence.compose.bus import messages
 from ringfence.compose.clock import now_ms
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.bus import messages
+from ringfence.compose.folder.store import open_store
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:

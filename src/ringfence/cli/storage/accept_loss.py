@@ -8,10 +8,10 @@ import typer
 
 from ringfence.cli.audited import record_first, tell_record
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.beginning_anew import begin_anew, check_can_begin
-from ringfence.compose.companions import BUS, CASES, TRAIL
-from ringfence.compose.followers import undisturbed
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.companions import BUS, CASES, TRAIL
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.following.followers import undisturbed
+from ringfence.compose.upkeep.beginning_anew import begin_anew, check_can_begin
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.cli.terminal import options, screen
-from ringfence.compose import backup as backups
+from ringfence.compose.upkeep import backup as backups
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
-    from ringfence.compose.backup import BackupMade
+    from ringfence.compose.upkeep.backup import BackupMade
 
 _MIB = 1 << 20
 Source = Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from ringfence.cli.terminal import screen
 from ringfence.cli.terminal.light_options import Data, Json, folder
-from ringfence.compose.followers import audit_table, create_audit_table, table_name
+from ringfence.compose.following.followers import audit_table, create_audit_table, table_name
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 
@@ -53,7 +53,7 @@ def load(table: Table = None, data: Data = None) -> None:
 
     Example: ringfence dynamodb load --data ringfence-data
     """
-    from ringfence.compose.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
+    from ringfence.compose.folder.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
 
     with open_store(folder(data), read_only=True) as store, closing(audit_table(store, table)) as follower:
         catch_up(store.log, follower, all_of_it=True)
@@ -90,7 +90,7 @@ def get(
 def _items(
     data: Path | None, table: str | None, account: str, transaction: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    from ringfence.compose.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
+    from ringfence.compose.folder.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
 
     with open_store(folder(data), read_only=True) as store:
         return audit_table(store, table).find(account, transaction, limit)

@@ -14,8 +14,8 @@ import typer
 
 from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import say
-from ringfence.compose.followers import following
-from ringfence.compose.messages import delivering
+from ringfence.compose.following.followers import following
+from ringfence.compose.messaging.messages import delivering
 
 _NICE = 10  # deciding comes first, also where there are few cores
 _NICE_FOR_MESSAGES = 5  # somebody waits for them, and for what else follows nobody does

@@ -10,8 +10,8 @@ import typer
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import say, show_json, show_table
 from ringfence.compose.clock import now_ms
-from ringfence.compose.followers import followers_of
-from ringfence.compose.store import has_roll, open_roll, open_store
+from ringfence.compose.folder.store import has_roll, open_roll, open_store
+from ringfence.compose.following.followers import followers_of
 from ringfence.errors import InputError
 from ringfence.follow.roll import Roll
 

@@ -10,10 +10,10 @@ import msgspec
 import typer
 
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.cypher import embedded_graph, neptune_graph
-from ringfence.compose.followers import bring_links_up
-from ringfence.compose.links import links_in
-from ringfence.compose.store import open_store, tokenizer_of
+from ringfence.compose.folder.cypher import embedded_graph, neptune_graph
+from ringfence.compose.folder.links import links_in
+from ringfence.compose.folder.store import open_store, tokenizer_of
+from ringfence.compose.following.followers import bring_links_up
 from ringfence.errors import InputError
 from ringfence.events.model import ID_FIELDS
 from ringfence.graph.cypher import MOST_ROWS, fill, guarded

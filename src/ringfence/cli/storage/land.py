@@ -10,9 +10,9 @@ import typer
 
 from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import progress, say, show
-from ringfence.compose.followers import landing_address, landing_zone
-from ringfence.compose.landing import compact_zone, expire_zone, zone_statements
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.following.followers import landing_address, landing_zone
+from ringfence.compose.following.landing import compact_zone, expire_zone, zone_statements
 from ringfence.features.durations import parse_duration_ms
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS

@@ -9,9 +9,9 @@ import typer
 from ringfence.cli.audited import tell_record
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
-from ringfence.compose.followers import bring_up
-from ringfence.compose.retention import TOPICS, Kept, Retention
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.following.followers import bring_up
+from ringfence.compose.following.retention import TOPICS, Kept, Retention
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.settings import FILE_NAME, load_settings

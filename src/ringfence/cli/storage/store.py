@@ -9,15 +9,15 @@ import typer
 
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import progress, say, show_json
-from ringfence.compose.followers import relational_store
-from ringfence.compose.relational import (
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.following.followers import relational_store
+from ringfence.compose.following.relational import (
     check_schema,
     compare_with_log,
     drop_schema,
     shown_address,
     upgrade_schema,
 )
-from ringfence.compose.store import open_store
 from ringfence.follow.pump import advance
 from ringfence.ports import DECISIONS, EVENTS
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.followers import readers_of
-from ringfence.compose.store import open_store
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.following.followers import readers_of
 
 
 def topics(data: options.Data = None, json: options.Json = False) -> None:

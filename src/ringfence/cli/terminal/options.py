@@ -12,8 +12,8 @@ import typer
 from ringfence.cli.terminal import light_options
 from ringfence.cli.terminal.screen import after, say
 from ringfence.compiling import cache_base
-from ringfence.compose.definitions import Definitions, load_definitions, warm_up
-from ringfence.compose.keys import has_key_file, open_keys
+from ringfence.compose.deciding.definitions import Definitions, load_definitions, warm_up
+from ringfence.compose.folder.keys import has_key_file, open_keys
 from ringfence.errors import InputError
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.precompile import is_compiled

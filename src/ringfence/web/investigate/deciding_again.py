@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.compose.store import states_up_to
+from ringfence.compose.folder.store import states_up_to
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.pipeline import Pipeline

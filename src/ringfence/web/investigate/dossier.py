@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ringfence.analysis.explain import Explainer
 from ringfence.api.handlers.reading import id_in_norm
 from ringfence.api.services import RecordServices, Surroundings
-from ringfence.compose.questions import explain
-from ringfence.compose.versions import registered_rules, registered_spec
+from ringfence.compose.deciding.questions import explain
+from ringfence.compose.deciding.versions import registered_rules, registered_spec
 from ringfence.decisions.index import Term, Wanted
 from ringfence.decisions.verdict import usual_amount, verdict
 from ringfence.errors import InputError

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.api.services import ModelServices
-from ringfence.compose.models import load_model
-from ringfence.learning.curves import Curves, curves_of
-from ringfence.learning.dataset import Dataset
-from ringfence.learning.drift import Day, DriftReference, by_day
-from ringfence.learning.history import NEVER
-from ringfence.learning.metrics import Ranking, measure_all
-from ringfence.learning.money import outcomes_of
+from ringfence.compose.deciding.models import load_model
+from ringfence.learning.data.dataset import Dataset
+from ringfence.learning.data.history import NEVER
+from ringfence.learning.measures.curves import Curves, curves_of
+from ringfence.learning.measures.metrics import Ranking, measure_all
+from ringfence.learning.measures.money import outcomes_of
+from ringfence.learning.watching.drift import Day, DriftReference, by_day
 from ringfence.scoring.artifacts.manifest import REFERENCE
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 from ringfence.web.measure.sampling import sample_of

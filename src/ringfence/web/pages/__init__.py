@@ -1,1 +1,1 @@
-"""The pages of the dashboard, a file for each."""
+"""The pages of the dashboard, a file for each, in rooms by who works there."""

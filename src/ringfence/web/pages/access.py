@@ -15,7 +15,7 @@ from ringfence.api.services import AccessServices, ModelServices, RuleServices, 
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError
-from ringfence.web.pages.decisions import place_of
+from ringfence.web.pages.payments.decisions import place_of
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render

@@ -19,7 +19,7 @@ from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
 from ringfence.errors import StoreError
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
-from ringfence.web.pages.decisions import place_of
+from ringfence.web.pages.payments.decisions import place_of
 from ringfence.web.parts.asking import beside, dashboard_of
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.measure.measures import MEASURES
-from ringfence.web.pages.cases import listed
+from ringfence.web.pages.operation.system import CAUSES
 from ringfence.web.pages.performance import currencies_of, span_of, typed
-from ringfence.web.pages.system import CAUSES
+from ringfence.web.pages.response.cases import listed
 from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
 

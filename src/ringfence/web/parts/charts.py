@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from ringfence.learning.curves import SCORE_BINS
+from ringfence.learning.measures.curves import SCORE_BINS
 from ringfence.web.parts.rendering import number, when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ringfence.learning.curves import Curve, Curves
-    from ringfence.learning.drift import Day
+    from ringfence.learning.measures.curves import Curve, Curves
+    from ringfence.learning.watching.drift import Day
     from ringfence.scoring.artifacts.manifest import Bands
 
 COLOURS: Final = ("accent", "review", "approve", "decline", "challenge")

@@ -7,10 +7,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ringfence.cli.setup.checks.check import Check, State
-from ringfence.compose.backup import OVERDUE_MS, newest_at, schedule
-from ringfence.compose.followers import audit_table
+from ringfence.compose.folder.store import open_store
+from ringfence.compose.following.followers import audit_table
 from ringfence.compose.secrets import SCHEME, secret
-from ringfence.compose.store import open_store
+from ringfence.compose.upkeep.backup import OVERDUE_MS, newest_at, schedule
 from ringfence.errors import InputError, RingfenceError
 from ringfence.settings import load_settings
 

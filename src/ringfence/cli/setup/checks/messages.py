@@ -12,10 +12,10 @@ from ringfence.bus.notifier import AttemptEnd, Message
 from ringfence.bus.subscription import kind_of, shown, target_of
 from ringfence.bus.words import Words
 from ringfence.cli.setup.checks.check import Check, State
-from ringfence.compose.alerts import alert_policy
-from ringfence.compose.bus import has_outbox
-from ringfence.compose.bus import messages as opened
-from ringfence.compose.notifiers import notifier
+from ringfence.compose.folder.bus import has_outbox
+from ringfence.compose.folder.bus import messages as opened
+from ringfence.compose.messaging.alerts import alert_policy
+from ringfence.compose.messaging.notifiers import notifier
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.setup.checks.clocks import skew
-from ringfence.compose.models import in_force, load_model, model_registry
-from ringfence.compose.store import has_store, open_store
+from ringfence.compose.deciding.models import in_force, load_model, model_registry
+from ringfence.compose.folder.store import has_store, open_store
 from ringfence.errors import RingfenceError, ScorerError
 from ringfence.scoring.artifacts.models import RemoteScorer
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.terminal import options
-from ringfence.compose.definitions import load_definitions
-from ringfence.compose.keys import key_file
-from ringfence.compose.store import (
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.folder.keys import key_file
+from ringfence.compose.folder.store import (
     check_not_lost,
     has_store,
     log_bytes,

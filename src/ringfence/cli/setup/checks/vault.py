@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.terminal.screen import format_time
-from ringfence.compose.privacy import check_begun, check_setting, key_file, lost_originals, open_vault
-from ringfence.compose.store import VAULT, has_store, open_store
+from ringfence.compose.folder.privacy import check_begun, check_setting, key_file, lost_originals, open_vault
+from ringfence.compose.folder.store import VAULT, has_store, open_store
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Puts together the followers of the log, and what depends on how far they have come."""

@@ -1,0 +1,1 @@
+"""Which fields, pairs and inputs a model learns from."""

@@ -1,0 +1,1 @@
+"""What a model learns from: a history as one table, in parts ordered by time."""

@@ -1,0 +1,1 @@
+"""How good scores are, in figures, in money and as curves."""

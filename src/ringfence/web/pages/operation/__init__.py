@@ -1,0 +1,1 @@
+"""Pages of how the installation runs: the log, brokers, quarantine, the server."""

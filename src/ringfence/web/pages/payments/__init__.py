@@ -1,0 +1,1 @@
+"""Pages of what was paid and decided, and of who took part."""

@@ -1,0 +1,1 @@
+"""Pages of what decides: rules, lists and models."""

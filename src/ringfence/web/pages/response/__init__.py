@@ -1,0 +1,1 @@
+"""Pages of what follows a decision: alerts, cases, messages to others."""

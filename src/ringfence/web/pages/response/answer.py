@@ -1,0 +1,125 @@
+"""The page on which a customer says whether it was them: it needs no account, and a button decides."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from ringfence.alerts import answers
+from ringfence.api.audited import tell
+from ringfence.api.services import AnswerServices, BusServices, Surroundings
+from ringfence.compose.messaging.alerts import alert_policy
+from ringfence.errors import InputError
+from ringfence.web.parts.asking import beside, dashboard_of
+from ringfence.web.parts.rendering import render
+
+if TYPE_CHECKING:
+    from ringfence.alerts.answers import Asked
+    from ringfence.alerts.book import Alerts
+    from ringfence.web.dashboard import Dashboard
+
+router = APIRouter()
+_LOGGER: Final = logging.getLogger(__name__)
+_THANKS: Final = "Thank you for your answer. You can close this page."
+_LATER: Final = "Your answer could not be kept right now. Please try again in a minute."
+_USED: Final = "You have answered already. Please call us if your answer has changed."
+_GONE: Final = "We no longer need your answer here. Please call us on the number on the back of your card."
+GERMAN: Final = {
+    _THANKS: "Vielen Dank für Ihre Antwort. Sie können diese Seite schließen.",
+    _LATER: "Ihre Antwort konnte gerade nicht gespeichert werden. Bitte versuchen Sie es in einer Minute "
+    "noch einmal.",
+    _USED: "Sie haben schon geantwortet. Bitte rufen Sie uns an, wenn sich Ihre Antwort geändert hat.",
+    _GONE: "Wir brauchen Ihre Antwort hier nicht mehr. Bitte rufen Sie uns unter der Nummer auf der "
+    "Rückseite Ihrer Karte an.",
+    answers.NOT_VALID: "Dieser Link ist nicht gültig. Bitte verwenden Sie den Link aus unserer Nachricht.",
+    answers.EXPIRED: "Dieser Link ist abgelaufen. Bitte rufen Sie uns unter der Nummer auf der Rückseite "
+    "Ihrer Karte an.",
+}
+"""What the page says, as it says it in German: it does not know who reads it."""
+
+
+@router.get("/answer/{token}")
+async def ask(request: Request, token: str) -> Response:
+    """The question; nothing changes by looking at it."""
+    try:
+        asked = _read(dashboard_of(request), token)
+    except InputError as error:
+        return _page(request, str(error), status=404)
+    book = _book(dashboard_of(request))
+    if await beside(request, book.has_answer, asked.alert_id):
+        return _page(request, _USED, status=410)
+    if await beside(request, book.is_gone, asked.alert_id):
+        return _page(request, _GONE, status=410)
+    return _page(request, "", token)
+
+
+@router.post("/answer")
+async def answer(
+    request: Request,
+    token: Annotated[str, Form(max_length=answers.LONGEST)],
+    was_it: Annotated[str, Form(pattern="^(yes|no)$")],
+) -> Response:
+    """Keep the answer as events of the log; the first one counts."""
+    tell(request.scope, actor="customer")
+    dashboard = dashboard_of(request)
+    try:
+        asked = _read(dashboard, token)
+        begun = await beside(request, _begun, dashboard, asked, was_it)
+    except InputError as error:
+        return _page(request, str(error), status=410 if str(error) == _GONE else 409)
+    if begun is None:
+        return _page(request, _LATER, token, 503)
+    lines, is_new = begun
+    if is_new:
+        results = (
+            await dashboard.of(AnswerServices).decider.ask(lines, "customer", wants_decisions=False)
+            if lines
+            else []
+        )
+        if any(result.status >= 400 for result in results):
+            return _page(request, _LATER, token, 503)
+        await beside(request, _book(dashboard).answered, asked.alert_id)
+    return _page(request, _THANKS)
+
+
+def _page(request: Request, said: str, token: str = "", status: int = 200) -> Response:
+    """The page with a word to the customer, and the buttons where there is a token."""
+    told = {"token": token, "said": said, "german": GERMAN[said] if said else ""}
+    return render(request, "answer.html", told, status)
+
+
+def _read(dashboard: Dashboard, token: str) -> Asked:
+    key = answers.answer_key(dashboard.store.meta.token_key)
+    return answers.read(key, token, dashboard.of(Surroundings).clock.now_ms())
+
+
+def _begun(dashboard: Dashboard, asked: Asked, was_it: str) -> tuple[list[bytes], bool] | None:
+    """What the log has to hear, and whether it has not yet.
+
+    None where that is not known now: the alert policy is faulty, or alerts are being made again. That is for
+    the log of the server, and not for the customer. `InputError` where another answer was kept before, or the
+    alert is gone.
+    """
+    book, now_ms = _book(dashboard), dashboard.of(Surroundings).clock.now_ms()
+    try:
+        policy, alert = alert_policy(), book.alert(asked.alert_id)
+    except InputError:
+        if book.is_gone(asked.alert_id):
+            raise InputError(_GONE) from None
+        _LOGGER.exception("A customer's answer cannot be kept")
+        return None
+    kept = book.answer(asked.alert_id, was_it, now_ms)
+    if kept.answer != was_it:
+        raise InputError(_USED)
+    records: list[dict[str, Any]] = answers.events_of(
+        asked, alert, was_it, kept.at_ms, policy, answers.answer_key(dashboard.store.meta.token_key)
+    )
+    return [msgspec.json.encode(record) for record in records], not kept.done
+
+
+def _book(dashboard: Dashboard) -> Alerts:
+    return dashboard.of(BusServices).outboxes.alerts
