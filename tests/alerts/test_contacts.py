@@ -5,13 +5,14 @@ import pyarrow as pa
 import pytest
 from tests.lakes import decisions, events
 
-from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
+from ringfence.adapters.outbox import AlertBook, Bus, BusPersons, OutboxFollower
 from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.adapters.outbox.database import OutboxDatabase
 from ringfence.adapters.sqlite import Store
 from ringfence.alerts.answers import Asked, answer_key, events_of, read
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.compose.messaging.alerts import alert_words
+from ringfence.desks.privacy import PersonTokens
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
@@ -97,6 +98,24 @@ def test_what_profiles_repeat_is_kept_once_and_portions_come_to_the_same(tmp_pat
         *[("email", 0, "a@x.example"), ("email", 2, "b@x.example"), ("email", 4, "a@x.example")],
         ("language", 0, "de"),
     ]
+
+
+def test_who_was_erased_gets_no_contacts_from_profiles_of_before(tmp_path):
+    """What was not read by then, or is just being read, would have come back."""
+    with Store.open(tmp_path / "data") as store:
+        store.commit([profiles(0, {"email": "old@x.example"})])
+        store.commit([profiles(1, {"email": "unread@x.example"})])
+        database = OutboxDatabase(tmp_path / "bus")
+        contacts, persons = Contacts(database, store.log), BusPersons(database, store.log)
+        contacts.reach(1)
+        who = PersonTokens(person="ada", kind="customer", own=frozenset({"ada"}))
+        assert persons.erase(who)["contacts"] == 1
+        contacts.reach(2)
+        assert persons.held(who)["contacts"] == []
+        store.commit([profiles(2, {"email": "new@x.example"})])  # they are a customer once more
+        contacts.reach(3)
+        assert [one["value"] for one in persons.held(who)["contacts"]] == ["new@x.example"]
+        database.close()
 
 
 def test_yes_counts_only_from_a_contact_of_ones_own(store):

@@ -27,7 +27,7 @@ def persons(store, bus):
             (b'{"data": {"alert": {"payments": ["t5", "t6"]}, "note": "of pd_%s"}}' % (b"a" * 32), NOW_MS),
         )
         connection.execute("UPDATE message SET state = 'delivered'")
-    return BusPersons(bus.database)
+    return BusPersons(bus.database, store.log)
 
 
 def left(bus):

@@ -203,6 +203,31 @@ def test_undelivered_messages_are_listed_by_their_index(store, bus, state):
     assert "SCAN message" not in steps
 
 
+def test_messages_are_counted_without_reading_them(store, bus):
+    """`bus list` and `outbox list` read hundreds of thousands of events to count them."""
+    fill(store, batches=2)
+    bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to="console:"))
+    take(store)
+    with bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET state = 'dead' WHERE seq = 1")
+        connection.execute("UPDATE message SET state = 'delivered' WHERE seq IN (2, 3)")
+        asked = []
+        connection.set_trace_callback(asked.append)
+        counts, figures = bus.counts(), bus.figures()
+        connection.set_trace_callback(None)
+        plans = [connection.execute(f"EXPLAIN QUERY PLAN {one}").fetchall() for one in asked]
+    every = len(bus.letters(limit=1000))
+    assert counts == [
+        ("console:", "dead", 1),
+        ("console:", "delivered", 2),
+        ("console:", "waiting", every - 3),
+    ]
+    assert [one[:3] for one in figures] == [("console", every - 3, 1)]
+    of_messages = [step for plan in plans for *_, step in plan if "message" in step]
+    assert len(of_messages) == 5
+    assert all("USING INDEX message_" in step or "USING COVERING INDEX" in step for step in of_messages)
+
+
 def test_a_second_new_secret_waits_until_the_receiver_may_know_the_first(bus):
     """Only two sign: a page that is loaded again would lock the receiver out."""
     to = "https://bank.example/hook"

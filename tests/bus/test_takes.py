@@ -64,7 +64,7 @@ def test_what_is_erased_of_somebody_while_messages_are_made_has_them_made_once_m
 
     def erase():
         if not again:
-            BusPersons(bus.database).erase(NOBODY)
+            BusPersons(bus.database, store.log).erase(NOBODY)
         again.append(True)
 
     fill(store, batches=1)
@@ -90,7 +90,7 @@ def test_what_is_muted_while_messages_are_made_raises_no_alert(store, bus):
 
 def test_what_is_erased_while_messages_are_made_is_not_written_once_more(store, bus):
     """An alert that expired comes back for what happened since, and not with what was deleted."""
-    persons, policy = BusPersons(bus.database), AlertPolicy(window="1h")
+    persons, policy = BusPersons(bus.database, store.log), AlertPolicy(window="1h")
     fill(store, batches=1)
     take(store, lambda: None, policy)
     expired = []

@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import contextmanager
+from hashlib import sha256
 
 import httpx
 import pytest
@@ -157,7 +158,9 @@ def test_a_destination_that_was_gone_is_enabled_and_gets_a_new_secret_over_http(
     admin.post("/v1/bus/subscriptions", json={"name": "gone", "to": HOOK}).raise_for_status()
     first = gone(site)
     (shown,) = admin.get("/v1/bus").json()["destinations"]
-    assert analyst.get("/v1/bus").json()["destinations"] == [shown | {"id": ""}]
+    less = shown | {"id": "", "disabled": "gone", "said": ""}
+    assert analyst.get("/v1/bus").json()["destinations"] == [less]
+    assert shown["id"] != sha256(HOOK.encode()).hexdigest()[:12]  # which addresses could be tried against
     assert (shown["address"], shown["disabled"]) == ("https://hooks.example/gone?…", "410 Gone")
     path = f"/v1/bus/destinations/{shown['id']}"
     for change in ("enable", "rotate"):
@@ -238,6 +241,32 @@ def test_a_message_is_shown_with_its_event_and_leads_back(site):
     trail.close()
     assert {act.outcome for act in seen} == {"done", "refused"}
     assert all("seen" in act.object or act.object == "nothing" for act in seen)
+
+
+def test_ids_of_messages_and_words_of_receivers_are_for_those_who_change_the_bus(site, asking):
+    """The page showed everybody who may look what the API keeps for admins."""
+    admin, analyst = asking(Role.ADMIN), asking(Role.ANALYST)
+    admin.post("/v1/bus/subscriptions", json=DECLINES | {"name": "quoting"}).raise_for_status()
+    letters(site, "s5")
+    bus = Bus(site.dashboard.store.folder)
+    (letter,) = bus.letters(state="waiting")
+    with bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET said = '500 ada@mail.example', state = 'dead'")
+        connection.execute("UPDATE destination SET body = json_set(body, '$.said', '500 ada@mail.example')")
+    bus.close()
+    assert analyst.get("/v1/bus").json()["destinations"][0]["said"] == ""
+    assert admin.get("/v1/bus").json()["destinations"][0]["said"] == "500 ada@mail.example"
+    with signed_in(site, Role.ADMIN) as browser:
+        page = browser.get("/bus").text
+        assert letter.id in page
+        assert page.count("500 ada@mail.example") >= 2
+    with signed_in(site, Role.ANALYST) as browser:
+        page = browser.get("/bus").text
+        assert letter.id not in page
+        assert "ada@mail.example" not in page
+        assert re.search(r"<td>webhook</td><td[^>]*>0</td><td[^>]*>1</td>", page)
+    admin.post("/v1/bus/subscriptions/quoting/remove").raise_for_status()
+    admin.post("/v1/outbox/purge", json={"all": True}).raise_for_status()
 
 
 class Stream:

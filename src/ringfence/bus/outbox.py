@@ -82,8 +82,8 @@ class Outbox(Protocol):
         """The message with this id; `InputError` where there is none."""
         ...
 
-    def counts(self) -> list[tuple[str, str, int, int]]:
-        """How many messages of each destination are in each state, and when the oldest of them was made."""
+    def counts(self) -> list[tuple[str, str, int]]:
+        """How many messages of each destination are in each state."""
         ...
 
     def figures(self) -> list[tuple[str, int, int, int]]:

@@ -92,10 +92,10 @@ def subscribe(
     return bus.subscribe(made), appraisal
 
 
-def address_of(bus: Outbox, digest: str) -> str:
+def address_of(bus: Outbox, digest: str, secret: bytes) -> str:
     """The destination with this `digest_of` its address; `InputError` where there is none."""
     for one in bus.destinations():
-        if digest_of(one.address) == digest:
+        if digest_of(one.address, secret) == digest:
             return one.address
     raise InputError(f"there is no destination {digest[:20]!r}: reload the page, or `GET /v1/bus`")
 

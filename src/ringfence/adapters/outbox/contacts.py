@@ -28,7 +28,8 @@ AND log_offset < :offset ORDER BY log_offset DESC LIMIT 1
 _INSERT: Final = f"""
 INSERT OR REPLACE INTO contact (entity_type, entity_id, name, log_offset, value)
 SELECT :type, :id, :name, :offset, :value WHERE ({_LATEST}) IS NOT :value
-"""
+AND NOT EXISTS (SELECT 1 FROM forgotten WHERE entity_id = :id AND log_offset > :offset)
+"""  # noqa: S608 (constants)
 
 
 class Contacts:

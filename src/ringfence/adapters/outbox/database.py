@@ -47,11 +47,14 @@ CREATE TABLE IF NOT EXISTS message (
   done_ms      INTEGER NOT NULL DEFAULT 0,
   tried_ms     INTEGER NOT NULL DEFAULT 0    -- the first attempt that failed, since it was last held
 ) STRICT;
-CREATE INDEX IF NOT EXISTS message_due ON message (destination, due_ms, seq) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS message_due_made ON message (destination, due_ms, seq, attempts, made_ms)
+  WHERE state = 'waiting';  -- with what figures ask: they read no message
 CREATE INDEX IF NOT EXISTS message_key ON message (subscription, key, seq)
   WHERE state = 'waiting' AND ordered;
 CREATE INDEX IF NOT EXISTS message_dead ON message (destination) WHERE state = 'dead';
-CREATE INDEX IF NOT EXISTS message_done ON message (done_ms) WHERE state = 'delivered';
+CREATE INDEX IF NOT EXISTS message_done_to ON message (done_ms, destination) WHERE state = 'delivered';
+DROP INDEX IF EXISTS message_due;  -- of files of before
+DROP INDEX IF EXISTS message_done;
 CREATE TABLE IF NOT EXISTS alert (
   id         TEXT PRIMARY KEY,
   number     INTEGER NOT NULL,
@@ -114,6 +117,10 @@ CREATE TABLE IF NOT EXISTS contact (  -- of profiles, as the log has them, where
   log_offset  INTEGER NOT NULL,
   value       TEXT    NOT NULL,
   PRIMARY KEY (entity_type, entity_id, name, log_offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten (  -- whose contacts of before an offset were erased for good
+  entity_id  TEXT    PRIMARY KEY,
+  log_offset INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS asked (  -- when a customer was last asked whether it was them, and where
   customer_id TEXT    NOT NULL,  -- "" where the payment named none

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.events.privacy.personal import TOKEN
+from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.adapters.outbox.database import OutboxDatabase
     from ringfence.desks.privacy import PersonTokens
+    from ringfence.ports import EventLog
 
 _ON_THEM: Final = """
 entity_id IN (SELECT value FROM json_each(:own)) OR EXISTS (
@@ -54,6 +56,10 @@ _SILENCE: Final = """
 UPDATE destination SET body = json_set(body, '$.said', '') WHERE json_extract(body, '$.said') <> ''
 """
 
+_FORGOTTEN: Final = """
+INSERT INTO forgotten SELECT value, :end FROM json_each(:own) WHERE true
+ON CONFLICT (entity_id) DO UPDATE SET log_offset = excluded.log_offset
+"""
 _ERASED: Final = """
 INSERT INTO meta VALUES ('erased', '1') ON CONFLICT (name) DO UPDATE SET value = value + 1
 """
@@ -63,8 +69,9 @@ INSERT INTO meta VALUES ('erased', '1') ON CONFLICT (name) DO UPDATE SET value =
 class BusPersons:
     """The bus of one data folder as a `PersonPlace`."""
 
-    def __init__(self, database: OutboxDatabase) -> None:
+    def __init__(self, database: OutboxDatabase, log: EventLog) -> None:
         self._database = database
+        self._log = log
 
     def held(self, who: PersonTokens) -> dict[str, list[dict[str, Any]]]:
         """Alerts on somebody, messages about these, and how they are reached (by token)."""
@@ -91,11 +98,13 @@ class BusPersons:
         """See `PersonPlace.erase`. What was to be sent is not sent any more; alerts stay, by token.
 
         The latest answer of every destination goes, too: it may quote an address, and does not say whose.
+        Profiles that the log has by now make no contacts later.
         """
         own = {"own": _json(who.own), "payments": _json(who.payments)}
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
             counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
+            connection.execute(_FORGOTTEN, own | {"end": self._log.end_offset(EVENTS)})
             connection.execute(_SILENCE)
             connection.execute(_ERASED)
         self._database.empty_log()

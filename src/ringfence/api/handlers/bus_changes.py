@@ -63,8 +63,8 @@ class Subscribed(msgspec.Struct, frozen=True):
 class DestinationView(msgspec.Struct, frozen=True):
     """Where messages go: `disabled` says why nothing is sent, `said` what it answered last.
 
-    `id` stands for the address, which is not shown in full, in the routes that change a destination. It is
-    empty for those who may not: whoever guesses an address could tell by it.
+    `id` stands for the address, which is not shown in full, in the routes that change a destination. Those
+    who may not change any get no `id` and none of the receiver's words: these may quote a message.
     """
 
     id: str
@@ -141,24 +141,32 @@ def address_of(services: BusServices, digest: str) -> str:
     """As `desks.bus.address_of`."""
     if not services.outboxes.is_used:
         raise InputError("there is no destination yet: a subscription or alerts.toml names one")
-    return desk.address_of(services.outboxes.bus, digest)
+    return desk.address_of(services.outboxes.bus, digest, services.store.meta.token_key)
 
 
 def enable(services: BusServices, address: str) -> DestinationView:
     """As `desks.bus.enable`."""
-    return destination_view(desk.enable(services.outboxes.bus, address))
+    return destination_view(services, desk.enable(services.outboxes.bus, address))
 
 
 def rotate(services: BusServices, address: str) -> NewSecret:
     """As `Bus.rotate`."""
     changed = services.outboxes.bus.rotate(address, services.clock.now_ms())
-    return NewSecret(digest_of(address), shown(address), changed.secrets[0])
+    return NewSecret(id_of(services, address), shown(address), changed.secrets[0])
 
 
-def destination_view(one: Destination) -> DestinationView:
-    """A destination as people see it."""
+def id_of(services: BusServices, address: str) -> str:
+    """What names a destination in routes and forms."""
+    return digest_of(address, services.store.meta.token_key)
+
+
+def destination_view(services: BusServices, one: Destination, *, operates: bool = True) -> DestinationView:
+    """A destination as people see it who change the bus, or as others do."""
+    if not operates:
+        gone = "gone" if one.disabled else ""
+        return DestinationView("", shown(one.address), one.kind, gone, one.failing, "")
     return DestinationView(
-        digest_of(one.address), shown(one.address), one.kind, one.disabled, one.failing, one.said
+        id_of(services, one.address), shown(one.address), one.kind, one.disabled, one.failing, one.said
     )
 
 

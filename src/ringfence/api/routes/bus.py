@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
-from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.access.roles import Permission
@@ -182,7 +181,7 @@ def _bus(services: BusServices, operates: bool) -> BusView:
             SubscriptionView(o.name, o.pattern, shown(o.to), o.ordered, o.paused)
             for o in known.subscriptions()
         ],
-        [one if operates else replace(one, id="") for one in map(destination_view, known.destinations())],
+        [destination_view(services, one, operates=operates) for one in known.destinations()],
     )
 
 

@@ -110,7 +110,7 @@ def list_subscriptions(data: Data = None, json: Json = False) -> None:
     """
     with _bus(data) as (bus, _):
         subscriptions, destinations = bus.subscriptions(), bus.destinations()
-        counts = {(to, state): count for to, state, count, _ in bus.counts()}
+        counts = {(to, state): count for to, state, count in bus.counts()}
     if json:
         show_json(
             {

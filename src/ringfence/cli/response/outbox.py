@@ -73,7 +73,7 @@ def list_messages(
         for one in sorted(found, key=lambda one: -one.made_ms)[:limit]
     ]
     show_table(["id", "state", "to", "attempts", "next", "said"], rows, ["attempts"])
-    for address, which, count, _ in counts:
+    for address, which, count in sorted(counts):
         say(f"{address}: {count:,} {which}")
 
 

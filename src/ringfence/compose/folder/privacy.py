@@ -139,7 +139,7 @@ def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[Priva
             closing.append(cases)
         if has_outbox(store.folder):
             bus = open_bus(store.folder)
-            places.append(BusPersons(bus.database))
+            places.append(BusPersons(bus.database, store.log))
             closing.append(bus)
 
         def decided(kind: str, identity: str) -> list[dict[str, Any]]:

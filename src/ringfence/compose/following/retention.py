@@ -109,7 +109,7 @@ class Retention:
 
     def _of_bus(self, part: str, before_ms: int, held: PersonTokens) -> int:
         with closing(open_bus(self._store.folder)) as bus:
-            persons = BusPersons(bus.database)
+            persons = BusPersons(bus.database, self._store.log)
             if part == "alerts":
                 return persons.expire_alerts(before_ms, held, dry=self._dry)
             return persons.expire_messages(before_ms, held, self._cases_of(held), dry=self._dry)

@@ -16,7 +16,7 @@ from ringfence.api.handlers.bus_changes import Chosen, Subscribe, told
 from ringfence.api.handlers.requests import refusals
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
-from ringfence.bus.subscription import EVERYTHING, KINDS, digest_of, shown
+from ringfence.bus.subscription import EVERYTHING, KINDS, shown
 from ringfence.web.parts.asking import beside, visit_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
@@ -139,15 +139,19 @@ async def _page(request: Request, **values: Any) -> Response:
 
 def _overview(services: BusServices, operates: bool) -> dict[str, Any]:
     if not services.outboxes.is_used:
-        return {"destinations": [], "subscriptions": [], "letters": [], "delivered": []}
+        return {"destinations": [], "subscriptions": [], "figures": [], "letters": [], "delivered": []}
     bus = services.outboxes.bus
     return {
         "destinations": [
-            (digest_of(one.address), replace(one, address=shown(one.address))) for one in bus.destinations()
+            (bus_changes.id_of(services, one.address), replace(one, address=shown(one.address)))
+            for one in bus.destinations()
         ],
         "subscriptions": [replace(one, to=shown(one.to)) for one in bus.subscriptions()],
+        "figures": bus.figures(),
         "letters": [
-            one for state in ("dead", "waiting") for one in bus_changes.letters(services, state, _LETTERS)
+            one
+            for state in (("dead", "waiting") if operates else ())
+            for one in bus_changes.letters(services, state, _LETTERS)
         ],
         "delivered": bus_changes.letters(services, "delivered", _DELIVERED) if operates else [],
     }
