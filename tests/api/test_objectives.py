@@ -9,8 +9,8 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from ringfence.adapters.data_folder import BUS
 from ringfence.adapters.outbox import OutboxFollower
-from ringfence.adapters.outbox.database import FILE_NAME
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.api.following import Following
 from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
@@ -228,7 +228,7 @@ def test_a_server_that_keeps_its_promises_tells_nothing(api):
 def test_what_cannot_be_read_is_missed_itself_and_silences_no_other_alarm(tmp_path):
     async def whole():
         with session_in(tmp_path / "data") as session:
-            bus_file = tmp_path / "data" / FILE_NAME
+            bus_file = tmp_path / "data" / BUS
             bus_file.write_bytes(b"no database" * 1000)
             async with running(session) as client:  # a restart works, too
                 watched = Watched(client, subscribed=False)

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from ringfence.adapters.sqlite.roll import FILE_NAME, SqliteRoll
+from ringfence.adapters.data_folder import FOLLOWERS
+from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.errors import InputError, StoreError
 from ringfence.follow import DeclaredFollower
 from ringfence.follow.backoff import LONGEST_SECONDS, wait_seconds
@@ -104,6 +105,6 @@ def test_a_roll_keeps_wishes_and_reports_apart(roll):
 
 def test_a_damaged_roll_is_begun_anew(tmp_path):
     """All that is lost are wishes: a start declares every follower again."""
-    (tmp_path / FILE_NAME).write_bytes(b"no database at all " * 100)
+    (tmp_path / FOLLOWERS).write_bytes(b"no database at all " * 100)
     with closing(SqliteRoll(tmp_path)) as roll:
         assert roll.entries() == []

@@ -21,7 +21,7 @@ from ringfence.api.http.listener import Listener
 from ringfence.api.http.sockets import make_room
 from ringfence.api.monitoring.emf import EmfWriter
 from ringfence.api.server import Server
-from ringfence.compose.folder.keys import has_key_file, open_keys
+from ringfence.compose.folder.keys import has_key_file, key_file, open_keys
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError, StoreError
 
@@ -137,7 +137,7 @@ def check_keys(store: DataFolder, authoriser: Authoriser) -> None:
         known = keys.all()
     if not known:
         raise StoreError(
-            f"{store.folder / 'access.db'} holds no keys, and this store was served with some: everybody "
+            f"{key_file(store.folder)} holds no keys, and this store was served with some: everybody "
             "could get in. Put the copy of a backup in its place, or make a key (`ringfence keys create`)"
         )
 

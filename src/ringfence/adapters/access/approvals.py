@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.access.approvals import LONGEST, ApprovalRequest, ApprovalState, Deed
-from ringfence.adapters.access.keys import FILE_NAME, IF_DAMAGED
+from ringfence.adapters.access.keys import IF_DAMAGED
+from ringfence.adapters.data_folder import KEYS
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import InputError
 
@@ -42,7 +43,7 @@ class SqliteApprovals:
     """`ringfence.access.approvals.Approvals` in the file of keys, which is made with the first request."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / KEYS
         self._opening = Lock()
         self._opened: SharedFile | None = None
 

@@ -13,6 +13,7 @@ import msgspec
 from ringfence.access.keys import PREFIX, ApiKey, check_makers
 from ringfence.access.restriction import EVERYTHING, Restriction, kept_restriction
 from ringfence.access.roles import Role
+from ringfence.adapters.data_folder import KEYS
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import CorruptError, InputError
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.access.principal import Principal
-
-FILE_NAME: Final = "access.db"
-"""In a data folder: keys, and requests for approval."""
 
 IF_DAMAGED: Final = (
     "put the copy of a backup in its place, or move it away and make new keys (`ringfence keys create`)"
@@ -61,10 +59,10 @@ class ApiKeys:
     @staticmethod
     def are_in(folder: Path) -> bool:
         """Whether keys have ever been made in a data folder."""
-        return (folder / FILE_NAME).exists()
+        return (folder / KEYS).exists()
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / KEYS
         self._file = SharedFile(self._path, _SCHEMA, if_damaged=IF_DAMAGED)
         with closed_if_it_raises(self._file):
             with self._file.transaction() as connection:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import xxhash
 
+from ringfence.adapters.data_folder import BUS, CASES, KEYS, LOG, TRAIL, VAULT
 from ringfence.errors import CorruptError, InputError
 from ringfence.ports.backup import Backup
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "backup.json"
 FORMAT: Final = 1
-LOG: Final = "ringfence.db"
-_DATABASES: Final = (LOG, "access.db", "audit.db", "bus.db", "cases.db", "vault.db")
+_DATABASES: Final = (LOG, KEYS, TRAIL, BUS, CASES, VAULT)
 _FOLDERS: Final = ("models", "snapshots")
 _YEAR_10000_MS: Final = 253_402_300_800_000
 CHUNK: Final = 4 << 20

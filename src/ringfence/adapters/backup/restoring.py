@@ -7,8 +7,8 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.backup.manifest import copy, parse_manifest, summed, sync_folder
+from ringfence.adapters.data_folder import BUS, CASES, FOLLOWERS, KEYS, LOG, TRAIL, VAULT, WRITER
 from ringfence.adapters.sqlite.problems import explain
-from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.versions import check_known_file
 from ringfence.errors import CorruptError, InputError
 
@@ -26,13 +26,13 @@ _OURS: Final = (
     "snapshots",
     "tables",
     "index",
-    "access.db",
-    "audit.db",
-    "cases.db",
-    "bus.db",
-    "followers.db",
-    "vault.db",
-    "writer.lock",
+    KEYS,
+    TRAIL,
+    CASES,
+    BUS,
+    FOLLOWERS,
+    VAULT,
+    WRITER,
 )
 
 
@@ -53,8 +53,8 @@ def restore(backup: KeptBackup, folder: Path, tell: Tell = lambda *_: None) -> B
         for name, expected in found.files.items():
             _check(backup, name, expected, copy(backup.pieces(name, expected[0]), partial / name, heard))
         for path in sorted(partial.glob("*.db")):
-            check_known_file(path, is_log=path.name == FILE_NAME)
-        for path in sorted(partial.iterdir(), key=lambda path: path.name == FILE_NAME):
+            check_known_file(path, is_log=path.name == LOG)
+        for path in sorted(partial.iterdir(), key=lambda path: path.name == LOG):
             path.rename(folder / path.name)
         sync_folder(folder)
     except OSError as error:
@@ -92,7 +92,7 @@ def _check(backup: KeptBackup, name: str, expected: tuple[int, str], read: tuple
 
 def _check_free(folder: Path) -> None:
     taken = [name for name in _OURS if os.path.lexists(folder / name)]
-    taken += [path.name for path in folder.glob(f"{FILE_NAME}*")]
+    taken += [path.name for path in folder.glob(f"{LOG}*")]
     if taken:
         raise InputError(
             f"{folder} holds {taken[0]} already, and nothing is overwritten: move the folder away, or name a "

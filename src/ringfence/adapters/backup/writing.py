@@ -20,11 +20,10 @@ import msgspec
 
 from ringfence.adapters.artifacts import ModelRegistry
 from ringfence.adapters.backup.manifest import FORMAT, MANIFEST, copy, read_open, sum_of, sync_folder
-from ringfence.adapters.outbox.database import FILE_NAME as BUS
+from ringfence.adapters.data_folder import BUS, CASES, KEYS, LOG, TRAIL, VAULT
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.problems import explain
-from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.ports import EVENTS
 from ringfence.ports.backup import Backup
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
 
     Tell = Callable[[int, int | None, str], None]
 
-KEYS: Final = "access.db"
-CASES: Final = "cases.db"
-TRAIL: Final = "audit.db"
-VAULT: Final = "vault.db"
 _MODELS: Final = "models"
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at how far it is
 
@@ -67,7 +62,7 @@ def back_up(
             for name in (BUS, CASES, TRAIL, VAULT):  # before the log, which may not be behind them
                 if (folder / name).exists():
                     _vacuum(folder / name, partial / name, tell)
-            _vacuum(store.log.database.path, partial / FILE_NAME, tell)
+            _vacuum(store.log.database.path, partial / LOG, tell)
             topics, trimmed = _check_log(partial, tell)
             if (folder / KEYS).exists():
                 _vacuum(folder / KEYS, partial / KEYS, tell)

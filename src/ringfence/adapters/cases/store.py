@@ -13,6 +13,7 @@ import msgspec
 from ringfence.adapters.cases.schema import HAS_TOTALS, ORDERS, QUEUES, SCHEMA, TOTALS
 from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.adapters.cases.working import SqliteWork, case_number
+from ringfence.adapters.data_folder import CASES
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-FILE_NAME: Final = "cases.db"
 _SPARE, _MANY = 50, 1000  # ranked beyond those that are wanted, as some do not match
 _MOST_RANKED: Final = 4000
 
@@ -41,10 +41,10 @@ class SqliteCases:
     @staticmethod
     def are_in(folder: Path) -> bool:
         """Whether a data folder has a file of cases."""
-        return (folder / FILE_NAME).exists()
+        return (folder / CASES).exists()
 
     def __init__(self, folder: Path, check: Callable[[], None] = lambda: None) -> None:
-        self.path = folder / FILE_NAME
+        self.path = folder / CASES
         self._check = check
         self._write_lock, self._opening = Lock(), Lock()
         self._idle: deque[sqlite3.Connection] = deque()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.outbox.database import FILE_NAME, OutboxDatabase
+from ringfence.adapters.data_folder import BUS
+from ringfence.adapters.outbox.database import OutboxDatabase
 from ringfence.bus.outbox import Letter
 from ringfence.bus.subscription import (
     MOST_SUBSCRIPTIONS,
@@ -46,7 +47,7 @@ class Bus:
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Whether a bus has ever been used in a data folder."""
-        return (folder / FILE_NAME).exists()
+        return (folder / BUS).exists()
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""

@@ -8,6 +8,7 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from ringfence.adapters.data_folder import BUS
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
     from pathlib import Path
 
-FILE_NAME: Final = "bus.db"
 # 128 MiB: whoever commits copies them back where the thread beside has not yet
 _CHECKPOINT_PAGES: Final = 32_768
 _CHECKPOINT_SECONDS: Final = 2.0  # whoever commits next after a copy waits for the disk
@@ -158,7 +158,7 @@ class OutboxDatabase:
     """
 
     def __init__(self, folder: Path, check: Callable[[], None] = lambda: None) -> None:
-        self.path = folder / FILE_NAME
+        self.path = folder / BUS
         self._check = check
         self._lock = RLock()
         self._write_lock = _write_lock_of(self.path)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-FILE_NAME = "writer.lock"
 WRITES: Final = (
     "{folder} is in use by process {holder}: one process writes at a time. "
     "Wait for it, end it, or use another --data folder"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ringfence.adapters.data_folder import WRITER
 from ringfence.adapters.sqlite.database import Database
-from ringfence.adapters.sqlite.lock import FILE_NAME, WriterLock
+from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.meta import load_meta
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.soundness import RESTORE, check_not_lost, check_whole
@@ -31,7 +32,7 @@ class SqliteLog:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.remarks: list[str] = []  # what somebody should know who opens it
-        self._lock = None if read_only else WriterLock(path.parent / FILE_NAME)
+        self._lock = None if read_only else WriterLock(path.parent / WRITER)
         try:
             self._look_before(path, read_only=read_only)
             self.database = Database(path, read_only=read_only)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.data_folder import FOLLOWERS
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.errors import InputError
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-FILE_NAME: Final = "followers.db"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS follower (
   name      TEXT PRIMARY KEY,
@@ -49,10 +49,10 @@ class SqliteRoll:
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Whether a follower has ever been declared in a data folder."""
-        return (folder / FILE_NAME).exists()
+        return (folder / FOLLOWERS).exists()
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / FOLLOWERS
         self._lock = Lock()
         with self._errors():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from ringfence.adapters.data_folder import LOG
 from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.adapters.sqlite.log import SqliteLog, write_batches
 from ringfence.adapters.sqlite.quarantine import SqliteQuarantine, mark_replayed
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from ringfence.events.bad import BadRecord
     from ringfence.ports import LogBatch, Position, Replayed
-
-FILE_NAME = "ringfence.db"
 
 
 class Store:
@@ -47,7 +46,7 @@ class Store:
 
         With `read_only`, a store that some other process may be writing to, and that has to exist.
         """
-        log = SqliteLog(folder / FILE_NAME, read_only=read_only)
+        log = SqliteLog(folder / LOG, read_only=read_only)
         try:
             return cls(folder, log)
         except BaseException:

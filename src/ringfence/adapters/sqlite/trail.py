@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.adapters.data_folder import TRAIL
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.audit import Act, Anchor, Head, Record, RecordSpan, chained
 from ringfence.audit.records import KEY_ADDED, SEALED
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from ringfence.audit import SigningKey
 
-FILE_NAME: Final = "audit.db"
 _PAGE: Final = 1000  # records read at once
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS trail (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL) STRICT;
@@ -72,10 +72,10 @@ class SqliteTrail:
     @staticmethod
     def is_in(folder: Path) -> bool:
         """Whether anything was ever written down in a data folder."""
-        return (folder / FILE_NAME).exists()
+        return (folder / TRAIL).exists()
 
     def __init__(self, folder: Path) -> None:
-        self._file = SharedFile(folder / FILE_NAME, _SCHEMA)
+        self._file = SharedFile(folder / TRAIL, _SCHEMA)
         with self._file.transaction() as connection:
             connection.execute(_NAME, (secrets.token_hex(16),))
             (self.id,) = connection.execute("SELECT value FROM trail").fetchone()

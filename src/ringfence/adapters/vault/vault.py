@@ -9,6 +9,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ringfence.adapters.data_folder import VAULT
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.personal_names import PersonalClass
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ringfence.adapters.vault.keyring import Keyring
     from ringfence.events.privacy.personal import Original
 
-FILE_NAME: Final = "vault.db"
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 _NONCE_BYTES: Final = 12
@@ -68,7 +68,7 @@ CREATE INDEX IF NOT EXISTS shown_actor ON shown (actor, at_ms);
 
 def has_vault(folder: Path) -> bool:
     """Whether a data folder has a vault."""
-    return (folder / FILE_NAME).exists()
+    return (folder / VAULT).exists()
 
 
 class SqliteVault:
@@ -80,7 +80,7 @@ class SqliteVault:
 
     def __init__(self, folder: Path, store_id: str, keys: Keyring, *, create: bool = False) -> None:
         """With `create` a new one; `InputError` where there is one, and otherwise where there is none."""
-        self.path = folder / FILE_NAME
+        self.path = folder / VAULT
         self._keys = keys
         self._store_id = store_id
         if has_vault(folder) == create:

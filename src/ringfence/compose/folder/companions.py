@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.cases.store import FILE_NAME as CASES_FILE
-from ringfence.adapters.outbox.database import FILE_NAME as BUS_FILE
+from ringfence.adapters.data_folder import BUS, CASES, LOG, TRAIL
 from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.store import FILE_NAME as LOG
-from ringfence.adapters.sqlite.trail import FILE_NAME as TRAIL_FILE
 from ringfence.errors import CorruptError, StoreError
 
 if TYPE_CHECKING:
@@ -16,9 +13,8 @@ if TYPE_CHECKING:
 
     from ringfence.store import DataFolder
 
-BUS: Final = BUS_FILE
-CASES: Final = CASES_FILE
-TRAIL: Final = TRAIL_FILE
+__all__ = ["BUS", "CASES", "TRAIL", "check_not_lost", "is_lost", "look_after", "told_of_lost"]
+
 _KEPT: Final = {TRAIL: "audit trail", CASES: "cases", BUS: "subscriptions, alerts and messages"}
 _MEANWHILE: Final = {
     CASES: "Payments are decided meanwhile, and nobody can open or close a case",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.access.keys import FILE_NAME, ApiKeys
+from ringfence.adapters.access.keys import ApiKeys
+from ringfence.adapters.data_folder import KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ def open_keys(folder: Path) -> ApiKeys:
 
 def key_file(folder: Path) -> Path:
     """Where the keys of a data folder are, there or not."""
-    return folder / FILE_NAME
+    return folder / KEYS
 
 
 def has_key_file(folder: Path) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from ringfence.adapters.data_folder import LOG, WRITER
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store, soundness
-from ringfence.adapters.sqlite.lock import FILE_NAME as LOCK_NAME
 from ringfence.adapters.sqlite.news import News
 from ringfence.adapters.sqlite.roll import SqliteRoll
-from ringfence.adapters.sqlite.store import FILE_NAME
 from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.folder import companions
 from ringfence.errors import CorruptError
@@ -47,7 +46,7 @@ def open_store(folder: Path, *, read_only: bool = False) -> DataFolder:
 
 def news_of(store: DataFolder) -> AbstractContextManager[Callable[[], bool]]:
     """Tells, whenever it is called, whether the store has been written to since the call before."""
-    return closing(News(store.folder / FILE_NAME))
+    return closing(News(store.folder / LOG))
 
 
 def keeps_tokens(store: DataFolder) -> bool:
@@ -78,22 +77,22 @@ def door_of(folder: Path, keep: Callable[[Sequence[Original]], None]) -> tuple[T
 
 def has_store(folder: Path) -> bool:
     """Whether there is a store in this folder."""
-    return (folder / FILE_NAME).exists()
+    return (folder / LOG).exists()
 
 
 def check_not_lost(folder: Path) -> None:
     """`CorruptError` where a store was in this folder and its file is gone."""
-    soundness.check_not_lost(folder / FILE_NAME)
+    soundness.check_not_lost(folder / LOG)
 
 
 def written_files(folder: Path) -> tuple[Path, ...]:
     """The files of a store that a process that decides has to write, there or not."""
-    return folder / FILE_NAME, folder / LOCK_NAME
+    return folder / LOG, folder / WRITER
 
 
 def log_bytes(folder: Path) -> int:
     """How large the file of a store is, with what has not been written back to it."""
-    return sum(path.stat().st_size for path in folder.glob(f"{FILE_NAME}*"))
+    return sum(path.stat().st_size for path in folder.glob(f"{LOG}*"))
 
 
 def open_snapshots(store: DataFolder) -> SnapshotStore:
