@@ -1,6 +1,5 @@
 """Buttons of Slack come back: signed, once, answered at once, and what came of them follows."""
 
-import asyncio
 import json
 import time
 from urllib.parse import urlencode
@@ -41,9 +40,7 @@ def sent(client, body, *, at=None, secret=SECRET):
 
 
 async def settled(client):
-    while client.server._under_way:
-        await asyncio.wait(client.server._under_way)
-        await asyncio.sleep(0)  # one that has ended is taken away by the loop
+    await client.server.background.settle()
 
 
 class Message:

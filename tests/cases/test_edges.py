@@ -96,7 +96,7 @@ def test_a_declined_payment_becomes_a_case_whose_label_reaches_the_features(tmp_
         first = (await client.post("/v1/decisions", json=sent(1))).json()
         assert first["outcome"] == "decline"
         store = server.session.store
-        catch_up(store.log, CaseFollower(store.log, store.folder, server.cases.policy))
+        catch_up(store.log, CaseFollower(store.log, store.folder, server.cases.desk.policy))
         case = (await client.post("/v1/cases/next", json={})).json()["case"]
         assert case["subjects"] == [{"entity_type": "customer", "entity_id": "ada"}]
         close = {
@@ -212,7 +212,7 @@ def test_a_server_and_the_command_line_work_on_the_same_folder(tmp_path, capsys)
         async with serving(tmp_path) as client:
             words = ["cases", "close", "C-1", "false_positive", "--author", "eve", "--data", str(tmp_path)]
             assert await asyncio.to_thread(execute, words) == 0
-            await asyncio.to_thread(client.server.deliver_cases)
+            await asyncio.to_thread(client.server.cases.deliver)
             return labels_in(client.server.session.store.log)
 
     [label] = asyncio.run(whole())

@@ -26,7 +26,7 @@ def office(tmp_path_factory):
 
 
 def version(served, case):
-    return served.server.case_book.case(case).version
+    return served.server.cases.book.case(case).version
 
 
 def record(served, action):

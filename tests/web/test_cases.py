@@ -24,7 +24,7 @@ PICTURES = os.environ.get("RINGFENCE_PICTURES")  # a folder for what the pages l
 
 def follow(served):
     store = served.dashboard.store
-    catch_up(store.log, CaseFollower(store.log, store.folder, served.server.cases.policy))
+    catch_up(store.log, CaseFollower(store.log, store.folder, served.server.cases.desk.policy))
 
 
 def decline(served, number, *, customer, headers=None, **fields):
@@ -118,8 +118,8 @@ def test_an_analyst_works_the_queue_with_keys_alone(office, watched):
     page.keyboard.press("g")
     page.wait_for_url(re.compile(rf"done={second}"))
     labels = office.server.annotations.labels_of
-    closed = office.server.case_book.case(first)
-    payments = office.server.case_book.payments(first)
+    closed = office.server.cases.book.case(first)
+    payments = office.server.cases.book.payments(first)
     assert closed.finding.typology == "stolen_card"
     assert all(labels(one.transaction_id)[-1]["label"] for one in payments)
     page.goto(f"{office.url}/lists/confirmed_fraud")
@@ -134,7 +134,7 @@ def test_an_analyst_works_the_queue_with_keys_alone(office, watched):
 
 def test_a_stale_page_says_what_changed_and_keeps_what_was_typed(office, watched):
     page = watched.open(f"{office.url}/cases/C-1")
-    case = office.server.case_book.case("C-1")
+    case = office.server.cases.book.case("C-1")
     note = {"action": "note", "version": case.version, "text": "the bank called"}
     assert httpx.post(f"{office.url}/v1/cases/C-1", json=note, timeout=60).status_code == 200
     page.locator("#note").fill("my long note")
@@ -204,7 +204,7 @@ def test_pages_of_cases_ask_for_the_role_and_refuse_what_cannot_be(guarded, visi
     page = anna.get("/cases/C-1").text
     assert HOSTILE not in anna.get("/cases").text
     assert "Text for the customer" in page
-    version = guarded.server.case_book.case("C-1").version
+    version = guarded.server.cases.book.case("C-1").version
     for form, status in (
         ({"action": "note", "version": version, "text": "  "}, 422),
         ({"action": "explode", "version": version}, 422),
@@ -224,8 +224,8 @@ def test_pages_of_cases_ask_for_the_role_and_refuse_what_cannot_be(guarded, visi
 
 
 def test_the_page_of_a_case_tells_of_a_report_to_the_role_compliance_alone(guarded, visitor, monkeypatch):
-    desk = guarded.server.cases
-    case = guarded.server.case_book.case("C-1")
+    desk = guarded.server.cases.desk
+    case = guarded.server.cases.book.case("C-1")
     close = wire.Close(version=case.version, disposition=Disposition.CONFIRMED_FRAUD)
     desk.act("C-1", close, Who("bob", case.changed_ms))
     said = "made a suspicious-activity report"

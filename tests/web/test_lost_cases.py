@@ -12,7 +12,7 @@ from ringfence.adapters.cases import SqliteCases
 def test_without_its_cases_a_server_decides_and_shows_decisions(tmp_path, damage):
     folder = tmp_path / "data"
     with serving(folder) as served:
-        served.server.case_book.positions()
+        served.server.cases.book.positions()
     with serving(folder):
         pass
     for path in folder.glob("cases.db*"):

@@ -48,7 +48,7 @@ def house(tmp_path_factory):
 def pages_of(served):
     server = served.server
     names = [name or served.free for name, _, _ in EXPECTED.values()]
-    cases = {case.id for name in names for case in [server.case_book.case_of(name)] if case}
+    cases = {case.id for name in names for case in [server.cases.book.case_of(name)] if case}
     assert len(cases) > 2
     models = server.models.stored.registry.digests()
     yield from [*NAVIGATION.split(), *MORE.split()]
@@ -101,7 +101,7 @@ def test_each_page_works_in_a_browser(house, watched, role):
     page.wait_for_url(re.compile(r"/(home)?$"))
     refused = []
     page.on("response", lambda one: refused.append((one.status, one.url)) if one.status >= 400 else None)
-    name = house.server.case_book.case_of("model-review").id
+    name = house.server.cases.book.case_of("model-review").id
     paths = [*NAVIGATION.split(), f"/cases/{name}", "/decisions/model-decline", f"/entities/{ENTITY}"]
     wanted = [path for path in paths if needed("GET", urlsplit(path).path) in PERMITTED[role]]
     for path in [one for one in wanted if one not in NOT_HERE]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 from functools import lru_cache
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from ringfence.access.limits import Limits
 from ringfence.access.oidc import OpenIdProvider
 from ringfence.access.sessions import Sessions
 from ringfence.analysis.history import Hindsight
 from ringfence.api.background.jobs import Jobs
 from ringfence.api.background.pools import Pools
+from ringfence.api.background.tasks import BackgroundTasks
 from ringfence.api.backups import BackupWatcher
+from ringfence.api.caseload import Caseload
 from ringfence.api.following import Following
 from ringfence.api.hot.answers import Answers
 from ringfence.api.hot.decider import Decider
@@ -26,44 +23,36 @@ from ringfence.api.hot.gate import Gate
 from ringfence.api.hot.outcomes import Resolver
 from ringfence.api.hot.path import HotPath, versions_of
 from ringfence.api.hot.stored import Stored
+from ringfence.api.http.charges import Charges
 from ringfence.api.http.connections import Connections
-from ringfence.api.http.problems import Refusal
 from ringfence.api.http.proxies import Proxies
 from ringfence.api.monitoring import gauges
 from ringfence.api.monitoring.metrics import Metrics
 from ringfence.api.monitoring.model_watcher import ModelWatcher
 from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
 from ringfence.api.monitoring.ring_watcher import RingWatcher
-from ringfence.api.openapi import examples
 from ringfence.api.outboxes import Outboxes
 from ringfence.api.sourcing import Sources
 from ringfence.api.streaming.batch_slots import Slots
 from ringfence.api.streaming.stream import Hub
 from ringfence.api.streaming.stream_places import Places
 from ringfence.api.trials import Trials
+from ringfence.api.warming import warm_up
 from ringfence.compose.deciding.versions import registered_rules
 from ringfence.compose.folder.approvals import open_approvals
-from ringfence.compose.folder.cases import open_cases, payment_of
-from ringfence.compose.folder.index import index_rows
 from ringfence.compose.folder.store import open_trail
 from ringfence.compose.folder.tables import open_annotations, served_tables
-from ringfence.decisions.decision import DecisionBatch
-from ringfence.errors import RingfenceError
-from ringfence.intake import Intake
-from ringfence.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Sequence
 
     from ringfence.access.authoriser import Authoriser
-    from ringfence.access.principal import Principal
     from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
-    from ringfence.cases.model import Case
     from ringfence.compose.deciding.session import Session
+    from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
     from ringfence.ports.tracing import Tracing
-    from ringfence.rulebook.desk import Who
     from ringfence.scoring.rulesets.rules import RuleSet
 
 _RULE_SETS = 16  # kept, for the words of old decisions
@@ -91,7 +80,7 @@ class Server:
         self.settings, self.authoriser, self.tracing = settings, authoriser, tracing
         self.runner = session.runner
         self.clock = session.clock
-        self.limits, self.sessions = Limits(), Sessions()
+        self.charges, self.sessions = Charges(), Sessions()
         self.provider = OpenIdProvider.of(settings.provider())
         self.metrics = Metrics()
         self.lake = served_tables(session.store)
@@ -129,12 +118,10 @@ class Server:
         self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
         self.approvals = open_approvals(session.store.folder)
-        self.case_book = open_cases(session.store.folder)
-        self.cases = session.case_desk(self.case_book)
+        self.cases = Caseload(session, self.stored, self._put_in_force)
         self.ring_news = RingWatcher(
-            session.store.folder, session.tokenizer, self._put_in_force, self.cases, session.clock
+            session.store.folder, session.tokenizer, self._put_in_force, self.cases.desk, session.clock
         )
-        self._delivering = Lock()
         self.model_watcher, self.objectives = ModelWatcher(session, self.models), self._objectives()
         self.jobs, self.tries, self.backups = Jobs(), Jobs(), BackupWatcher(session.store, session.clock)
         self.trials = Trials(session, self.stored, self.hindsight)
@@ -155,12 +142,12 @@ class Server:
         )
         self.sources = Sources(self.decider, self.clock)
         self.listeners: list[Callable[[DecisionBatch, EventBatch], None]] = []
-        self._under_way: set[asyncio.Task[None]] = set()
+        self.background = BackgroundTasks()
         self.stopping = asyncio.Event()
         self.streams: list[Callable[[], None]] = [self.hub.stop, self.stopping.set]  # each ends some
         self.ready = False
         self._watch()
-        _warm_up(self.decoding, session)
+        warm_up(self.decoding, session)
 
     @property
     def changing_models(self) -> asyncio.Lock:
@@ -200,55 +187,16 @@ class Server:
         await asyncio.to_thread(self.tries.stop)
         await asyncio.to_thread(self.sources.stop)
         await self.hot.settle()
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        await self.background.settle()
         await self.decider.stop()
         self.pools.close()
         await asyncio.to_thread(self.lake.close)
         await asyncio.to_thread(self.annotations.close)
         await asyncio.to_thread(self.following.close)
-        self.case_book.close()
+        self.cases.book.close()
         self.approvals.book.close()
         self.outboxes.close()
         await asyncio.to_thread(self.trail.close)
-
-    def charge(self, caller: Principal, count: int) -> None:
-        """`Refusal` (429) where the caller's limit is spent."""
-        seconds = self.limits.take(caller, count, asyncio.get_running_loop().time())
-        if seconds:
-            wait = max(1, round(seconds + 0.5))
-            raise Refusal(
-                429,
-                "rate_limited",
-                "this key's limit is spent: try again after the time in Retry-After",
-                headers=[(b"retry-after", str(wait).encode())],
-            )
-
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside the request that asks for it; `stop` waits for it. On the event loop."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-
-    def open_case(self, transaction_id: str, who: Who) -> Case | None:
-        """A case on a payment; None where there is no decision on it. Errors as of `CaseDesk.open`."""
-        found = self.stored.decision_of(transaction_id)
-        if found is None:
-            return None
-        decision = DecisionBatch(found.batch.table.slice(found.row, 1))
-        [row] = index_rows(decision, self.session.store.log)
-        return self.cases.open(payment_of(row), who)
-
-    def tend_cases(self) -> None:
-        """Do what overdue cases call for, and deliver what other processes closed; off the event loop."""
-        self.cases.sweep(self.clock.now_ms())
-        if self.case_book.outgoing(1):
-            self.deliver_cases()
-
-    def deliver_cases(self) -> None:
-        """Have the log take what closed cases say, off the event loop; what it cannot take now stays due."""
-        with self._delivering, contextlib.suppress(RingfenceError, Refusal):
-            self.session.deliver(self.cases, self._put_in_force)
 
     def _objectives(self) -> ObjectiveWatcher:
         log, clock = self.session.store.log, self.clock
@@ -283,13 +231,3 @@ class Server:
             gauges.watch_tracing(self.metrics, self.tracing)
         for one in (self.following, self.backups, self.sources, self.outboxes, self.objectives):
             self.metrics.registry.register(one)
-
-
-def _warm_up(decoding: Decoding, session: Session) -> None:
-    """Load every kernel that a payment meets: the first one has no more patience than the others."""
-    now_ms = session.clock.now_ms()
-    sample = examples.PAYMENT | {"event_time": now_ms}
-    events, _ = decoding([msgspec.json.encode(sample)], now_ms)
-    seed = session.runner.pipeline.seed
-    Intake(session.store.log, seed).admit_now(events, 0)
-    Pipeline(session.definitions.spec, session.definitions.rules, seed).step(events)

@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 
@@ -91,25 +91,10 @@ def serve(
     log = sys.stderr.buffer if settings.access_log else None
     application = build(server, log, site(server) if site else None)
     front: Front = getattr(application, "app", application)  # inside what answers other origins
-    config = uvicorn.Config(
-        application,
-        http=cast("type[asyncio.Protocol]", partial(DirectProtocol, front)),
-        ws="none",
-        proxy_headers=False,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=settings.stop_seconds,
-        backlog=fits.backlog,
-    )
+    config = _config(application, front, settings.stop_seconds, fits.backlog)
     listener = Listener(config, server.connections, ready, server.end_streams)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    gc.collect()
-    gc.freeze()  # what is there now stays: collections need not look at it again and again
-    gc.set_threshold(*COLLECT_AFTER)
     try:
-        with _surviving_signals():
+        with _surviving_signals(), _short_pauses():
             listener.run_on(sockets)
     finally:
         if figures is not None:
@@ -118,9 +103,37 @@ def serve(
             metering.stop()
         if process is not None:
             process.stop()
-        gc.unfreeze()  # at the end of the process, what others hold has to be let go
     if failures:
         raise failures[0]
+
+
+def _config(application: Any, front: Front, stop_seconds: int, backlog: int) -> uvicorn.Config:
+    """Uvicorn with a protocol that takes single payments in on the short way."""
+    return uvicorn.Config(
+        application,
+        http=cast("type[asyncio.Protocol]", partial(DirectProtocol, front)),
+        ws="none",
+        proxy_headers=False,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=stop_seconds,
+        backlog=backlog,
+    )
+
+
+@contextmanager
+def _short_pauses() -> Iterator[None]:
+    """No thread waits long for another, or for a collection."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what is there now stays: collections need not look at it again and again
+    gc.set_threshold(*COLLECT_AFTER)
+    try:
+        yield
+    finally:
+        gc.unfreeze()  # at the end of the process, what others hold has to be let go
 
 
 def check_keys(store: DataFolder, authoriser: Authoriser) -> None:
