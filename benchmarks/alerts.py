@@ -118,12 +118,12 @@ class Cpu:
         """Also of processes that have ended, by whoever waited for them."""
         return {role: sum(one.cpu_times()[:4]) for role, one in self._processes.items()}
 
-    def told(self, alerts: int) -> str:
-        """By process: part of a core, and microseconds for each of so many alerts."""
+    def told(self, count: int, each: str) -> str:
+        """By process: part of a core, and microseconds for each of so many."""
         passed, end = time.monotonic() - self._at, self._seconds()
         used = {role: end[role] - begin for role, begin in self._begin.items()}
-        parts = [f"{role} {one / passed:.0%} ({one / alerts * 1e6:.0f} µs)" for role, one in used.items()]
-        return f"CPU, of a core (an alert): {', '.join(parts)}"
+        parts = [f"{role} {one / passed:.0%} ({one / count * 1e6:.0f} µs)" for role, one in used.items()]
+        return f"CPU, of a core ({each}): {', '.join(parts)}"
 
 
 def burst(port: int, bodies: list[bytes], rate: float, batch: int) -> tuple[float, float]:
@@ -165,12 +165,14 @@ def storm(count: int, rate: float, batch: int) -> bool:
             for one in (calm_port, port):
                 send(one, "/v1/decisions", payments(500, "warm"), 250)
             for number in range(ROUNDS):
-                rest(calm_server, server)
-                calm_rounds.append(burst(calm_port, payments(count // ROUNDS, f"calm{number}"), rate, batch))
-                rest(calm_server, server)
-                cpu, wild = Cpu(server), payments(count // ROUNDS, f"storm{number}")
-                wild_rounds.append(burst(port, wild, rate, batch))
-                print(f"round {number + 1}: {cpu.told(len(wild))}", flush=True)
+                for name, one, at, rounds in (
+                    ("without", calm_server, calm_port, calm_rounds),
+                    ("storm", server, port, wild_rounds),
+                ):
+                    rest(calm_server, server)
+                    cpu, sent = Cpu(one), payments(count // ROUNDS, f"{name}{number}")
+                    rounds.append(burst(at, sent, rate, batch))
+                    print(f"round {number + 1}, {name}: {cpu.told(len(sent), 'payment')}", flush=True)
             with closing(Bus(folder)) as bus, Store.open(folder, read_only=True) as store:
                 declined = store.log.end_offset(DECISIONS)
                 until(
@@ -240,7 +242,7 @@ def latency(rate: float, seconds: float) -> bool:
                 durable.start()
                 gc.disable()  # a full collection here takes 0.2 s, in which the receiver takes nothing
                 sent = send(port, "/v1/decisions", payments(count, "timed", people=10**7), rate)
-                print(f"{sent.refused} of {count:,} payments refused; {cpu.told(count)}")
+                print(f"{sent.refused} of {count:,} payments refused; {cpu.told(count, 'alert')}")
                 decided = store.log.end_offset(DECISIONS)
                 until(lambda: bus.database.rows(_POSITION) == [(decided,)])
                 until(lambda: not bus.letters(state="waiting", limit=1))
