@@ -61,31 +61,58 @@ def test_ages_are_told_from_counters_gaps_constants_and_scores(world):
     assert ages(np.zeros(SIZE, np.int64), world["time_ms"], numbers.items()) == []
 
 
-def test_the_start_day_beside_a_card_is_proposed_as_a_key(world):
+def events_of(world, **more):
+    """Its payments, and reports of fraud five days later; `more` are texts of the payments."""
     fraud = np.flatnonzero(world["fraud"])
     times = np.concatenate([world["time_ms"], world["time_ms"][fraud] + 5 * DAY_MS])
     order = np.argsort(times, kind="stable")
     row = np.concatenate([np.arange(SIZE), fraud])[order]
     label = (np.arange(len(times)) >= SIZE)[order]
-    events = EventBatch(
-        pa.RecordBatch.from_pydict(
-            {
-                "kind": np.where(label, Kind.LABEL, Kind.TRANSACTION).astype(np.uint8),
-                "event_time_ms": times[order],
-                "transaction_id": np.char.add("t", row.astype(str)),
-                "card_id": pa.array(np.char.add("c", world["card"][row].astype(str)), mask=label),
-                "attributes.age": pa.array(world["age"][row], mask=label),
-                "attributes.score": pa.array(world["score"][row], mask=label),
-                "label": pa.array(label, mask=~label),
-            }
-        )
-    )
+    table = {
+        "kind": np.where(label, Kind.LABEL, Kind.TRANSACTION).astype(np.uint8),
+        "event_time_ms": times[order],
+        "transaction_id": np.char.add("t", row.astype(str)),
+        "card_id": pa.array(np.char.add("c", world["card"][row].astype(str)), mask=label),
+        "attributes.age": pa.array(world["age"][row], mask=label),
+        "attributes.score": pa.array(world["score"][row], mask=label),
+        "label": pa.array(label, mask=~label),
+    }
+    table |= {name: pa.array(values[row], mask=label) for name, values in more.items()}
+    return EventBatch(pa.RecordBatch.from_pydict(table))
+
+
+def test_the_start_day_beside_a_card_is_proposed_as_a_key(world):
+    events = events_of(world)
     keys = proposed([events], 5 * DAY_MS)
     assert ("card_id", "start_day.attributes.age") in keys.pairs
     assert not any("score" in name for pair in keys.pairs for name in pair)
     spec = wide_spec({"card_id", "amount_minor"}, 5 * DAY_MS, keys=keys)
     assert "by_card_and_start_day_age.label_rate_60d_delay_5d" in spec.names
     assert proposed([events], 5 * DAY_MS, without=frozenset({"attributes.age"})).pairs == ()
+
+
+def test_the_pair_that_names_a_client_is_asked_for_amounts_and_for_what_is_new_of_a_client(world):
+    """A client's phone and region seldom change, and two fields are called the same; a shop is any shop's."""
+    rng = np.random.default_rng(6)
+    client = world["card"] * 1000 + np.floor(world["time_ms"] / DAY_MS - world["age"]).astype(int)
+
+    def kept(kinds, stem):
+        own = np.where(rng.random(SIZE) < 0.1, rng.integers(0, kinds, SIZE), client % kinds)
+        return np.char.add(stem, own.astype(str))
+
+    more = {"attributes.phone": kept(40, "p"), "attributes.region": kept(9, "r"), "device_id": kept(50, "d")}
+    more |= {
+        "attributes.device": more["device_id"],
+        "attributes.shop": np.char.add("s", rng.integers(0, 30, SIZE).astype(str)),
+    }
+    keys = proposed([events_of(world, **more)], 5 * DAY_MS)
+    assert keys.payer == ("card_id", "start_day.attributes.age")
+    assert set(keys.habits) >= {"attributes.phone", "attributes.region", "device_id", "attributes.device"}
+    assert not {"attributes.shop", "attributes.age"} & set(keys.habits)
+    spec = wide_spec({"card_id", "amount_minor"}, 5 * DAY_MS, keys=keys)
+    name = "by_card_and_start_day_age"
+    wanted = ("is_new_phone", "distinct_region_30d", "is_new_device", "zscore_amount_90d_before")
+    assert {f"{name}.{one}" for one in wanted} <= set(spec.names)
 
 
 def test_a_start_day_is_the_same_for_all_payments_of_an_account():

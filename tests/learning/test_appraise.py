@@ -69,6 +69,22 @@ def test_a_model_that_is_too_good_is_suspected_of_a_leak(data, made):
     assert any("leak is suspected" in one and "at hour first" in one for one in thought.warnings), thought
 
 
+@pytest.mark.parametrize("how", ["neither", "either"])
+def test_two_columns_that_hold_the_label_together_are_named_together(data, made, how):
+    """Two flags of a set of three, the third of which is fraud; two that share the frauds between them."""
+    rng = np.random.default_rng(0)
+    fraud = made.fraud[: len(data)]
+    one = rng.random(len(data)) < 0.5
+    of = fraud if how == "either" else ~fraud
+    told = rng.permuted(data.inputs, axis=1)  # nothing else tells anything
+    for name, values in (("hour", one & of), ("weekday", ~one & of)):
+        told[data.names.index(name)] = values
+    trained, thought = thought_of(replace(data, inputs=told))
+    assert {"hour", "weekday"} <= set(trained.inputs)
+    said = "\n".join(thought.warnings)
+    assert "hour and weekday together" in said or "weekday and hour together" in said, thought
+
+
 def test_one_score_for_all_is_said(data):
     trained = train(data, QUICK)
     flat = replace(trained, probability=np.full(len(trained.probability), 0.02))

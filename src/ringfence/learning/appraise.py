@@ -106,12 +106,16 @@ def _doing_nothing(data: Dataset, trained: Trained) -> float:
 
 
 def _most_telling(data: Dataset, trained: Trained) -> str:
-    """The input that by itself separates the test part best."""
+    """The input that by itself separates the test part best; of a label that several hold, those together."""
     test = trained.test
-    return max(
-        trained.inputs,
-        key=lambda name: telling(data.inputs[data.names.index(name)][test.rows], test.fraud),
-    )
+    alone = {
+        name: telling(data.inputs[data.names.index(name)][test.rows], test.fraud) for name in trained.inputs
+    }
+    best = max(alone, key=lambda name: alone[name])
+    if alone[best] > TOO_GOOD or len(trained.importance) < 2:
+        return best
+    first, second, *_ = sorted(trained.importance, key=lambda name: -trained.importance[name])
+    return f"{first} and {second} together"
 
 
 def _counted(frauds: int) -> str:

@@ -65,6 +65,15 @@ class SeenPayments:
         good = int((~self.fraud[self.judged[0] :]).sum()) if len(self.judged) else 0
         return np.where(fraud, 1.0, good / max(int((~fraud).sum()), 1))
 
+    @cached_property
+    def spreads(self) -> dict[str, tuple[float, float]]:
+        """Of each field, how often two payments agree by chance, and how hard it is to guess, in nats."""
+        found = {}
+        for name, codes in self.codes.items():
+            _, counts = np.unique(codes[codes != 0], return_counts=True)
+            found[name] = float(((counts / counts.sum()) ** 2).sum()), entropy(codes)
+        return found
+
 
 class KnownOfValue(NamedTuple):
     """Of each judged payment, how many earlier ones of its value had their label by then, how many of fraud.

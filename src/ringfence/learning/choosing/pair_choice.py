@@ -13,7 +13,6 @@ import numpy as np
 
 from ringfence.events.model import START_DAY_PREFIX
 from ringfence.learning.choosing.earlier_rates import (
-    entropy,
     gained,
     is_repeated,
     known_before,
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     Pair = tuple[str, str]
 
 MOST_PAIRS: Final = 16
+MOST_HABITS: Final = 6
+_HABIT: Final = 0.1  # agreement beyond chance, from which on another value than before is news
 WORTH: Final = 6.0
 """Nats that a rate has to be worth on later payments.
 
@@ -74,7 +75,7 @@ def _candidates(seen: SeenPayments, order: Sequence[str]) -> list[Pair]:
     anchors = list(dict.fromkeys([*([payer] if payer else []), *began]))
     words = [name for name in order if name in seen.texts][:texts]
     others = [name for name in order if name not in seen.texts][:numbers]
-    agree = _agreement(seen, payer) if payer else {}
+    agree = _agreement(seen, seen.codes[payer]) if payer else {}
     stable = sorted(agree, key=lambda name: -agree[name])[:agreeing]
     best = list(dict.fromkeys([*anchors, *words, *others]))
     found = [*combinations(best, 2), *((anchor, name) for anchor in anchors for name in stable)]
@@ -82,23 +83,40 @@ def _candidates(seen: SeenPayments, order: Sequence[str]) -> list[Pair]:
     return list({frozenset(pair): pair for pair in reversed(unlike)}.values())[::-1]
 
 
-def _agreement(seen: SeenPayments, payer: str) -> dict[str, float]:
-    """How much a value tells of who pays: agreement of one payment with the payer's next, beyond chance."""
-    codes = seen.codes[payer]
-    order = np.argsort(codes, kind="stable")
+def naming_pair(seen: SeenPayments, pairs: Sequence[Pair]) -> Pair | None:
+    """The pair that nearly names whoever pays: by its payments, the most is known of the next one."""
+    payer = payer_of(seen.codes)
+    known = {
+        pair: sum(_agreement(seen, mixed(seen.codes[pair[0]], seen.codes[pair[1]])).values())
+        for pair in pairs
+        if payer in pair or any(name.startswith(START_DAY_PREFIX) for name in pair)
+    }
+    return max(known, key=lambda pair: known[pair], default=None)
+
+
+def habits_of(seen: SeenPayments, payer: Pair) -> tuple[str, ...]:
+    """Fields in which payments of a pair agree, those that tell most of it first."""
+    agree = _agreement(seen, mixed(seen.codes[payer[0]], seen.codes[payer[1]]), _HABIT)
+    ages = {name.removeprefix(START_DAY_PREFIX) for name in seen.codes if name.startswith(START_DAY_PREFIX)}
+    told = [name for name in agree if not name.startswith(START_DAY_PREFIX) and name not in {*payer, *ages}]
+    return tuple(sorted(told, key=lambda name: -agree[name])[:MOST_HABITS])
+
+
+def _agreement(seen: SeenPayments, payers: Codes, least: float = 0.0) -> dict[str, float]:
+    """How much a payer's payment tells of the next one: agreement beyond chance, above a least."""
+    order = np.argsort(payers, kind="stable")
     first, second = order[:-1], order[1:]
-    same = (codes[first] == codes[second]) & (codes[first] != 0)
+    same = (payers[first] == payers[second]) & (payers[first] != 0)
     first, second = first[same], second[same]
-    found = {}
+    found: dict[str, float] = {}
     for name, values in seen.codes.items():
         known = (values[first] != 0) & (values[second] != 0)
         if np.count_nonzero(known) < _LEAST_PAIRS:
             continue
-        _, counts = np.unique(values[values != 0], return_counts=True)
-        chance = float(((counts / counts.sum()) ** 2).sum())
+        chance, told = seen.spreads[name]
         agreed = float((values[first] == values[second])[known].mean())
-        if agreed > chance:
-            found[name] = (agreed - chance) / (1 - chance) * entropy(values) * float(known.mean())
+        if agreed - chance > least * (1 - chance):
+            found[name] = (agreed - chance) / (1 - chance) * told * np.count_nonzero(known) / len(payers)
     return found
 
 

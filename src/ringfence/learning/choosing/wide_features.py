@@ -205,6 +205,23 @@ def _of_keys(keys: Keys, payers: list[Entity], places: list[Entity], delay: str)
         yield from (key.count(window) for window in ("1d", "365d"))
         yield key.ratio("amount", "60d")
         yield key.seconds_since_last()
+        if pair == keys.payer:
+            yield from _of_named(key, keys.habits)
+
+
+def _of_named(payer: Entity, habits: tuple[str, ...]) -> Iterator[BoundFeature]:
+    """What is asked of a payer by name, of a pair that nearly is one."""
+    yield from (payer.count(window) for window in ("1h", "7d", "30d"))
+    yield payer.sum("amount", "1d")
+    yield payer.mean("amount", "90d", exclude_current=True)
+    yield payer.std("amount", "90d", exclude_current=True)
+    yield payer.zscore("amount", "90d")
+    yield payer.max("amount", "90d", exclude_current=True)
+    yield payer.seconds_since_first()
+    for name in {short_field(name): name for name in reversed(habits)}.values():  # one of those named alike
+        if name not in payer.keys:
+            yield payer.is_new(name)
+            yield payer.distinct(name, "30d")
 
 
 def _key(columns: tuple[str, ...], taken: set[str]) -> Entity:
