@@ -40,7 +40,9 @@ def test_a_page_made_from_code_is_current(name):
 @pytest.mark.parametrize("words", REFERENCE["commands"](), ids=" ".join)
 def test_every_command_teaches_with_an_example(words, capsys):
     assert execute([*words, "--help"]) == 0
-    assert f"Example: ringfence {' '.join(words)}" in " ".join(capsys.readouterr().out.split())
+    told = capsys.readouterr().out
+    assert f"Example: ringfence {' '.join(words)}" in " ".join(told.split())
+    assert all(line.lstrip().startswith("Example: ") for line in told.splitlines() if "Example: " in line)
 
 
 @pytest.mark.parametrize("path", REFERENCE["records"](), ids=name_of)

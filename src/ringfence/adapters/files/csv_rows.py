@@ -49,8 +49,8 @@ class Header:
             text = line.decode().strip("\r\n")
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{where}: the header is not UTF-8 text: say the encoding in the mapping, "
-                '[file] encoding = "cp1252", or convert the file, with iconv for example'
+                f"{where}: the header is not UTF-8 text: `ringfence sources --sniff FILE --draft NEW.toml` "
+                'writes a mapping that reads it; in a mapping of your own, [file] encoding = "cp1252" does'
             ) from error
         if "\r" in text:
             raise InputError(

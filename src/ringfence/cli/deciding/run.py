@@ -107,7 +107,9 @@ def run(
     130 interrupted: all that was decided is safe, and the same command goes on.
 
     Example: ringfence run payments.csv --mapping sparkov
+
     Example: ringfence run kafka://localhost:9092/payments --follow
+
     Example: ringfence run 'kinesis://payments?mapping=own.toml'
     """
     settings = load_settings()

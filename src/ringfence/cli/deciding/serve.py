@@ -64,6 +64,7 @@ def serve(
     /readyz and /metrics tell their lag.
 
     Example: ringfence serve --port 8000
+
     Example: ringfence serve --source kafka://localhost:9092/payments,labels
     """
     from ringfence.api import serving  # noqa: PLC0415 (most of a second that other commands need not wait)

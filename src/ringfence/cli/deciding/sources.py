@@ -58,6 +58,7 @@ def sources(
     shows what it reads and three values as they would be stored, then what is refused and why.
 
     Example: ringfence sources --sniff payments.csv --draft payments.toml --answer event_time=paid_at
+
     Example: ringfence sources --explain payments.csv --mapping payments.toml
     """
     if explained is not None:

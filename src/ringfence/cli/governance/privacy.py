@@ -73,6 +73,7 @@ def find(customer: Customer, data: Data = None, json: Json = False) -> None:
     """Say what is held on somebody, with masked values.
 
     Example: ringfence privacy find C-17
+
     Example: ringfence privacy find email=ada@mail.example
     """
     with _desk(data) as desk:

@@ -55,6 +55,7 @@ def check(
     the payments of a file never have are named. Exit code 2 where the book has errors.
 
     Example: ringfence rules check rules.yaml --data ringfence-data
+
     Example: ringfence rules check rules.yaml --source payments.csv
     """
     definitions = load_definitions(options.features_file(features), None)
@@ -133,6 +134,7 @@ def list_rules(
     a data folder may have been edited since: `ringfence rules show`.
 
     Example: ringfence rules list --json
+
     Example: ringfence rules list --source payments.csv
     """
     found = load_definitions(options.features_file(features), options.rules_file(rules))
