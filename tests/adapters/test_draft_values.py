@@ -183,3 +183,12 @@ def test_headers_of_other_languages_and_the_columns_beside_the_right_ones(tmp_pa
     assert wanted.items() <= sources.items()
     assert found.values["amount"][0].startswith("12.50")
     assert found.times[0] == "2025-05-01T10:00:00"
+
+
+def test_a_column_that_is_empty_at_first_is_kept_and_named(tmp_path):
+    rows = [
+        f"t{n},{1_700_000_000 + 60 * n},9.{n % 90 + 10},{'' if n < 3500 else n % 7},," for n in range(4000)
+    ]
+    found = Drafted(written(tmp_path, "\n".join(["id,paid_at,amount,score,note,cvv", *rows])))
+    assert set(found.attributes) == {"score", "note"}
+    assert "no value in the first 3,000 rows: score, note." in found.said

@@ -41,6 +41,7 @@ _MOSTLY_REFUSED: Final = 0.5
 _FEW: Final = 20
 _REPEATS: Final = 0.5  # share of different values
 _HOURS: Final = 24
+_NAMED: Final = 8
 _FEW_BEYOND: Final = 3  # typing errors, perhaps
 _SPREADSHEET: Final = 300  # ids looked at for what a spreadsheet has put around them
 _KEYS: Final = (
@@ -108,6 +109,7 @@ def _plan(
             _field(desk, target, desk.best(target, points))
     _placeholders(desk)
     _attributes(desk, dropped)
+    _empty(desk, dropped)
     plan.fields = dict(sorted(plan.fields.items(), key=lambda item: _place(item[0])))
     return plan
 
@@ -348,6 +350,26 @@ def _attributes(desk: DraftDesk, dropped: dict[str, str]) -> None:
             plan.remarks += [said] if said not in plan.remarks else []
         elif column.texts:
             plan.attributes[name] = {"column": name, "type": _type(column)}
+
+
+def _empty(desk: DraftDesk, dropped: dict[str, str]) -> None:
+    """Columns without a value in the rows that were looked at may have some later, of whatever kind."""
+    plan, found = desk.plan, []
+    for name, column in desk.sample.columns.items():
+        told = column.texts or column.placeholders or not column.rows or known_late(column)
+        secret = (meant := named(name)) and meant.surely
+        if told or secret or name in dropped or len(plan.attributes) >= ATTRIBUTES_LIMIT:
+            continue
+        plan.attributes[name] = {"column": name, "type": "number" if column.kinds & {int, float} else "text"}
+        found.append(name)
+    if found:
+        shown = (
+            f"{', '.join(found[:_NAMED])}{f' and {len(found) - _NAMED} more' if len(found) > _NAMED else ''}"
+        )
+        plan.remarks.append(
+            f"no value in the first {desk.sample.rows:,} rows: {shown}. Kept as they are, in case later rows "
+            "have some: take out those that are always empty"
+        )
 
 
 def _type(column: Column) -> str:
