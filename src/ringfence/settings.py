@@ -10,6 +10,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -186,6 +187,12 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _TomlFile(settings_cls)
 
 
+def unread(error: SettingsError, prefix: str) -> str:
+    """What to do about a variable of the environment that holds no JSON where a list is needed."""
+    name = str(error).partition('field "')[2].partition('"')[0].upper()
+    return f"""{prefix}{name} cannot be read: it is written as JSON, such as '["bank.example"]'"""
+
+
 def load_settings() -> Settings:
     """Settings of the current folder; `InputError` names what is wrong, and where it was set."""
     try:
@@ -197,5 +204,7 @@ def load_settings() -> Settings:
         raise InputError(
             f"setting {name!r}: {said} (set as RINGFENCE_{variable} or in {FILE_NAME})"
         ) from None
+    except SettingsError as error:
+        raise InputError(unread(error, "RINGFENCE_")) from None
     except ValueError as error:  # the file is no TOML
         raise InputError(f"{FILE_NAME} cannot be read: {error}") from None

@@ -175,7 +175,7 @@ def test_the_customer_is_asked_in_their_words_and_language(store, bus):
     with stopping(Courier(bus, {"console": Taking()}, lambda: HOUR, Random(1), Wording(policy, {}))):
         until(lambda: not bus.letters(state="waiting"))
     assert {one.to for one in taken} == {"ada"}
-    assert "Waren Sie das? 0.05 EUR" in {one.words.title for one in taken}
+    assert "Waren Sie das? 0,05 EUR" in {one.words.title for one in taken}
     text = taken[0].words.text.lower()
     for secret in ("card_testing", "velocity", "score", "punkte", "fast"):
         assert secret not in text
@@ -278,6 +278,12 @@ def test_text_of_a_payment_makes_no_line_and_no_link_of_its_own():
     }
     made["data"] |= {"score": 5.0, "transaction": {"merchant_id": forged}}
     assert len(words_of(made).text.splitlines()) == 4
+
+
+def test_amounts_are_written_as_the_language_of_the_message_writes_them():
+    text, values = "{{ amount|money }} {{ currency }}", SAMPLES["customer"] | {"amount": 1234.5}
+    titles = [rendered("customer", text, values, language).title for language in ("en", "de")]
+    assert titles == ["1,234.50 EUR", "1.234,50 EUR"]
 
 
 def test_a_message_that_is_cut_says_so_and_where_all_of_it_is():

@@ -15,7 +15,7 @@ from ringfence.follow import catch_up
 HOUR = 3_600_000
 
 
-def asked_about(store, bus, policy, *told, most=None):
+def asked_about(store, bus, policy, *told, most=None, now_ms=HOUR):
     """Payments that customers were asked about; each of `told` is when it was decided, its typology, more."""
     for number, (at_ms, typology, more) in enumerate(told):
         payment = {"card_id": "c1", "customer_id": "ada", "email": "ada@example.org"} | more
@@ -32,7 +32,7 @@ def asked_about(store, bus, policy, *told, most=None):
             table = table.set_column(table.schema.get_field_index(name), field, values.cast(field.type))
         paid = events(number * 2, 2, **{name: [value, None] for name, value in payment.items()})
         store.commit([paid, replace(made, payload=DecisionBatch(table).encode())])
-    follower = OutboxFollower(store.log, store.folder, "log", lambda: HOUR, policy)
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: now_ms, policy)
     follower.most = most or follower.most
     catch_up(store.log, follower)
     follower.close()
@@ -58,6 +58,14 @@ def test_a_burst_of_two_typologies_is_one_question_to_the_customer(store, bus, m
     )
     assert told == ["t0", "t6"]
     assert len(AlertBook(bus.database).alerts()) == 4
+
+
+def test_nobody_is_asked_about_a_payment_of_last_week_that_is_decided_now(store, bus):
+    """Whoever runs a file of old payments would have asked every customer in it."""
+    week = 7 * 24 * HOUR
+    told = asked_about(store, bus, ASKING, (week, "card_testing", {}), now_ms=week)
+    assert told == []
+    assert len(AlertBook(bus.database).alerts()) == 1
 
 
 def test_who_is_reached_elsewhere_or_is_somebody_else_is_asked_too(store, bus):

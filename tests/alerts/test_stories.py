@@ -117,7 +117,7 @@ def bus(decided):
             store.log,
             decided,
             store.meta.store_id,
-            lambda: time.time_ns() // 1_000_000,
+            lambda: int((LATER + timedelta(hours=1)).timestamp() * 1000),
             POLICY,
             rules_by_digest(store),
         )

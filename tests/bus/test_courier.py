@@ -45,6 +45,21 @@ def test_a_slow_answer_holds_up_no_other_message_to_the_same_destination(store, 
     assert {one.attempts for one in bus.letters(limit=100)} == {1}
 
 
+def test_what_a_receiver_says_moves_no_cursor_and_turns_no_text(store, bus):
+    """Its answer stands on pages and in terminals."""
+    to = Destination(address="https://bank.example/hook", kind="webhook")
+
+    class Rude:
+        def deliver(self, _message):
+            return AttemptOutcome(AttemptEnd.RETRY, "500 \x1b[2J\x1b]0;owned\x07\u202eevil\x00 end")
+
+        def close(self):
+            pass
+
+    outcome = courier(bus, Clock(), webhook=Rude()).attempt(to, DueLetter(1, "id", b"{}", 0, 0))
+    assert outcome.said == "500 [2J ]0;owned evil end"
+
+
 def test_a_courier_that_is_killed_sends_again_with_the_same_id(store, bus):
     """Between delivery and note: the receiver has it, the outbox does not know."""
     bus.subscribe(Subscription(name="o", pattern=DECLINES, to="console:"))

@@ -177,6 +177,7 @@ def test_a_certificate_of_another_host_is_no_delivery():
             outcome = notifier.deliver(message(f"https://localhost:{receiver.port}/hook"))
         assert outcome.answer is answer, outcome
         notifier.close()
+    assert outcome.said.startswith("its certificate is not accepted: Hostname mismatch")
 
 
 def test_a_connection_that_was_verified_for_another_host_is_not_used():

@@ -87,6 +87,20 @@ def test_a_setting_of_the_service_that_makes_no_sense_is_told(ringfence, monkeyp
     assert "RINGFENCE_SERVE_DEADLINE_MS" in found["service"]["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "command"),
+    [("RINGFENCE_SERVE_PUBLIC_NAMES", "serve"), ("RINGFENCE_WEBHOOK_NETWORKS", "alerts check")],
+)
+def test_a_list_that_is_no_json_is_told_and_ends_no_command_with_a_traceback(
+    ringfence, monkeypatch, variable, command
+):
+    monkeypatch.setenv(variable, "bank.example")
+    ended = ringfence(*command.split())
+    assert ended.code == 2
+    assert f"{variable} cannot be read: it is written as JSON" in ended.err
+    assert variable in str(parts(ringfence("doctor", "--json")))
+
+
 def test_keys_of_tokens_that_cannot_be_reached_are_told(ringfence, monkeypatch, port):
     monkeypatch.setenv("RINGFENCE_SERVE_TOKEN_JWKS", f"http://127.0.0.1:{port}/keys")
     found = parts(ringfence("doctor", "--json", "--port", port))

@@ -7,7 +7,7 @@ customer's template knows the payment and nothing of why it was stopped: what it
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 16_384
 _MOST_CHARACTERS: Final = 20_000
 _TITLE_CHARACTERS: Final = 300
+_GERMAN_SIGNS: Final = str.maketrans(",.", ".,")  # 1.234,50
 _CUT: Final = {
     "en": ("This message was cut here.", "All of it: ringfence alerts show"),
     "de": ("Hier wurde diese Nachricht gekürzt.", "Alles: ringfence alerts show"),
@@ -71,7 +72,7 @@ def check_template(audience: str, text: str) -> None:
     if len(text.encode()) > MOST_BYTES:
         raise InputError(f"a template is at most {MOST_BYTES:,} bytes long")
     try:
-        tree = _environment().parse(text)
+        tree = _environment("en").parse(text)
         asked = meta.find_undeclared_variables(tree)
     except (TemplateSyntaxError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
@@ -97,7 +98,7 @@ def rendered(audience: str, text: str, values: Mapping[str, Any], language: str 
     """
     known = {name: _plain(values.get(name, "")) for name in NAMES[audience]}
     try:
-        whole = _compiled(text).render(known)
+        whole = _compiled(text, language).render(known)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"the {audience}'s template cannot be filled in: {error}") from None
     told = cut(whole, _MOST_CHARACTERS)
@@ -123,16 +124,16 @@ def shipped(audience: str, language: str) -> str:
 
 
 @cache
-def _environment() -> ImmutableSandboxedEnvironment:
+def _environment(language: str) -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals.clear()  # no range, no cycler: a template fills in words
-    made.filters["money"] = _money
+    made.filters["money"] = partial(_money, language=language)
     return made
 
 
 @cache
-def _compiled(text: str) -> Any:
-    return _environment().from_string(text)
+def _compiled(text: str, language: str) -> Any:
+    return _environment(language).from_string(text)
 
 
 def _plain(value: Any) -> Any:
@@ -142,8 +143,11 @@ def _plain(value: Any) -> Any:
     return plain(value) if isinstance(value, str) else value
 
 
-def _money(value: Any) -> str:
-    return f"{value:,.2f}" if isinstance(value, int | float) else str(value)
+def _money(value: Any, language: str) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    told = f"{value:,.2f}"
+    return told.translate(_GERMAN_SIGNS) if language == "de" else told
 
 
 SAMPLES: Final[dict[str, dict[str, Any]]] = {

@@ -80,8 +80,7 @@ class WebhookNotifier:
         except TimeoutError:
             return AttemptOutcome(AttemptEnd.RETRY, f"no answer within {self._seconds:g} s")
         except OSError as error:
-            said = str(error) if isinstance(error, ssl.SSLError) else error.strerror or str(error)
-            return AttemptOutcome(AttemptEnd.RETRY, f"{type(error).__name__}: {said}")
+            return AttemptOutcome(AttemptEnd.RETRY, _failure(error))
 
     def close(self) -> None:
         """See `Notifier.close`."""
@@ -158,6 +157,13 @@ def signed(message: Message, now: datetime) -> dict[str, str]:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
+
+
+def _failure(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    said = str(error) if isinstance(error, ssl.SSLError) else error.strerror or str(error)
+    return f"{type(error).__name__}: {said}"
 
 
 def _outcome(answer: ReceiverAnswer) -> AttemptOutcome:

@@ -164,7 +164,8 @@ class Alerting:
     def _ask_customer(self, offset: int, alert: Alert, event: dict[str, Any]) -> None:
         """One message a window, in the customer's language, about the payment that opened an alert."""
         policy, decision = self._policy, event["data"]
-        is_stale = self._now_ms - decision["decided_at_ms"] > DEAD_AFTER_MS
+        paid_ms = min(decision["decided_at_ms"], decision["event_time_ms"])
+        is_stale = self._now_ms - paid_ms > DEAD_AFTER_MS  # a file of last year's payments may be decided now
         if not policy.customer or decision["outcome"] not in policy.customer_outcomes or is_stale:
             return
         payment = decision.get("transaction", {})

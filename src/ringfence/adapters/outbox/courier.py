@@ -13,7 +13,7 @@ import msgspec
 from ringfence.adapters.outbox.delivery import DestinationRound
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
 from ringfence.bus.subscription import is_contact, masked, shown, target_of
-from ringfence.bus.words import Words, words_of
+from ringfence.bus.words import Words, plain, words_of
 from ringfence.events.privacy.personal import TOKEN
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ class Courier:
             return AttemptOutcome(
                 AttemptEnd.RETRY, name if is_secret else f"{name}: {_unnamed(str(error), found, token)}"
             )
-        return outcome._replace(said=masked(_unnamed(outcome.said, found, token), destination.address))
+        said = plain(masked(_unnamed(outcome.said, found, token), destination.address))
+        return outcome._replace(said=said)
 
 
 def _unnamed(said: str, contact: str | None, token: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from ringfence.api.settings import ServeSettings
 from ringfence.cli.deciding import streams
@@ -26,7 +27,7 @@ from ringfence.compose.tracing import metering_of, tracing_of
 from ringfence.errors import InputError
 from ringfence.follow.supervised_process import Beside
 from ringfence.saving import Snapshotting
-from ringfence.settings import load_settings
+from ringfence.settings import load_settings, unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,3 +149,5 @@ def _settings(options: dict[str, Any]) -> ServeSettings:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise InputError(f"{name}: {first['msg']} (an option, or RINGFENCE_SERVE_{name.upper()})") from None
+    except SettingsError as error:
+        raise InputError(unread(error, "RINGFENCE_SERVE_")) from None

@@ -193,7 +193,7 @@ def preview(
     if chosen not in LANGUAGES:
         raise InputError(f"there is no language {chosen[:20]!r}: one of {', '.join(LANGUAGES)}")
     text = templates(policy).get(f"{audience}.{chosen}") or shipped(audience, chosen)
-    words = rendered(audience, text, SAMPLES[audience] | {"bank": policy.bank})
+    words = rendered(audience, text, SAMPLES[audience] | {"bank": policy.bank}, chosen)
     if json:
         show_json({"title": words.title, "lines": msgspec.to_builtins(words.lines)})
         return

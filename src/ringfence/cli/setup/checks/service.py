@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import msgspec
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from ringfence.api.settings import ServeSettings
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.setup.checks.clocks import skew
+from ringfence.settings import unread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,9 @@ def serving(port: int | None) -> Iterator[Check]:
         name = ".".join(map(str, first["loc"]))
         remedy = f"Correct RINGFENCE_SERVE_{name.upper()}, or unset it."
         yield Check("service", State.BAD, f"{name}: {first['msg']}", remedy)
+        return
+    except SettingsError as error:
+        yield Check("service", State.BAD, unread(error, "RINGFENCE_SERVE_"), "Write it as JSON.")
         return
     yield from _port(found.host, found.port)
     if found.token_jwks is not None:
