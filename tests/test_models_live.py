@@ -7,7 +7,8 @@ import pytest
 from tests import artifacts, spine
 
 from ringfence.adapters.artifacts import read_folder
-from ringfence.analysis.impact import Deciding, impact
+from ringfence.analysis import impact as impact_module
+from ringfence.analysis.impact import Deciding, impact, newest
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.models import stored_models
 from ringfence.compose.deciding.session import open_session
@@ -20,9 +21,10 @@ from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.saving import Snapshotting
 from ringfence.scoring.artifacts.manifest import Bands
-from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import Outcome, Rule, RuleSet, compile_rules
 
 WHO = Signed("mira", 1, "better")
+ALL = Rule(id="all", title="", when="true", outcome=Outcome.REVIEW, reason="ALL", analyst="")
 BANDS = Bands(challenge_at=0.3, review_at=0.5, decline_at=0.9)
 
 
@@ -184,6 +186,32 @@ def test_payments_given_to_a_model_and_taken_from_it_are_confirmed_alike(tmp_pat
         assert (gone.sheet.before[3], gone.sheet.after[3]) == (gone.sheet.payments, 0)
         change(mild, "challenger")
         change(mild, None)  # nothing hangs on it
+
+
+def test_an_impact_is_of_the_newest_payments_where_there_is_no_time_for_all(tmp_path, monkeypatch):
+    """
+    payments  0 ········ 100 ········ 200 ··· 260
+                                   150 └─ 110 ─┘ is looked at first, and then it is late
+    """
+    monkeypatch.setattr(impact_module, "_AT_ONCE", 110)
+    with session_in(tmp_path) as session:
+        session.runner.ingest(rows(260))
+        decides = Deciding(session.view().rules, None)
+        stops = Deciding(compile_rules(RuleSet(rules=(ALL,)), decides.rules.spec), None)
+        asked = (session.store.log, session.view().lookups, decides, stops, "0123456789abcdef")
+        every = impact(*asked)
+        late = impact(*asked, is_late=lambda: True)
+    assert (every.payments + every.unjudged, every.left_out) == (260, 0)
+    assert (late.payments + late.unjudged, late.left_out) == (110, 150)
+    assert late.examples == every.examples
+
+
+def test_payments_that_came_one_by_one_are_judged_together(tmp_path):
+    with session_in(tmp_path) as session:
+        for row in spine.payments(40):
+            session.runner.ingest(spine.batch([row]))
+        runs = list(newest(session.store.log, session.view().rules.spec.digest, 30))
+    assert [len(payments) for payments, _ in runs] == [30]
 
 
 def test_payments_that_other_features_measured_are_counted_as_unjudged(tmp_path):

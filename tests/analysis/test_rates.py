@@ -3,7 +3,7 @@
 import pyarrow as pa
 from tests import spine
 
-from ringfence.analysis import rates as rates_module
+from ringfence.analysis import decided_payments
 from ringfence.analysis.rates import measured_rates
 from ringfence.events.batch import EventBatch
 from ringfence.features.catalog import CATALOG
@@ -52,13 +52,13 @@ def test_names_of_attributes_that_callers_make_up_are_not_joined_to_one_wide_tab
     """Twelve batches of five payments, each batch with fifty names of its own: 600 names in all."""
     widest = []
 
-    def joined(held, reference, zone):
-        columns = judged_together(held, reference, zone)
-        widest.append(columns.transactions.table.num_columns * len(columns))
-        return columns
+    def joined(held):
+        events, decisions = judged_together(held)
+        widest.append(events.table.num_columns * len(events))
+        return events, decisions
 
-    judged_together = rates_module._joined
-    monkeypatch.setattr(rates_module, "_joined", joined)
+    judged_together = decided_payments._joined
+    monkeypatch.setattr(decided_payments, "_joined", joined)
     with spine.open_store(tmp_path) as store:
         runner = spine.runner(store)
         for number, part in enumerate(spine.source(60, 5)):
@@ -71,7 +71,7 @@ def test_names_of_attributes_that_callers_make_up_are_not_joined_to_one_wide_tab
         together = rates(store, *asked)
         assert max(widest) > 20_000
         widest.clear()
-        monkeypatch.setattr(rates_module, "_MOST_CELLS", 2000)
+        monkeypatch.setattr(decided_payments, "_MOST_CELLS", 2000)
         assert rates(store, *asked) == together
         assert max(widest) <= 2000
         assert 0 < together[0][1] <= 5

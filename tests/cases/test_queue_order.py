@@ -37,7 +37,7 @@ FIXED = {"changed_ms": NOW, "closed_ms": None, "closed_by": None, "proposed_by":
 
 
 def save(connection, number, row):
-    found = {"number": number, "case_id": f"C-{number}", "disposition": None, "body": b"", **FIXED, **row}
+    found = {"number": number, "case_id": f"C-{number}", "disposition": None, "body": b"{}", **FIXED, **row}
     marks = ", ".join(f":{name}" for name in COLUMNS)
     sets = ", ".join(f"{name} = :{name}" for name in COLUMNS[2:])
     connection.execute(
@@ -59,7 +59,7 @@ def counted(connection):
     text = f"""
     SELECT queue, sum(ready_ms <= :now), sum(ready_ms > :now),
       sum(ready_ms <= :now AND assignee IS NOT NULL AND lease_until_ms > :now),
-      sum(due_ms <= :now), sum(loss), min(opened_ms)
+      sum(due_ms <= :now), sum(loss), min(CASE WHEN ready_ms <= :now THEN opened_ms END)
     FROM standing WHERE {LIVE} GROUP BY queue ORDER BY queue"""
     return [
         tuple(pytest.approx(one, abs=1e-6) if type(one) is float else one for one in row)

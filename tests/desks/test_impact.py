@@ -126,6 +126,23 @@ def test_a_sheet_says_when_a_change_takes_effect(edges):
             assert ("takes effect with the next payment" in page) != approval
 
 
+def test_a_sheet_is_there_before_the_rules_are_measured_and_then_warns(edges):
+    book = BOOK.format("100 and card_id IN LIST 'nobody made it'")
+
+    async def sheet_and_warnings(client):
+        saved = (await client.post("/v1/rules/versions", json={"text": book, "based_on": "head"})).json()
+        version = saved["change"]["digest"]
+        page = (await client.get(f"/rules/impact?version={version}")).text
+        unkept = (await client.get("/rules/impact?rule=card_testing&mode=paused&based_on=active")).text
+        return version, page, unkept, (await client.get(f"/rules/impact/warnings?version={version}")).text
+
+    version, page, unkept, warnings = edges.serve("api", sheet_and_warnings)
+    assert f'hx-get="/rules/impact/warnings?version={version}"' in page
+    assert "/rules/impact/warnings" not in unkept
+    assert "nobody made it" in warnings
+    assert "does not exist" in warnings
+
+
 def impact(share=0.0, stopped=0.0, payments=1000, days=2.0):
     changed = round(share * payments)
     rows = [[payments - changed, changed], [0, 0]]

@@ -162,6 +162,7 @@ _PAGES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("POST", "/lists/import"): Permission.LIST,
     ("GET", "/rules"): Permission.READ,
     ("GET", "/rules/impact"): Permission.READ,
+    ("GET", "/rules/impact/warnings"): Permission.READ,
     ("GET", "/rules/shadow"): Permission.READ,
     ("GET", "/rules/backtest"): Permission.READ,
     ("GET", "/rules/versions"): Permission.READ,

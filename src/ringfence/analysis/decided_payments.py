@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
@@ -12,13 +13,17 @@ from ringfence.events.batch import EventBatch
 from ringfence.ports import DECISIONS, EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from ringfence.ports import EventLog
 
 PAYMENTS: Final = 100_000
+_TOGETHER: Final = 512  # batches
+_MOST_CELLS: Final = 1 << 22
+"""Rows times columns of what is judged together: callers choose the names of attributes, each its own."""
+
 PLACES: Final = 80  # of the log, from each of which a run of payments is taken where it holds more
 
 
@@ -36,6 +41,34 @@ def runs(log: EventLog, most: int = PAYMENTS, first: int = 0) -> Iterator[tuple[
             payments = _payments(log, decisions.table.column("offset").to_numpy())
             if payments is not None:
                 yield decisions, payments
+
+
+def together(
+    found: Iterable[tuple[EventBatch, pa.RecordBatch]],
+) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
+    """Payments with their decisions in larger runs: live traffic leaves batches of a few rows each.
+
+    Judged together, they cost as much as one. Batches of one run have the same columns.
+    """
+    held: list[tuple[EventBatch, pa.RecordBatch]] = []
+    names: set[str] = set()
+    rows = 0
+    for events, decisions in found:
+        rows, names = rows + len(events), names.union(events.table.schema.names)
+        if held and (
+            held[0][1].schema != decisions.schema or len(held) == _TOGETHER or rows * len(names) > _MOST_CELLS
+        ):
+            yield _joined(held)
+            held, rows, names = [], len(events), set(events.table.schema.names)
+        held.append((events, decisions))
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: list[tuple[EventBatch, pa.RecordBatch]]) -> tuple[EventBatch, pa.RecordBatch]:
+    whole = pa.Table.from_batches([table for _, table in held]).combine_chunks()
+    [decisions] = whole.to_batches()  # `concat_batches` is younger than the oldest Arrow
+    return EventBatch.concat([events for events, _ in held]), decisions
 
 
 def since(log: EventLog, time_ms: int) -> int:

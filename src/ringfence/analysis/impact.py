@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from ringfence.analysis.decided_payments import together
 from ringfence.analysis.history import StoredColumns
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.impact import Impact, Shift
@@ -22,8 +23,9 @@ from ringfence.scoring.artifacts.models import Scored, asked, tell
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from ringfence.ports import EventLog
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.rulesets.rules import CompiledRules
 
 RECENT: Final = 20_000
+_AT_ONCE: Final = 4_000  # the newest first: enough of them for a share, where there is no time for all
 _EXAMPLES: Final = 5
 _DAY_MS: Final = 86_400_000
 _WHO: Final = ("customer_id", "account_id", "card_id")  # whom a payment hits: the first of them that it has
@@ -51,16 +54,25 @@ def impact(
     after: Deciding,
     version: str,
     most: int = RECENT,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> Impact:
-    """Judge the newest payments by what is in force and by what is to replace it, called `version`."""
+    """Judge the newest payments by what is in force and by what is to replace it, called `version`.
+
+    Fewer than `most` of them once `is_late`, which is asked after every few thousand.
+    """
     changes = np.zeros((len(OUTCOMES), len(OUTCOMES)), np.int64)
     hit = _Hit()
-    recent = min(log.end_offset(DECISIONS) - log.start_offset(DECISIONS), most)
-    for payments, decisions in newest(log, before.rules.spec.digest, most):
-        columns = StoredColumns(payments, decisions.table, reference, before.rules.ruleset.zone, {})
-        now, then = _outcome(columns, before), _outcome(columns.in_zone(after.rules.ruleset.zone), after)
-        np.add.at(changes, (now, then), 1)
-        hit.take(payments, now, then)
+    end = log.end_offset(DECISIONS)
+    begin = first = max(log.start_offset(DECISIONS), end - most)
+    for last in range(end, begin, -_AT_ONCE):
+        first = max(begin, last - _AT_ONCE)
+        for payments, decided in _between(log, before.rules.spec.digest, first, last):
+            columns = StoredColumns(payments, decided, reference, before.rules.ruleset.zone, {})
+            now, then = _outcome(columns, before), _outcome(columns.in_zone(after.rules.ruleset.zone), after)
+            np.add.at(changes, (now, then), 1)
+            hit.take(payments, decided.column("offset").to_numpy(), now, then)
+        if is_late():
+            break
     return Impact(
         version,
         int(changes.sum()),
@@ -70,8 +82,9 @@ def impact(
         hit.days,
         [Shift(currency, *sums) for currency, sums in sorted(hit.money.items())],
         len(hit.who),
-        hit.examples,
-        max(recent - int(changes.sum()), 0),
+        [identity for _, identity in hit.examples],
+        end - first - int(changes.sum()),
+        first - begin,
     )
 
 
@@ -81,14 +94,20 @@ class _Hit:
     def __init__(self) -> None:
         self.money: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.who: set[tuple[str, str]] = set()
-        self.examples: list[str] = []
+        self.examples: list[tuple[int, str]] = []  # the newest, with their offsets
         self._span: list[int] = []
 
     @property
     def days(self) -> float:
         return (max(self._span) - min(self._span)) / _DAY_MS if self._span else 0.0
 
-    def take(self, payments: EventBatch, now: NDArray[np.int8], then: NDArray[np.int8]) -> None:
+    def take(
+        self,
+        payments: EventBatch,
+        offsets: NDArray[np.int64],
+        now: NDArray[np.int8],
+        then: NDArray[np.int8],
+    ) -> None:
         """Payments with their outcomes as they are and as they would be."""
         times = payments.event_time_ms
         self._span += [int(times.min()), int(times.max())]
@@ -105,24 +124,36 @@ class _Hit:
             if stopped[row]:
                 known = ((name, column[row].as_py()) for name, column in zip(_WHO, who, strict=True))
                 self.who.update([one for one in known if one[1]][:1])
-                self.examples[:] = [*self.examples, ids[row].as_py()][-_EXAMPLES:]
+                self.examples.append((int(offsets[row]), ids[row].as_py()))
+        self.examples = sorted(self.examples)[-_EXAMPLES:]
 
 
-def newest(log: EventLog, features: str, most: int) -> Iterator[tuple[EventBatch, DecisionBatch]]:
+def newest(log: EventLog, features: str, most: int) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
     """The newest payments with their decisions, in runs, those that were measured by these features."""
     end = log.end_offset(DECISIONS)
-    begin = max(log.start_offset(DECISIONS), end - most)
-    for batch in log.read(DECISIONS, begin, end) if begin < end else ():
+    return _between(log, features, max(log.start_offset(DECISIONS), end - most), end)
+
+
+def _between(
+    log: EventLog, features: str, begin: int, end: int
+) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
+    return together(_paired(log, features, begin, end))
+
+
+def _paired(
+    log: EventLog, features: str, begin: int, end: int
+) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
+    kept = log.start_offset(EVENTS)
+    for batch in log.read(DECISIONS, begin, end):
         decisions = DecisionBatch.decode(batch.payload)
         skipped = max(begin - batch.base_offset, 0)
-        decisions = DecisionBatch(decisions.table.slice(skipped))
-        offsets = decisions.table.column("offset").to_numpy()
-        if not len(offsets) or offsets[0] < log.start_offset(EVENTS):
+        table = decisions.table.slice(skipped, min(end, batch.next_offset) - batch.base_offset - skipped)
+        offsets = table.column("offset").to_numpy()
+        if not len(offsets) or offsets[0] < kept or decisions.versions["features"] != features:
             continue
-        if decisions.versions["features"] == features:
-            found = list(log.read(EVENTS, int(offsets[0]), int(offsets[-1]) + 1))
-            events = EventBatch.concat([codec.decode(one.payload) for one in found])
-            yield events.take(offsets - found[0].base_offset), decisions
+        found = list(log.read(EVENTS, int(offsets[0]), int(offsets[-1]) + 1))
+        events = EventBatch.concat([codec.decode(one.payload) for one in found])
+        yield events.take(offsets - found[0].base_offset), table
 
 
 def _outcome(columns: StoredColumns, deciding: Deciding) -> NDArray[np.int8]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from ringfence.analysis.condition_rates import Leaves
+from ringfence.analysis.decided_payments import together
 from ringfence.analysis.history import StoredColumns
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.events import codec
-from ringfence.events.batch import EventBatch
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.reference import Lookups, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
+
+    from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
     from ringfence.rulebook.checking import PartRate
     from ringfence.scoring.rulesets.rules import CompiledRules
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 NEWEST = 20_000
 MOST_VERDICTS = 4_000_000
 """Rules times payments: a book of 2,000 rules is measured on 2,000 payments."""
-
-_TOGETHER = 512  # batches
-_MOST_CELLS = 1 << 22
-"""Rows times columns of what is judged together: callers choose the names of attributes, each its own."""
 
 
 class MeasuredRate(NamedTuple):
@@ -86,29 +84,13 @@ def _newest(log: EventLog, reference: Lookups, zone: str, newest: int) -> Iterat
     begin = max(end - newest, log.start_offset(DECISIONS))
     if end <= begin:
         return
-    held: list[tuple[EventBatch, pa.RecordBatch]] = []
-    names: set[str] = set()
-    rows = 0
+    for events, table in together(_paired(log, begin, end)):
+        yield StoredColumns(events, table, reference, zone, {})
+
+
+def _paired(log: EventLog, begin: int, end: int) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
     for stored in log.read(DECISIONS, begin, end):
         decisions = DecisionBatch.decode(stored.payload)
         offsets = decisions.table.column("offset").to_numpy()
         batch = next(iter(log.read(EVENTS, int(offsets[0]))))
-        events = codec.decode(batch.payload).take(offsets - batch.base_offset)
-        rows, names = rows + len(events), names.union(events.table.schema.names)
-        if held and (
-            held[0][1].schema != decisions.table.schema
-            or len(held) == _TOGETHER
-            or rows * len(names) > _MOST_CELLS
-        ):
-            yield _joined(held, reference, zone)
-            held, rows, names = [], len(events), set(events.table.schema.names)
-        held.append((events, decisions.table))
-    yield _joined(held, reference, zone)
-
-
-def _joined(held: list[tuple[EventBatch, pa.RecordBatch]], reference: Lookups, zone: str) -> StoredColumns:
-    """Live traffic leaves batches of a few rows each: judged together, they cost as much as one."""
-    events = EventBatch.concat([events for events, _ in held])
-    whole = pa.Table.from_batches([table for _, table in held]).combine_chunks()
-    [decisions] = whole.to_batches()  # `concat_batches` is younger than the oldest Arrow
-    return StoredColumns(events, decisions, reference, zone, {})
+        yield codec.decode(batch.payload).take(offsets - batch.base_offset), decisions.table

@@ -58,7 +58,7 @@ class QueueCount(msgspec.Struct, frozen=True, kw_only=True):
     held: int  # ready, and some analyst's at the moment
     overdue: int
     loss: float
-    oldest_ms: int | None
+    oldest_ms: int | None  # since when the one of those that are ready waits that has waited longest
 
 
 class Work(Protocol):

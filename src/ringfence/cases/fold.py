@@ -30,7 +30,7 @@ def apply(case: Case | None, event: CaseEvent) -> Case:
         return _opened(event)
     fields = _fields(event.change, case, event)
     after = replace(case, version=event.version, changed_ms=event.at_ms, **fields)
-    return replace(after, highest=max(case.reached, after.reached))
+    return replace(after, highest=max(case.reached, after.reached), waiting_ms=after.waits_since_ms)
 
 
 def fold(events: Iterable[CaseEvent]) -> Case | None:
@@ -52,6 +52,7 @@ def _opened(event: CaseEvent) -> Case:
         available_ms=change.available_ms,
         due_ms=change.due_ms,
         changed_ms=event.at_ms,
+        waiting_ms=event.at_ms,
         previous=change.previous,
     )
 
@@ -189,6 +190,7 @@ def _(change: model.Closed, _case: Case, event: CaseEvent) -> dict[str, Any]:
 
 
 @_fields.register
-def _(change: model.Reopened, case: Case, _event: CaseEvent) -> dict[str, Any]:
+def _(change: model.Reopened, case: Case, event: CaseEvent) -> dict[str, Any]:
     earlier = case.earlier if case.finding is None else [*case.earlier, case.finding]
-    return {"state": CaseState.OPEN, "finding": None, "earlier": earlier, "due_ms": change.due_ms}
+    again = {"state": CaseState.OPEN, "finding": None, "due_ms": change.due_ms}
+    return again | {"earlier": earlier, "reopened_ms": event.at_ms}

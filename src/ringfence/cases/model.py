@@ -72,7 +72,8 @@ class Totals(msgspec.Struct, frozen=True):
     """What the payments of a case come to, in major units.
 
     `amounts` and `losses` are by currency (empty: none given), and what people are shown. `amount` and `loss`
-    add up whatever the currency: they order queues and are held against limits.
+    add up whatever the currency: they order queues and are held against limits. `first_ms` is when the first
+    of those that were not approved was decided; None where all were, and in totals of before.
     """
 
     payments: int = 0
@@ -82,9 +83,12 @@ class Totals(msgspec.Struct, frozen=True):
     currency: str | None = None  # of the first payment
     amounts: dict[str, float] = {}
     losses: dict[str, float] = {}
+    first_ms: int | None = None
 
     def plus(self, payment: Payment) -> Totals:
         """With one more payment."""
+        raised = [payment.decided_at_ms] if payment.outcome is not Outcome.APPROVE else []
+        known = [self.first_ms] if self.first_ms is not None else []
         return Totals(
             self.payments + 1,
             round(self.amount + payment.amount, 4),
@@ -93,6 +97,7 @@ class Totals(msgspec.Struct, frozen=True):
             self.currency or payment.currency,
             _added(self.amounts, payment.currency, payment.amount),
             _added(self.losses, payment.currency, payment.loss),
+            min(known + raised, default=None),
         )
 
 
@@ -330,6 +335,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     due_ms: int
     changed_ms: int
     totals: Totals = Totals()
+    waiting_ms: int | None = None  # since when it waits: see `waits_since_ms`
+    reopened_ms: int | None = None  # the last time
     highest: float = 0.0  # amount that it came to at most, or that a case did which it got payments of
     outcome: Outcome = Outcome.APPROVE  # the strictest of its payments
     reasons: list[str] = []  # reason codes, those of the first payments first
@@ -357,6 +364,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def reached(self) -> float:
         """The highest amount, in major units, that it ever came to; cases of before keep no `highest`."""
         return max(self.highest, self.totals.amount)
+
+    @property
+    def waits_since_ms(self) -> int:
+        """When its oldest alert came, whichever case that opened; when it was reopened, if it was."""
+        first_ms = self.totals.first_ms
+        begin_ms = self.opened_ms if first_ms is None else min(self.opened_ms, first_ms)
+        return begin_ms if self.reopened_ms is None else max(begin_ms, self.reopened_ms)
 
     def holder(self, now_ms: int) -> str | None:
         """Whose it is at a time; a lease that has run out is nobody's."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA: Final = """
+WAITS_SINCE: Final = "coalesce(json_extract(CAST(body AS TEXT), '$.waiting_ms'), opened_ms)"
+"""As of `Case.waits_since_ms`; cases of before do not say."""
+
+SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS event (
   case_id TEXT    NOT NULL,
   version INTEGER NOT NULL,
@@ -40,7 +43,10 @@ CREATE INDEX IF NOT EXISTS standing_loss ON standing (escalated, loss DESC, due_
 WHERE state IN ('open', 'proposed');
 CREATE INDEX IF NOT EXISTS standing_due ON standing (escalated, due_ms, loss, queue)
 WHERE state IN ('open', 'proposed');
-CREATE INDEX IF NOT EXISTS standing_opened ON standing (queue, opened_ms) WHERE state IN ('open', 'proposed');
+DROP INDEX IF EXISTS standing_opened;
+CREATE INDEX IF NOT EXISTS standing_since ON standing (
+  queue, {WAITS_SINCE}, ready_ms
+) WHERE state IN ('open', 'proposed');
 CREATE INDEX IF NOT EXISTS standing_held ON standing (queue, lease_until_ms, ready_ms)
 WHERE state IN ('open', 'proposed') AND assignee IS NOT NULL;
 CREATE INDEX IF NOT EXISTS standing_proposed ON standing (changed_ms) WHERE state = 'proposed';
@@ -168,7 +174,8 @@ SELECT t.queue, t.live - r.resting, r.resting, (
       AND ready_ms <= :now
   ),
   coalesce(o.late, 0), max(t.loss, 0.0), (
-    SELECT min(opened_ms) FROM standing s INDEXED BY standing_opened WHERE {_LIVE} AND s.queue = t.queue
+    SELECT {WAITS_SINCE} AS since FROM standing s INDEXED BY standing_since
+    WHERE {_LIVE} AND s.queue = t.queue AND ready_ms <= :now ORDER BY since LIMIT 1
   )
 FROM queue_total t JOIN resting r USING (queue) LEFT JOIN overdue o USING (queue)
 WHERE t.live > 0 ORDER BY t.queue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.artifacts import ModelRegistry, StoredModels, load_local, load_scorer, read_folder
@@ -11,7 +12,7 @@ from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.artifacts.models import Models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ringfence.decisions.decision import Decision
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from ringfence.scoring.reference import Lookups
     from ringfence.scoring.rulesets.rules import CompiledRules
     from ringfence.store import DataFolder
+
+IMPACT_SECONDS: Final = 5.0
+"""After which an impact is of the payments judged by then: somebody waits for it, on a busy machine, too."""
 
 IN_FORCE: Final = "models_in_force"
 """Under this name a store remembers the deployment in force, for those who only read."""
@@ -95,7 +99,8 @@ def impact_of(
     now, then = champion, scorer
     if leaving:
         now, then = scorer, None if digest == view.models.deployment.champion else champion
-    return impact(store.log, view.lookups, Deciding(view.rules, now), Deciding(view.rules, then), digest)
+    decide = Deciding(view.rules, now), Deciding(view.rules, then)
+    return impact(store.log, view.lookups, *decide, digest, is_late=_late_soon())
 
 
 def impact_of_rules(
@@ -108,7 +113,13 @@ def impact_of_rules(
 ) -> Impact:
     """The same if rules `after` were in force instead of those `before`, with the model that is."""
     model = _ready(stored, champion)
-    return impact(log, lookups, Deciding(before, model), Deciding(after, model), after.ruleset.digest)
+    decide = Deciding(before, model), Deciding(after, model)
+    return impact(log, lookups, *decide, after.ruleset.digest, is_late=_late_soon())
+
+
+def _late_soon() -> Callable[[], bool]:
+    end = monotonic() + IMPACT_SECONDS
+    return lambda: monotonic() > end
 
 
 def _champion(stored: Deployments, view: View) -> Scorer | None:

@@ -40,11 +40,11 @@ def names_of(dashboard: Dashboard) -> list[Name]:
 def _values(dashboard: Dashboard, features: str) -> dict[str, str]:
     """By name: the newest value, the median and the 99th percentile."""
     parts: dict[str, list[np.ndarray]] = {}
-    for payments, decisions in newest(dashboard.store.log, features, _LOOKED_AT):
+    for payments, decided in newest(dashboard.store.log, features, _LOOKED_AT):
         parts.setdefault("amount", []).append(payments.amount)
-        for field in decisions.table.schema:
+        for field in decided.schema:
             if "." in field.name and pa.types.is_floating(field.type):
-                column = decisions.table.column(field.name).to_numpy(zero_copy_only=False)
+                column = decided.column(field.name).to_numpy(zero_copy_only=False)
                 parts.setdefault(field.name, []).append(column)
     told = {}
     for name, runs in parts.items():

@@ -17,7 +17,6 @@ from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
-    from ringfence.scoring.rulesets.rules import RuleSet
 
 router = APIRouter()
 _DIGEST: Final = "^[0-9a-z]{4,16}$"
@@ -71,33 +70,38 @@ async def rules_impact(
         raise Stop(422, "Name a version, or a rule and its new mode.")
     with refusals():
         services = services_of(request, RuleServices)
-        told, kept = await services.pools.rules.run(_looked_at, services, asked)
-    return sheet(request, told, change, await warnings_on(services, kept) if kept is not None else [])
+        told = await services.pools.rules.run(services.rules.impact, asked)
+    return sheet(request, told, change, is_kept=services.desk.book.body(told.version) is not None)
 
 
-def _looked_at(services: RuleServices, asked: ImpactOf) -> tuple[Impact, RuleSet | None]:
-    """The impact, and the rules where they are a kept version."""
-    told = services.rules.impact(asked)
-    kept = services.desk.book.body(told.version) is not None
-    return told, services.desk.ruleset(told.version) if kept else None
+@router.get("/rules/impact/warnings")
+async def warnings(request: Request, version: Annotated[str, Query(pattern=_DIGEST)]) -> Response:
+    """What should be read before a kept version takes effect: it is measured while the sheet is read."""
+    services = services_of(request, RuleServices)
+    with refusals():
+        kept = await services.pools.rules.run(services.desk.ruleset, version)
+    return render(request, "parts/impact_warnings.html", {"warnings": await warnings_on(services, kept)})
 
 
 def sheet(
     request: Request,
     told: Impact,
     change: OfferedChange,
-    warnings: list[str],
     portion: float = 1.0,
     *,
+    is_kept: bool = False,
     status: int = 200,
     note: str = "",
 ) -> Response:
-    """The page. `portion` is the share of payments for which the change is made, `note` what was typed."""
+    """The page. `portion` is the share of payments for which the change is made, `note` what was typed.
+
+    `is_kept`, what should be read of this version of the rules follows.
+    """
     limits = services_of(request, RuleServices).change_limits()
     values = {
         "told": told,
         "change": change,
-        "warnings": warnings,
+        "is_kept": is_kept,
         "portion": portion,
         "beyond": limits.exceeded(told, portion),
         "note": note,

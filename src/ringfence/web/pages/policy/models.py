@@ -204,7 +204,7 @@ async def promotion(
         title += f" to {share:g} %"
     here = f"/models/{version}"
     change = OfferedChange(title, f"{here}/promote", fields, "Roll out" if is_rollout else "Promote", here)
-    return sheet(request, told, change, [], abs(gained))
+    return sheet(request, told, change, abs(gained))
 
 
 @router.post("/models/{version}/promote")
@@ -258,7 +258,7 @@ async def _changed(
         try:
             await services.pools.models.run(change, services.models, Signed(who.name, who.now_ms, who.note))
         except UnconfirmedError as error:
-            return sheet(request, error.sheet, offered, [], error.portion, status=409, note=note)
+            return sheet(request, error.sheet, offered, error.portion, status=409, note=note)
         except ApprovalError as error:
             raise Stop(403, f"{error}.") from error
         except (ConflictError, InputError, ScorerError) as error:

@@ -173,5 +173,5 @@ async def set_mode(
         with refusals():
             await services_of(request, Surroundings).pools.rules.run(change)
     except UnconfirmedRefusal as refused:
-        return sheet(request, refused.sheet, change_of_mode(rule, mode, based_on), [], status=409, note=note)
+        return sheet(request, refused.sheet, change_of_mode(rule, mode, based_on), status=409, note=note)
     return RedirectResponse("/rules", 303)

@@ -66,7 +66,7 @@ async def activate(request: Request, digest: Digest, note: Note = "", confirm: C
         return await _then_show(request, digest, lambda _desk: rules.activate(digest, who, confirm))
     except UnconfirmedRefusal as refused:
         offered = change_of_version(digest, rollback=False)
-        return sheet(request, refused.sheet, offered, [], status=409, note=note)
+        return sheet(request, refused.sheet, offered, status=409, note=note)
 
 
 @router.post("/rules/versions/{digest}/rollback")
@@ -77,7 +77,7 @@ async def roll_back(request: Request, digest: Digest, note: Note = "", confirm: 
         return await _then_show(request, digest, lambda _desk: rules.roll_back(who, digest, confirm))
     except UnconfirmedRefusal as refused:
         offered = change_of_version(digest, rollback=True)
-        return sheet(request, refused.sheet, offered, [], status=409, note=note)
+        return sheet(request, refused.sheet, offered, status=409, note=note)
 
 
 async def _then_show(request: Request, digest: str, act: Callable[[Desk], object]) -> Response:
