@@ -216,52 +216,6 @@ def test_a_snoozed_case_comes_back(office):
     assert office.next("bob", NOON + 61 * MINUTE).id == case.id
 
 
-def oldest(office, at=NOON):
-    (queue,) = office.book.queues(at)
-    return queue.oldest_ms
-
-
-def test_the_oldest_of_a_queue_has_waited_since_its_first_alert_whichever_case_that_is_in(office):
-    """
-    minute   0        10        20        30
-             ada 1    ada 2     bob       now
-             └─ C-1 ───┘        C-2
-    """
-    at = [NOON + 10 * number * MINUTE for number in range(4)]
-    office.take(
-        *(payment(n, customer="ada", at=at[n]) for n in range(2)), payment(2, customer="bob", at=at[2])
-    )
-    second = office.act("C-1", wire.Split, at=at[3], payments=["t-1"])
-    assert (second.opened_ms, second.waiting_ms) == (at[3], at[1])
-    office.close("C-1")
-    assert oldest(office, at[3]) == at[1]
-    office.act("C-2", wire.Merge, at=at[3], other=second.id, other_version=second.version)
-    assert office.book.case("C-2").waiting_ms == at[1]
-    office.act(second.id, wire.Unmerge, at=at[3])
-    assert office.book.case("C-2").waiting_ms == at[2]
-
-
-def test_a_reopened_case_waits_since_then_and_one_that_rests_does_not_wait(office):
-    office.take(payment(1, customer="ada"), payment(2, customer="bob", at=NOON + MINUTE))
-    office.act("C-1", wire.Snooze, minutes=60)
-    assert oldest(office, NOON + 2 * MINUTE) == NOON + MINUTE
-    assert oldest(office, NOON + 60 * MINUTE) == NOON
-    office.close("C-2")
-    office.close("C-1")
-    office.act("C-1", wire.Reopen, at=NOON + DAY, reason="chargeback")
-    assert oldest(office, NOON + DAY) == NOON + DAY
-
-
-def test_a_case_that_was_kept_before_it_said_since_when_it_waits_waits_since_it_was_opened(office):
-    (case,) = office.take(payment(1, customer="ada"))
-    body = json.loads(encode(case))
-    del body["waiting_ms"], body["totals"]["first_ms"]
-    with office.book.work() as work:
-        work.connection.execute("UPDATE standing SET body = ?", (json.dumps(body).encode(),))
-    assert oldest(office) == NOON
-    assert office.act(case, wire.Note, text="asked", at=NOON + MINUTE).waiting_ms == NOON
-
-
 def test_a_new_case_is_held_before_it_is_handed_out(office):
     office.having(hold_minutes=10).take(payment(1))
     assert office.next(at=NOON + 9 * MINUTE) is None

@@ -30,7 +30,14 @@ def apply(case: Case | None, event: CaseEvent) -> Case:
         return _opened(event)
     fields = _fields(event.change, case, event)
     after = replace(case, version=event.version, changed_ms=event.at_ms, **fields)
-    return replace(after, highest=max(case.reached, after.reached), waiting_ms=after.waits_since_ms)
+    return replace(after, highest=max(case.reached, after.reached), waiting_ms=_waiting_ms(after))
+
+
+def _waiting_ms(case: Case) -> int:
+    """When its oldest alert came, whichever case that opened; when it was reopened, if it was."""
+    first_ms = case.totals.first_ms
+    begin_ms = case.opened_ms if first_ms is None else min(case.opened_ms, first_ms)
+    return begin_ms if case.reopened_ms is None else max(begin_ms, case.reopened_ms)
 
 
 def fold(events: Iterable[CaseEvent]) -> Case | None:

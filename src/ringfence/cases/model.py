@@ -87,8 +87,7 @@ class Totals(msgspec.Struct, frozen=True):
 
     def plus(self, payment: Payment) -> Totals:
         """With one more payment."""
-        raised = [payment.decided_at_ms] if payment.outcome is not Outcome.APPROVE else []
-        known = [self.first_ms] if self.first_ms is not None else []
+        raised = payment.decided_at_ms if payment.outcome is not Outcome.APPROVE else None
         return Totals(
             self.payments + 1,
             round(self.amount + payment.amount, 4),
@@ -97,7 +96,7 @@ class Totals(msgspec.Struct, frozen=True):
             self.currency or payment.currency,
             _added(self.amounts, payment.currency, payment.amount),
             _added(self.losses, payment.currency, payment.loss),
-            min(known + raised, default=None),
+            min((one for one in (self.first_ms, raised) if one is not None), default=None),
         )
 
 
@@ -335,7 +334,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     due_ms: int
     changed_ms: int
     totals: Totals = Totals()
-    waiting_ms: int | None = None  # since when it waits: see `waits_since_ms`
+    waiting_ms: int | None = None  # since when it waits
     reopened_ms: int | None = None  # the last time
     highest: float = 0.0  # amount that it came to at most, or that a case did which it got payments of
     outcome: Outcome = Outcome.APPROVE  # the strictest of its payments
@@ -364,13 +363,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def reached(self) -> float:
         """The highest amount, in major units, that it ever came to; cases of before keep no `highest`."""
         return max(self.highest, self.totals.amount)
-
-    @property
-    def waits_since_ms(self) -> int:
-        """When its oldest alert came, whichever case that opened; when it was reopened, if it was."""
-        first_ms = self.totals.first_ms
-        begin_ms = self.opened_ms if first_ms is None else min(self.opened_ms, first_ms)
-        return begin_ms if self.reopened_ms is None else max(begin_ms, self.reopened_ms)
 
     def holder(self, now_ms: int) -> str | None:
         """Whose it is at a time; a lease that has run out is nobody's."""

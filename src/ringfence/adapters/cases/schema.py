@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 WAITS_SINCE: Final = "coalesce(json_extract(CAST(body AS TEXT), '$.waiting_ms'), opened_ms)"
-"""As of `Case.waits_since_ms`; cases of before do not say."""
+"""`Case.waiting_ms`; cases of before do not say."""
 
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS event (
