@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from ringfence.adapters.notifiers.slack import SlackNotifier
 from ringfence.adapters.notifiers.slack_actions import SlackActions
 from ringfence.adapters.relational.problems import target_of
 from ringfence.adapters.relational.store import connect
-from ringfence.adapters.secrets import EnvironmentSecrets, FileSecrets, secret_of
+from ringfence.adapters.secrets import EnvironmentSecrets, FileSecrets, SecretsManager, secret_of
 from ringfence.api.serving import authoriser_of
 from ringfence.api.settings import ServeSettings
 from ringfence.bus.notifier import AttemptEnd
@@ -35,6 +36,7 @@ from ringfence.compose.secrets import with_store_password
 from ringfence.errors import InputError, StoreError
 from ringfence.ports.secrets import KEPT_SECONDS, LEAST_SECONDS, FixedSecret, KeptSecret
 from ringfence.settings import load_settings
+from ringfence.testing.secrets_exam import FIRST, SecretsExam
 
 OLD, NEW = "the old secret, which has to be long enough", "the new secret, which has to be long enough"
 
@@ -111,6 +113,85 @@ class TestPlaces:
         assert secret_of(OLD).value() == OLD
         assert secret_of(OLD).renewed(OLD) is None
         assert OLD not in repr(FixedSecret(OLD))
+
+
+class EnvironmentPlace:
+    cannot_damage = "a variable that is there can be read"
+
+    def __init__(self, patch):
+        self.patch = patch
+
+    def secrets(self):
+        return EnvironmentSecrets()
+
+    def name_of(self, number):
+        return f"EXAMINED_TOKEN_{number}"
+
+    def put(self, name, value):
+        self.patch.setenv(name, value)
+
+
+class FilePlace:
+    cannot_damage = None
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def secrets(self):
+        return FileSecrets()
+
+    def name_of(self, number):
+        return str(self.folder / f"secret-{number}")
+
+    def put(self, name, value):
+        Path(name).write_text(f"{value}\n", "utf-8")
+
+    def damage(self, name):
+        Path(name).write_bytes(FIRST.encode() + b"\xff")
+
+
+class ManagerPlace:
+    cannot_damage = None
+
+    def __init__(self):
+        self.client = boto3.client("secretsmanager")
+        self.own = uuid.uuid4().hex
+
+    def secrets(self):
+        return SecretsManager(lambda: self.client)
+
+    def name_of(self, number):
+        return f"{self.own}/secret-{number}"
+
+    def put(self, name, value):
+        try:
+            self.client.create_secret(Name=name, SecretString=value)
+        except self.client.exceptions.ResourceExistsException:
+            self.client.put_secret_value(SecretId=name, SecretString=value)
+
+    def damage(self, name):
+        self.client.put_secret_value(SecretId=name, SecretBinary=FIRST.encode())
+
+
+class TestEnvironmentSecrets(SecretsExam):
+    @pytest.fixture
+    def place(self, monkeypatch):
+        return EnvironmentPlace(monkeypatch)
+
+
+class TestFileSecrets(SecretsExam):
+    @pytest.fixture
+    def place(self, tmp_path):
+        return FilePlace(tmp_path)
+
+
+class TestSecretsManager(SecretsExam):
+    """Against an emulator."""
+
+    @pytest.fixture
+    def place(self, monkeypatch):
+        emulator.environment(monkeypatch)
+        return ManagerPlace()
 
 
 class TestKept:

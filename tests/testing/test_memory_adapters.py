@@ -6,18 +6,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.testing.journal_exam import JournalExam
 from ringfence.testing.key_store_exam import KeyStoreExam
 from ringfence.testing.library_exam import BOOK, SPEC, UNFIT, LibraryExam
 from ringfence.testing.memory_keys import MemoryKeyRing, MemoryKeys
 from ringfence.testing.memory_models import MemoryLibrary, MemoryScorer
+from ringfence.testing.memory_secrets import MemorySecrets
 from ringfence.testing.memory_snapshots import MemoryShelf, MemorySnapshots
+from ringfence.testing.memory_source import MemorySource
 from ringfence.testing.memory_store import MemoryFolder, MemoryJournal, MemoryRegistry, MemoryRuleHistory
 from ringfence.testing.registry_exam import RegistryExam
 from ringfence.testing.rule_history_exam import RuleHistoryExam
 from ringfence.testing.scorer_exam import ScorerExam
+from ringfence.testing.secrets_exam import SecretsExam
 from ringfence.testing.snapshot_exam import SnapshotExam
+from ringfence.testing.source_exam import NOW_MS, StreamSourceExam
 
 SCORER = MemoryScorer("m1", ("amount", "card.count_1h", "hour"), np.array([0.01, -0.5, 0.1]), bias=-1.0)
 
@@ -78,6 +83,45 @@ class KeyPlace:
 
     def open(self):
         return closing(MemoryKeys(self.ring))
+
+
+class SecretPlace:
+    cannot_damage = "what is in a dictionary can be read"
+
+    def __init__(self):
+        self.values = {}
+
+    def secrets(self):
+        return MemorySecrets(self.values)
+
+    def name_of(self, number):
+        return f"secret-{number}"
+
+    def put(self, name, value):
+        self.values[name] = value
+
+
+class StreamPlace:
+    def __init__(self):
+        self.values = []
+
+    def send(self, values):
+        self.values += values
+
+    def source(self, positions):
+        return MemorySource(self.values, positions, Tokenizer(b"k" * 32), NOW_MS)
+
+
+class TestMemorySecrets(SecretsExam):
+    @pytest.fixture
+    def place(self):
+        return SecretPlace()
+
+
+class TestMemorySource(StreamSourceExam):
+    @pytest.fixture
+    def place(self):
+        return StreamPlace()
 
 
 class TestMemoryJournal(JournalExam):

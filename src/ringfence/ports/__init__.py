@@ -1,11 +1,11 @@
 """The few places where Ringfence meets the world, written for whoever implements one.
 
 Each port here but the clock has one exam in `ringfence.testing` that every adapter sits, the one in memory
-first. So have those that stand with what they are about: `follow.Follower`, `bus.notifier.Notifier`,
-`scoring.artifacts.models.Scorer`, `rulebook.changes.RuleHistory`, `access.key_store.KeyStore`. Those that
-have one adapter have its tests instead: `access.approvals.Approvals`, `bus.outbox.Outbox`,
-`cases.book.CaseBook`, `alerts.book.Alerts`, `audit.trail.Trail`, `decisions.index.DecisionIndex`. Ports in
-the modules beside this one are tested against the systems themselves. An adapter may block; the caller
+first. So have `follow.Follower`, `bus.notifier.Notifier`, `scoring.artifacts.models.Scorer`,
+`rulebook.changes.RuleHistory`, `access.key_store.KeyStore`, `ports.sources.StreamSource` and
+`ports.secrets.Secrets`. One adapter has tests of its own instead: that of `Approvals`, `Outbox`, `CaseBook`,
+`Alerts`, `Trail`, `DecisionIndex`, `Vault`, `TopicBrowser`, `Tracing`, `Tables`, `Statements`, `Annotations`.
+Both of `graph.cypher.PropertyGraph` answer the same questions in one test. An adapter may block; the caller
 decides on which thread. Each method says what holds after a crash.
 """
 
