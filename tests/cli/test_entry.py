@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import ringfence.cli as package
 from ringfence.cli.entry import program_for
-from ringfence.cli.program import finish
+from ringfence.cli.program import finish, new_app
 
 LOADED = """
 import sys
@@ -55,3 +56,12 @@ def test_the_version_is_an_option_too(capsys):
         said.append(capsys.readouterr().out)
     assert said[0] == said[1]
     assert said[0].startswith("ringfence ")
+
+
+def test_where_memory_ends_that_is_said_with_a_remedy_and_no_traceback(capsys):
+    greedy = new_app()
+    greedy.command()(lambda: np.empty(2**60, np.uint8))
+    assert finish(greedy, []) == 1
+    said = capsys.readouterr().err
+    assert "there is not enough memory (Unable to allocate 1.00 EiB" in said
+    assert "fewer attributes" in said

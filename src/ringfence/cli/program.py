@@ -13,6 +13,7 @@ from ringfence.errors import RingfenceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+EXIT_NO_MEMORY = 1
 EXIT_INTERRUPTED = 130
 
 
@@ -42,6 +43,12 @@ def finish(app: typer.Typer, arguments: Sequence[str]) -> int:
     except RingfenceError as error:
         screen.say(f"Error: {error}")
         return error.exit_code
+    except MemoryError as error:  # of Python, NumPy and Arrow alike
+        screen.say(
+            f"Error: there is not enough memory ({error or 'no room is left'}): give the process more, or "
+            "take less at once: a shorter history, or a mapping with fewer attributes"
+        )
+        return EXIT_NO_MEMORY
     except KeyboardInterrupt:
         screen.say("Interrupted.")
         return EXIT_INTERRUPTED
