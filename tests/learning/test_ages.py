@@ -91,8 +91,9 @@ def test_the_start_day_beside_a_card_is_proposed_as_a_key(world):
     assert proposed([events], 5 * DAY_MS, without=frozenset({"attributes.age"})).pairs == ()
 
 
-def test_the_pair_that_names_a_client_is_asked_for_amounts_and_for_what_is_new_of_a_client(world):
-    """A client's phone and region seldom change, and two fields are called the same; a shop is any shop's."""
+@pytest.fixture(scope="module")
+def habits(world):
+    """A client's number, and texts: phone and region seldom change, a shop is any shop's."""
     rng = np.random.default_rng(6)
     client = world["card"] * 1000 + np.floor(world["time_ms"] / DAY_MS - world["age"]).astype(int)
 
@@ -100,12 +101,14 @@ def test_the_pair_that_names_a_client_is_asked_for_amounts_and_for_what_is_new_o
         own = np.where(rng.random(SIZE) < 0.1, rng.integers(0, kinds, SIZE), client % kinds)
         return np.char.add(stem, own.astype(str))
 
-    more = {"attributes.phone": kept(40, "p"), "attributes.region": kept(9, "r"), "device_id": kept(50, "d")}
-    more |= {
-        "attributes.device": more["device_id"],
-        "attributes.shop": np.char.add("s", rng.integers(0, 30, SIZE).astype(str)),
-    }
-    keys = proposed([events_of(world, **more)], 5 * DAY_MS)
+    texts = {"attributes.phone": kept(40, "p"), "attributes.region": kept(9, "r"), "device_id": kept(50, "d")}
+    texts["attributes.shop"] = np.char.add("s", rng.integers(0, 30, SIZE).astype(str))
+    texts["attributes.device"] = texts["device_id"]  # called the same in the names of features
+    return client, texts
+
+
+def test_the_pair_that_names_a_client_is_asked_for_amounts_and_for_what_is_new_of_a_client(world, habits):
+    keys = proposed([events_of(world, **habits[1])], 5 * DAY_MS)
     assert keys.payer == ("card_id", "start_day.attributes.age")
     assert set(keys.habits) >= {"attributes.phone", "attributes.region", "device_id", "attributes.device"}
     assert not {"attributes.shop", "attributes.age"} & set(keys.habits)
@@ -113,6 +116,15 @@ def test_the_pair_that_names_a_client_is_asked_for_amounts_and_for_what_is_new_o
     name = "by_card_and_start_day_age"
     wanted = ("is_new_phone", "distinct_region_30d", "is_new_device", "zscore_amount_90d_before")
     assert {f"{name}.{one}" for one in wanted} <= set(spec.names)
+
+
+def test_of_a_payer_with_a_name_it_is_asked_what_is_new(world, habits):
+    client, texts = habits
+    keys = proposed([events_of({**world, "card": client}, **texts)], 5 * DAY_MS)
+    assert keys.payer == ("card_id",)
+    names = wide_spec({"card_id", "amount_minor"}, 5 * DAY_MS, keys=keys).names
+    assert {"card.is_new_phone", "card.distinct_region_30d"} <= set(names)
+    assert "card.is_new_shop" not in names
 
 
 def test_a_start_day_is_the_same_for_all_payments_of_an_account():

@@ -28,7 +28,7 @@ _PRIORS: Final = (10.0, 60.0)  # payments that what is known without the value c
 _PARTS: Final = (0.5, 1.0)  # of what a rate says, as log-odds, that is believed: trees find out how much
 _LATELY_MS: Final = (60 * DAY_MS, 14 * DAY_MS)  # beside all of the past: what keys are given rates over
 _REPEATED: Final = 2.0  # payments a value has in the mean: below, it is nearly an id of the payment
-_PAYERS: Final = ("customer_id", "card_id", "account_id")
+PAYERS: Final = ("customer_id", "card_id", "account_id")
 
 
 @dataclass(frozen=True)
@@ -172,5 +172,5 @@ def entropy(codes: Codes) -> float:
 
 def payer_of(codes: Mapping[str, Codes]) -> str | None:
     """The field that says who pays, or else the one that is hardest to guess; None without any."""
-    named = next((name for name in _PAYERS if name in codes), None)
+    named = next((name for name in PAYERS if name in codes), None)
     return named or max(codes, key=lambda name: entropy(codes[name]), default=None)

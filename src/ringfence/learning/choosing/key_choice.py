@@ -24,7 +24,7 @@ from ringfence.learning.choosing.earlier_rates import (
     rated,
     share_known,
 )
-from ringfence.learning.choosing.pair_choice import WORTH, chosen_pairs, habits_of, naming_pair
+from ringfence.learning.choosing.pair_choice import WORTH, chosen_pairs, habits_of, naming
 from ringfence.learning.data.history import NEVER, Labels
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class Keys:
     Attributes:
         fields: worth a label rate, the best first; names as columns of events.
         pairs: likewise.
-        payer: the one of the pairs that nearly names whoever pays, None where none does.
+        payer: the one of the pairs that nearly names whoever pays, or else the field that does; empty
+            where none does.
         habits: fields in which payments of such a payer agree: another value than before is news.
         tried: how many fields and pairs were looked at.
         spell_ms: how long a place that sees frauds keeps seeing them, None where that cannot be told.
@@ -63,7 +64,7 @@ class Keys:
     pairs: tuple[tuple[str, str], ...] = ()
     tried: int = 0
     spell_ms: int | None = None
-    payer: tuple[str, str] | None = None
+    payer: tuple[str, ...] = ()
     habits: tuple[str, ...] = ()
 
 
@@ -92,7 +93,7 @@ def proposed(
         if worth[name] >= WORTH and (name in seen.texts or len(np.unique(seen.codes[name])) > _FEW_KINDS)
     )[:MOST_FIELDS]
     pairs, tried = chosen_pairs(seen, order, alone, prior)
-    payer = naming_pair(seen, pairs)
+    payer = naming(seen, pairs)
     habits = habits_of(seen, payer) if payer else ()
     return Keys(fields, pairs, len(worth) + tried, _spell_ms(seen), payer, habits)
 

@@ -6,6 +6,7 @@ such as a region or a mail domain, beside the payer's own or the day on which an
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ringfence.events.model import START_DAY_PREFIX
 from ringfence.learning.choosing.earlier_rates import (
+    PAYERS,
     gained,
     is_repeated,
     known_before,
@@ -83,23 +85,30 @@ def _candidates(seen: SeenPayments, order: Sequence[str]) -> list[Pair]:
     return list({frozenset(pair): pair for pair in reversed(unlike)}.values())[::-1]
 
 
-def naming_pair(seen: SeenPayments, pairs: Sequence[Pair]) -> Pair | None:
-    """The pair that nearly names whoever pays: by its payments, the most is known of the next one."""
+def naming(seen: SeenPayments, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """What nearly names whoever pays: by its payments, the most is known of the next one.
+
+    The field that is called so, or a pair with it or with a start day; empty where there is none.
+    """
     payer = payer_of(seen.codes)
-    known = {
-        pair: sum(_agreement(seen, mixed(seen.codes[pair[0]], seen.codes[pair[1]])).values())
-        for pair in pairs
-        if payer in pair or any(name.startswith(START_DAY_PREFIX) for name in pair)
-    }
-    return max(known, key=lambda pair: known[pair], default=None)
+    tried: list[tuple[str, ...]] = [(payer,)] if payer in PAYERS else []
+    tried += [
+        pair for pair in pairs if payer in pair or any(name.startswith(START_DAY_PREFIX) for name in pair)
+    ]
+    known = {names: sum(_agreement(seen, _codes(seen, names)).values()) for names in tried}
+    return max(known, key=lambda names: known[names], default=())
 
 
-def habits_of(seen: SeenPayments, payer: Pair) -> tuple[str, ...]:
-    """Fields in which payments of a pair agree, those that tell most of it first."""
-    agree = _agreement(seen, mixed(seen.codes[payer[0]], seen.codes[payer[1]]), _HABIT)
+def habits_of(seen: SeenPayments, payer: Sequence[str]) -> tuple[str, ...]:
+    """Fields in which payments of a payer agree, those that tell most of it first."""
+    agree = _agreement(seen, _codes(seen, payer), _HABIT)
     ages = {name.removeprefix(START_DAY_PREFIX) for name in seen.codes if name.startswith(START_DAY_PREFIX)}
     told = [name for name in agree if not name.startswith(START_DAY_PREFIX) and name not in {*payer, *ages}]
     return tuple(sorted(told, key=lambda name: -agree[name])[:MOST_HABITS])
+
+
+def _codes(seen: SeenPayments, names: Sequence[str]) -> Codes:
+    return reduce(mixed, (seen.codes[name] for name in names))
 
 
 def _agreement(seen: SeenPayments, payers: Codes, least: float = 0.0) -> dict[str, float]:

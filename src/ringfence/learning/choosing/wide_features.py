@@ -198,6 +198,8 @@ def _of_keys(keys: Keys, payers: list[Entity], places: list[Entity], delay: str)
         key = named.get(columns) or _key(columns, taken)
         yield from (key.label_rate(window, delay=delay) for window in _KEY_RATES)
         yield from (key.count(window) for window in ("1d", "30d", "365d"))
+        if columns == keys.payer:
+            yield from _news(key, keys.habits)
     for pair in keys.pairs:
         key = _key(pair, taken)
         yield from (key.label_rate(window, delay=delay) for window in _KEY_RATES)
@@ -218,6 +220,11 @@ def _of_named(payer: Entity, habits: tuple[str, ...]) -> Iterator[BoundFeature]:
     yield payer.zscore("amount", "90d")
     yield payer.max("amount", "90d", exclude_current=True)
     yield payer.seconds_since_first()
+    yield from _news(payer, habits)
+
+
+def _news(payer: Entity, habits: tuple[str, ...]) -> Iterator[BoundFeature]:
+    """Whether a payer has never had such a value of its habits, and how many it has had lately."""
     for name in {short_field(name): name for name in reversed(habits)}.values():  # one of those named alike
         if name not in payer.keys:
             yield payer.is_new(name)
