@@ -13,6 +13,7 @@ from ringfence.adapters.access.keys import ApiKeys
 from ringfence.api.hot.outcomes import Ticket
 from ringfence.api.http.connections import ConnectionLimits, Connections
 from ringfence.api.http.wire import Wire
+from ringfence.web.site import Site
 
 from .conftest import Peer, payment
 from .test_wire import HEALTH, HOST, POST, until, whole
@@ -49,7 +50,7 @@ def test_a_body_of_what_looks_like_ends_of_heads_is_a_body(wired):
 
 def test_whoever_proves_nobody_is_not_looked_at_for_a_while_which_grows(wired, tmp_path, monkeypatch):
     monkeypatch.setattr("ringfence.api.http.wire._REST_SECONDS", 3600)
-    monkeypatch.setattr("ringfence.api.http.wire._LONGEST_REST_SECONDS", 1e6)
+    monkeypatch.setattr("ringfence.api.http.wire._LONGEST_REST_SECONDS", (1e6, 1e6))
 
     def with_key(key):
         return whole("t", b"authorization: Bearer %b\r\n" % key.encode())
@@ -82,7 +83,7 @@ def test_whoever_proves_nobody_is_not_looked_at_for_a_while_which_grows(wired, t
 
 def test_whoever_has_to_be_refused_waits_while_somebody_else_pays_one_by_one(wired, tmp_path, monkeypatch):
     monkeypatch.setattr("ringfence.api.http.wire._REST_SECONDS", 3600)
-    monkeypatch.setattr("ringfence.api.http.wire._LONGEST_REST_SECONDS", 1e6)
+    monkeypatch.setattr("ringfence.api.http.wire._LONGEST_REST_SECONDS", (1e6, 1e6))
 
     def refused_batch(key):
         head = b"POST /v1/decisions/batch HTTP/1.1\r\n%bauthorization: Bearer %b\r\n" % (HOST, key.encode())
@@ -113,6 +114,18 @@ def test_whoever_has_to_be_refused_waits_while_somebody_else_pays_one_by_one(wir
         statuses = wired(talk, authoriser=Authoriser(book))
     assert statuses == [415, 200, 200, 415, 200, 200, 415, 200, 200]
     assert paused == [False, True]
+
+
+def test_a_visitor_whom_nobody_knows_hears_why_a_page_is_refused(wired, tmp_path, caplog):
+    async def talk(server):
+        visitor = await Peer.of(server)
+        await visitor.send(b"GET /sign-in/callback?state=%b HTTP/1.1\r\n%b\r\n" % (b"x" * 201, HOST))
+        return (await visitor.answer())[0]
+
+    with contextlib.closing(ApiKeys(tmp_path / "keys")) as keys:
+        keys.create("till", frozenset({Role.DECIDE}), 0)
+        assert wired(talk, authoriser=Authoriser(keys), site=Site) == 422
+    assert "Exception in ASGI" not in caplog.text
 
 
 def test_a_body_that_nobody_takes_is_not_read_further_however_large_the_pieces():

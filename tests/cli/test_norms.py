@@ -167,6 +167,22 @@ def _rewritten(batch, written):
     return replace(batch, payload=codec.encode(EventBatch(table)))
 
 
+@pytest.mark.parametrize("country", ["GB", "GBR", "826", "UK", "gbr", "FR", "DE", "Britain", None])
+@pytest.mark.parametrize("entry", ["GB", "GBR", "UK", "826"])
+def test_a_country_on_a_list_is_found_however_it_is_written(ringfence, project, entry, country):
+    book = project / "book.yaml"
+    book.write_text(
+        "rules:\n- {id: a, title: A, outcome: review, reason: A, analyst: A., "
+        "when: \"country in list 'embargo'\"}\n"
+    )
+    ringfence("lists", "add", "embargo", entry, "--kind", "watch")
+    rows = [payment(1, country="AT"), payment(2, country=country), payment(3)]
+    fired = ringfence("run", write_ndjson(project / "in.ndjson", rows), "--rules", book, "--json").json[
+        "rules"
+    ]
+    assert fired == ({"a": 1} if country in {"GB", "GBR", "826", "UK", "gbr"} else {})
+
+
 @pytest.mark.parametrize(
     ("condition", "fields", "fires"),
     [
@@ -184,6 +200,13 @@ def _rewritten(batch, written):
         ("country in ('GB', 'FR')", {"country": "UK"}, True),
         ("country = 'GR'", {"country": "EL"}, True),
         ("country = 'XYZ'", {"country": "xyz"}, True),
+        ("country <> 'DE'", {"country": "DEU"}, False),
+        ("country = 'DE'", {"country": "DEUX"}, False),
+        (
+            "country = attributes.card_country",
+            {"country": "DEU", "attributes": {"card_country": "DEU"}},
+            True,
+        ),
         ("country in ('fr', 'de')", {"country": "De"}, True),
         ("ip = '::ffff:10.0.0.1'", {"ip": "10.0.0.1"}, True),
         ("phone = '+49 170 1'", {"phone": "+491701"}, True),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.errors import InputError
 from ringfence.events.decoding.record import Transaction
 from ringfence.events.model import ATTRIBUTE_PREFIX
+from ringfence.events.values.countries import ways_to_write
 from ringfence.events.values.vocabulary import nearest
 from ringfence.features.kinds import ENTITY_KEYS
 
@@ -56,6 +57,15 @@ class Restriction:
     def narrows_payments(self) -> bool:
         """Whether some payments, or some of their fields, are not shown."""
         return bool(self.hidden or self.entities or self.regions)
+
+    def shows(self, country: str | None) -> bool:
+        """Whether payments of a country are shown, in whichever way its code is written.
+
+        >>> Restriction(regions=frozenset({"DE"})).shows("276"), Restriction().shows(None)
+        (True, True)
+        """
+        ways = (country, *ways_to_write(country)) if country else ()
+        return not self.regions or not self.regions.isdisjoint(ways)
 
     def covers(self, other: Restriction) -> bool:
         """Whether whoever is under `other` sees nothing that somebody under this one does not.

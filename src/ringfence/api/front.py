@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 HOT_PATH: Final = "/v1/decisions"
 _DECIDING: Final = frozenset({HOT_PATH, f"{HOT_PATH}/batch"})
 _KEYED: Final = ("/v1/", "/metrics")  # whose caller has to be known
-_MISUSE: Final = frozenset({400, 413, 415, 422, 503})
+_NO_ROOM: Final = 503  # misuse only of a caller who has taken more than its share: others may have the room
+_MISUSE: Final = frozenset({400, 413, 415, 422, _NO_ROOM})
 """What a body gets that nobody can use, or that came when there was no room."""
 _MISUSE_OF_PAYMENTS: Final = frozenset({413, 415})  # the others may be one till's of many behind a connection
 REPLAYED: Final = (b"idempotency-replayed", b"true")
@@ -208,13 +209,11 @@ class Front:
 
     def _slow_down(self, scope: Any, status: int, misuse: frozenset[int] = _MISUSE) -> None:
         """Before the answer: a caller who sends what has to be refused waits, while somebody else pays."""
-        if (
-            status not in misuse
-            or "ringfence.caller" not in scope
-            or not (line := scope.get("ringfence.line"))
-        ):
+        line = scope.get("ringfence.line")
+        if status not in misuse or line is None or scope.get("ringfence.caller") is None:
             return
-        if self.services.decider.shares.others_pay(owner_of(scope), time.perf_counter()):
+        shares, owner, now = self.services.decider.shares, owner_of(scope), time.perf_counter()
+        if shares.others_pay(owner, now) and (status != _NO_ROOM or shares.owed(owner, now) > 0):
             line.doubt()
 
     async def _named(self, scope: Any) -> Principal:

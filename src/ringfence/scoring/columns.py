@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.events.ids.hashing import hash_text
+from ringfence.events.values.countries import ways_to_write
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.language.text import Text
 from ringfence.scoring.reference.flags import NEVER
@@ -31,6 +32,16 @@ LOCAL = frozenset({"hour", "weekday"})
 
 _NOWHERE = (np.False_, np.True_)  # true in no row, false in every
 _KIND_OF = {"blocked": "block", "watched": "watch", "allowed": "allow"}
+
+
+def _written_otherwise(countries: Any, seed: int) -> NDArray[np.int64]:
+    """Hashes of each row's country in further ways to write it: (ways, n), 0 where there are no more."""
+    coded = pc.dictionary_encode(countries) if pa.types.is_string(countries.type) else countries
+    ways = [ways_to_write(code) for code in coded.dictionary.to_pylist()]
+    hashes = np.zeros((max(map(len, ways), default=0), len(ways) + 1), np.int64)
+    for at, codes in enumerate(ways):
+        hashes[: len(codes), at] = [hash_text(code, seed) for code in codes]
+    return hashes[:, coded.indices.fill_null(len(ways)).to_numpy(zero_copy_only=False)]
 
 
 class Columns:
@@ -119,11 +130,14 @@ class Columns:
             out[row] = self.truth(name)[side]
 
     def member(self, field: str, list_name: str) -> NDArray[np.bool_]:
-        """Rows whose field is in the named list at the event's time."""
+        """Rows whose field is in the named list at the event's time; a country in any way to write it."""
+        lists, times = self.reference.lists, self.transactions.event_time_ms
         ids = self.transactions.hashes(field, self.reference.seed)
-        return self.reference.lists.holds(
-            list_name, _ENTITY_OF.get(field), ids, self.transactions.event_time_ms
-        )
+        listed = lists.holds(list_name, _ENTITY_OF.get(field), ids, times)
+        if field == "country":
+            for others in _written_otherwise(self.transactions.text(field), self.reference.seed):
+                listed |= lists.holds(list_name, None, others, times)
+        return listed
 
     def is_null(self, name: str) -> Any:
         """Rows where an attribute or profile field has no value of any type."""

@@ -148,7 +148,7 @@ def page(services: RecordServices, query: DecisionQuery, restriction: Restrictio
     log = services.store.log.identity
     cursor = f"{last['event_time_ms']}-{last['offset']}-{log}" if last else None
     hidden, regions = restriction.concealed, restriction.regions
-    within = [row for row in rows if not regions or _country(services, row["offset"]) in regions]
+    within = [row for row in rows if not regions or restriction.shows(_country(services, row["offset"]))]
     shown = b",".join(_kept(services, [row | dict.fromkeys(hidden & row.keys()) for row in within]))
     return b'{"decisions":[%b],"next_cursor":%b}' % (shown, _ENCODER.encode(cursor))
 
@@ -171,7 +171,7 @@ def details(
     payment = event_json(*event) if event is not None else {}
     if account_id is not None and payment.get("account_id") != id_in_norm("account", account_id):
         return None
-    if restriction.regions and payment.get("country") not in restriction.regions:
+    if not restriction.shows(payment.get("country")):
         return None
     return b'{"decision":%b,"features":%b,"transaction":%b}' % (
         services.answers.encode_one(found.batch, found.row),

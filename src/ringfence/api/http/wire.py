@@ -36,7 +36,7 @@ _BURST: Final = 8  # requests that one connection has answered in a row while fu
 _REST_SECONDS: Final = 0.05
 """After a burst: the others' requests come first, and hardly any client sends before it has its answer."""
 
-_LONGEST_REST_SECONDS: Final = 1.0  # for who is refused again and again
+_LONGEST_REST_SECONDS: Final = (1.0, 0.2)  # of a stranger; of a caller, who may carry payments of others
 _MOST_DOUBTS: Final = 8
 
 _MOST_WASTE: Final = 64 << 10
@@ -287,7 +287,7 @@ class Wire(HttpToolsProtocol):
         if self._in_doubt:
             self._rest()
             return
-        self._doubts = 0
+        self._doubts = 0 if self._known else self._doubts
         if not self.pipeline:
             self._in_a_row = 0
             self._answer_next()
@@ -313,7 +313,7 @@ class Wire(HttpToolsProtocol):
     def _rest(self) -> None:
         """Look at nothing that this peer sends for a while, which doubles with each request in doubt."""
         self._in_doubt, self._rests = False, True
-        seconds = min(_REST_SECONDS * 2**self._doubts, _LONGEST_REST_SECONDS)
+        seconds = min(_REST_SECONDS * 2**self._doubts, _LONGEST_REST_SECONDS[self._known])
         self._doubts = min(self._doubts + 1, _MOST_DOUBTS)
         self._flow.hold(held=True)
         self.loop.call_later(seconds, self._go_on)

@@ -37,12 +37,24 @@ _ALSO: Final = {
 _SHORT: Final = _ALSO | {
     written: one[:2] for one in _CODES.split() for written in (one[:2], one[2:5], one[5:])
 }
+_WRITTEN: Final[dict[str, list[str]]] = {}
+for _code, _short in _SHORT.items():
+    _WRITTEN.setdefault(_short, []).append(_code)
 
 
 def alpha_2(code: str) -> str | None:
-    """The code of two letters of a country, None where this is no code of one.
+    """The two letters of the country that a code names, None where it names none.
 
     >>> alpha_2("deu"), alpha_2("276"), alpha_2("UK"), alpha_2("Bavaria")
     ('DE', 'DE', 'GB', None)
     """
-    return _SHORT.get(code.upper())
+    return _SHORT.get(code.upper()) if code.isascii() else None
+
+
+def ways_to_write(code: str) -> tuple[str, ...]:
+    """All codes of the country that this one names, in capitals; none where it names none.
+
+    >>> ways_to_write("de"), ways_to_write("Bavaria")
+    (('DE', 'DEU', '276'), ())
+    """
+    return tuple(_WRITTEN.get(alpha_2(code) or "", ()))

@@ -1,9 +1,9 @@
 """Ids as they are compared: in their field's norm, and without words that stand for nothing.
 
 E-mail addresses are in lower case with the domain as DNS has it, phone numbers in E.164 or digits alone, IP
-addresses as RFC 5952 writes them, IBANs without blanks, countries as their two letters; when a card expires,
-the attribute `card_expiry`, is a year and a month. Everything that enters the log goes through here, and so
-does what is compared with it: list entries, rules, questions. The log itself is read as it is.
+addresses as RFC 5952 writes them, IBANs without blanks, country codes in capitals; when a card expires, the
+attribute `card_expiry`, is a year and a month. Everything that enters the log goes through here, and so does
+what is compared with it: list entries, rules, questions. The log itself is read as it is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 from ringfence.compiling import compiled
 from ringfence.events.buffers import spans
 from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
-from ringfence.events.values.countries import alpha_2
 from ringfence.events.values.visible import unseen_bytes, visible
 from ringfence.masking import fold
 
@@ -59,7 +58,7 @@ _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _EXPIRY: Final = re.compile(
     r"[0-9]{4}|[0-9]{6}|[0-9]{1,4}\s?[-/.|]\s?[0-9]{1,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}.{0,15}"
 )
-_COUNTRY: Final = re.compile(r"[A-Za-z]{2,3}")  # also where it is none of a country
+_COUNTRY: Final = re.compile(r"[A-Za-z]{2,3}")
 
 # Which texts of a field are looked at closely; the numbers are those of `_worth`.
 _ID, _EMAIL, _PHONE, _IP, _ACCOUNT, _COUNTRY_CODE, _NEVER, _ANY, _SEEN = range(9)
@@ -211,7 +210,7 @@ def _account(text: str) -> str:
 
 
 def _country(text: str) -> str:
-    return alpha_2(text) or (text.upper() if _COUNTRY.fullmatch(text) else text)
+    return text.upper() if _COUNTRY.fullmatch(text) else text
 
 
 def _expiry(text: str) -> str:
@@ -357,9 +356,6 @@ def _is_odd(data: NDArray[np.uint8], start: int, stop: int, rule: int) -> bool:
         after_zero, zero_first = zero_first and byte == 48, byte == 46
     if rule == _EMAIL:
         return bool(data[stop - 1] == 46)
-    if rule == _COUNTRY_CODE:
-        first, end = data[start], data[stop - 1]
-        return stop - start == 3 or (first == 85 and end == 75) or (first == 69 and end == 76)  # UK, EL
     return bool(rule == _PHONE and data[start] == 48 and data[min(start + 1, stop - 1)] == 48)
 
 
