@@ -35,9 +35,9 @@ def test_what_is_kept_has_a_plain_name_and_the_type_of_its_content(name, body, k
     [
         ("page.html", b"<script>", "'html' are not taken"),
         ("run.exe", b"MZ", "not taken"),
-        ("picture.png", b"<svg onload=alert(1)>", "not what its ending says"),
-        ("rows.csv", b"MZ\x00\x01", "not what its ending says"),
-        ("text.txt", b"\xff\xfe", "not what its ending says"),
+        ("picture.png", b"<svg onload=alert(1)>", "not what its name says"),
+        ("rows.csv", b"MZ\x00\x01", "not what its name says"),
+        ("text.txt", b"\xff\xfe", "not what its name says"),
         ("text.txt", b"", "empty"),
         ("text.txt", b"a" * (MOST_BYTES + 1), "larger than 3 MiB"),
         ("a" * 200 + ".txt", b"a", "at most 120"),

@@ -1,4 +1,4 @@
-"""Since when a case waits, and what queues call the oldest."""
+"""Since when a case waits, what queues call the oldest, and the outcome of cases that trade payments."""
 
 import json
 
@@ -6,6 +6,7 @@ from tests.cases.desk import MINUTE, NOON, payment
 
 from ringfence.cases import wire
 from ringfence.cases.model import encode
+from ringfence.scoring.rulesets.rules import Outcome
 
 DAY = 24 * 60 * MINUTE
 
@@ -54,3 +55,12 @@ def test_a_case_that_was_kept_before_it_said_since_when_it_waits_waits_since_it_
         work.connection.execute("UPDATE standing SET body = ?", (json.dumps(body).encode(),))
     assert oldest(office) == NOON
     assert office.act(case, wire.Note, text="asked", at=NOON + MINUTE).waiting_ms == NOON
+
+
+def test_a_case_has_the_strictest_outcome_of_the_payments_that_it_has_now(office):
+    office.take(payment(1, customer="ada"), payment(2, customer="bob", outcome=Outcome.DECLINE))
+    other = office.book.case("C-2")
+    host = office.act("C-1", wire.Merge, other=other.id, other_version=other.version)
+    assert host.outcome is Outcome.DECLINE
+    split = office.act(host, wire.Split, payments=["t-2"])
+    assert (office.book.case("C-1").outcome, split.outcome) == (Outcome.REVIEW, Outcome.DECLINE)

@@ -62,7 +62,7 @@ def test_a_deed_that_cannot_be_is_refused_with_the_reason_and_on_record(office, 
 FILES = {
     "a program": ("run.exe", b"MZ", "are not taken"),
     "a page": ("page.html", b"<script>", "are not taken"),
-    "another type than its name says": ("photo.png", b"<svg onload=alert(1)>", "not what its ending says"),
+    "another type than its name says": ("photo.png", b"<svg onload=alert(1)>", "not what its name says"),
     "too large": ("rows.csv", b"a" * (3 << 20) + b"a", "3 MiB"),
     "too long a name": ("a" * 200 + ".txt", b"a", "at most 120"),
     "nothing": ("text.txt", b"", "empty"),

@@ -63,7 +63,7 @@ def inspected(name: str, body: bytes) -> File:
         raise InputError(f"{shown} is larger than {MOST_BYTES >> 20} MiB: attach a smaller one")
     media_type, beginning = _KINDS[ending]
     if not body.startswith(beginning) or (not beginning and not _is_text(body)):
-        raise InputError(f"{shown} is not what its ending says: the content is no {media_type}")
+        raise InputError(f"{shown} is not what its name says: its content is not {media_type}")
     return File(shown, media_type, hashlib.sha256(body).hexdigest(), body)
 
 

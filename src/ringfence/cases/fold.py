@@ -40,6 +40,11 @@ def _waiting_ms(case: Case) -> int:
     return begin_ms if case.reopened_ms is None else max(begin_ms, case.reopened_ms)
 
 
+def _regrouped(case: Case, totals: model.Totals) -> dict[str, Any]:
+    """With other payments; totals of before do not know the strictest outcome of these."""
+    return {"totals": totals, "outcome": case.outcome if totals.first_ms is None else totals.outcome}
+
+
 def fold(events: Iterable[CaseEvent]) -> Case | None:
     """The case that these events, all of one case and in order, come to; None where there are none."""
     found: Case | None = reduce(apply, events, None)
@@ -151,8 +156,8 @@ def _(change: model.Absorbed, case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {
         "subjects": subjects,
         "alerts": [*case.alerts, *new],
-        "totals": change.totals,
         "highest": max(case.highest, change.highest),
+        **_regrouped(case, change.totals),
     }
 
 
@@ -161,13 +166,13 @@ def _(change: model.Separated, case: Case, _event: CaseEvent) -> dict[str, Any]:
     return {
         "subjects": [one for one in case.subjects if one not in change.subjects],
         "alerts": [one for one in case.alerts if one not in change.alerts],
-        "totals": change.totals,
+        **_regrouped(case, change.totals),
     }
 
 
 @_fields.register
-def _(change: model.Unmerged, _case: Case, _event: CaseEvent) -> dict[str, Any]:
-    return {"state": CaseState.OPEN, "merged_into": None, "totals": change.totals}
+def _(change: model.Unmerged, case: Case, _event: CaseEvent) -> dict[str, Any]:
+    return {"state": CaseState.OPEN, "merged_into": None, **_regrouped(case, change.totals)}
 
 
 @_fields.register

@@ -72,8 +72,7 @@ class Totals(msgspec.Struct, frozen=True):
     """What the payments of a case come to, in major units.
 
     `amounts` and `losses` are by currency (empty: none given), and what people are shown. `amount` and `loss`
-    add up whatever the currency: they order queues and are held against limits. `first_ms` is when the first
-    of those that were not approved was decided; None where all were, and in totals of before.
+    add up whatever the currency: they order queues and are held against limits.
     """
 
     payments: int = 0
@@ -83,7 +82,8 @@ class Totals(msgspec.Struct, frozen=True):
     currency: str | None = None  # of the first payment
     amounts: dict[str, float] = {}
     losses: dict[str, float] = {}
-    first_ms: int | None = None
+    first_ms: int | None = None  # when the first that was not approved was decided; totals of before lack it
+    outcome: Outcome = Outcome.APPROVE  # the strictest
 
     def plus(self, payment: Payment) -> Totals:
         """With one more payment."""
@@ -97,12 +97,12 @@ class Totals(msgspec.Struct, frozen=True):
             _added(self.amounts, payment.currency, payment.amount),
             _added(self.losses, payment.currency, payment.loss),
             min((one for one in (self.first_ms, raised) if one is not None), default=None),
+            max(self.outcome, payment.outcome, key=lambda one: one.strictness),
         )
 
 
 def _added(sums: dict[str, float], currency: str | None, amount: float) -> dict[str, float]:
-    name = currency or ""
-    return sums | {name: round(sums.get(name, 0.0) + amount, 4)}
+    return sums | {currency or "": round(sums.get(currency or "", 0.0) + amount, 4)}
 
 
 class Finding(msgspec.Struct, frozen=True):

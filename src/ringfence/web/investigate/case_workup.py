@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 SHOWN_PAYMENTS: Final = 500
 _TIMELINE: Final = 40
 _ALERTS: Final = 3  # more than these share one line of the timeline
+_NAMED: Final = 4  # cases of a merge
+_MINUTE_MS: Final = 60_000
 _LABELLED: Final = 20  # payments whose labels the timeline has
 _LINKED: Final = ("card", "device", "email", "phone", "ip", "counterparty", "merchant")
 _LINKING: Final = 50  # payments whose entities are linked
@@ -131,12 +134,13 @@ def _weight(payment: Payment) -> tuple[int, float, float]:
 def _strip(dashboard: Dashboard, case: Case, lead: Payment | None) -> list[Comparison]:
     if lead is None:
         return []
-    subject = case.subjects[0] if case.subjects else None
-    if subject is None and lead.entities:
-        kind = next((one for one in ("customer", "card", "account") if one in lead.entities), None)
-        subject = model.Subject(kind, lead.entities[kind]) if kind else None
+    named = [model.Subject(*one) for one in lead.entities.items()]
+    subject = next((one for one in case.subjects if one in named), None)  # of a merge, whose payment it is
     if subject is None:
-        return []
+        kind = next((one for one in ("customer", "card", "account") if one in lead.entities), None)
+        if kind is None:
+            return []
+        subject = model.Subject(kind, lead.entities[kind])
     row = dashboard.finder.find(
         Wanted(
             terms=(Term(subject.entity_type, subject.entity_id),),
@@ -185,11 +189,27 @@ def _timeline(
     if len(alerted) > _ALERTS:
         found.append(Moment(alerted[-1].at_ms, "case", _alerts(alerted), alerted[-1].by))
         events = [event for event in events if not isinstance(event.change, model.Alerted)]
+    for same in _merges(events):
+        found.append(Moment(same[-1].at_ms, "case", _merged(same), same[-1].by))
+        events = [event for event in events if event not in same]
     for event in events:
         if not isinstance(event.change, model.Joined):
             body = event.change.text if isinstance(event.change, model.Noted) else ""
             found.append(Moment(event.at_ms, "case", told(event.change), event.by, body=body))
     return sorted(found, key=lambda one: -one.at_ms)[: 2 * _TIMELINE]
+
+
+def _merges(events: Sequence[CaseEvent]) -> list[list[CaseEvent]]:
+    """Merges into the case that the same person, or Ringfence, made one after the other."""
+    merged = [event for event in events if isinstance(event.change, model.Absorbed)]
+    runs = [list(run) for _, run in groupby(merged, lambda event: (event.by, event.at_ms // _MINUTE_MS))]
+    return [run for run in runs if len(run) > 1]
+
+
+def _merged(events: Sequence[CaseEvent]) -> str:
+    names = [event.change.case for event in events if isinstance(event.change, model.Absorbed)]
+    listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return f"added the payments of {len(names)} cases: {listed}"
 
 
 def _alerts(alerted: Sequence[CaseEvent]) -> str:

@@ -64,7 +64,10 @@ function showRow(row) {
   if (!row || row.getAttribute("aria-selected") === "true") return;
   for (const other of row.parentElement.children) other.removeAttribute("aria-selected");
   row.setAttribute("aria-selected", "true");
-  htmx.ajax("GET", row.dataset.panel, { target: "#preview", swap: "innerHTML" });
+  const beside = document.getElementById("preview");
+  if (beside.querySelector(".empty")) beside.replaceChildren(Object.assign(document.createElement("p"), { className: "note pad", textContent: "Loading…" }));
+  beside.setAttribute("aria-busy", "true");
+  htmx.ajax("GET", row.dataset.panel, { target: "#preview", swap: "innerHTML" }).finally(() => beside.removeAttribute("aria-busy"));
 }
 
 document.addEventListener("focusin", (event) => {

@@ -216,6 +216,11 @@ function realTables() {
   }
 }
 
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-ticks-all]")) return;
+  for (const tick of event.target.closest("table").querySelectorAll("tbody input[type=checkbox]")) tick.checked = event.target.checked;
+});
+
 // From a list to its records and on to the next one.
 document.addEventListener("click", (event) => {
   const table = event.target.closest("table[data-rows] a")?.closest("table");

@@ -65,13 +65,19 @@ def _of_cases(dashboard: Dashboard, me: str, now_ms: int, own: tuple[str, ...]) 
     """Of cases in the caller's own queues, of all where it has none."""
     book, outboxes = dashboard.of(CaseServices).case_book, dashboard.of(BusServices).outboxes
     overdue = sum(one.overdue for one in book.queues(now_ms) if not own or one.queue in own)
-    yield Notification(overdue, "overdue in the queues", "/cases?view=overdue", is_urgent=True)
+    yield Notification(overdue, _cases(overdue, "overdue"), "/cases?view=overdue", is_urgent=True)
     mine = CaseQuery(states=LIVE, queues=own, assignee=me)
-    yield Notification(book.count(mine, now_ms), "assigned to you", "/cases?view=mine")
+    own_cases = book.count(mine, now_ms)
+    yield Notification(own_cases, _cases(own_cases, "assigned to you"), "/cases?view=mine")
     proposed = CaseQuery(states=(CaseState.PROPOSED,), queues=own)
-    yield Notification(book.count(proposed, now_ms), "to approve", "/cases?view=to+approve")
+    waiting = book.count(proposed, now_ms)
+    yield Notification(waiting, _cases(waiting, "to approve"), "/cases?view=to+approve")
     alerts = outboxes.alerts.counts()["open"] if outboxes.is_used else 0
     yield Notification(alerts, "alerts that nobody has acknowledged", "/alerts")
+
+
+def _cases(number: int, what: str) -> str:
+    return f"a case {what}" if number == 1 else f"cases {what}"
 
 
 def _to_approve(dashboard: Dashboard, now_ms: int) -> Iterator[Notification]:

@@ -1,0 +1,49 @@
+"""What an analyst does with several cases at once, in a real browser."""
+
+import re
+
+from playwright.sync_api import expect
+from tests.web.test_cases import office  # noqa: F401 (a fixture)
+
+from ringfence.cases import wire
+from ringfence.cases.model import CaseState, Disposition
+from ringfence.cases.policy import CasePolicy
+from ringfence.desks.cases import CaseDesk
+from ringfence.rulebook.desk import Who
+
+
+def test_a_merged_case_still_compares_its_payment_with_what_is_usual(office, watched):  # noqa: F811
+    desk, now = office.server.cases.desk, office.server.clock.now_ms()
+    for other in ("C-2", "C-3", "C-4"):  # the subject of the last comes before that of the payment
+        seen = [desk.book.case(one).version for one in ("C-1", other)]
+        desk.act("C-1", wire.Merge(version=seen[0], other=other, other_version=seen[1]), Who("anna", now))
+    page = watched.open(f"{office.url}/cases/C-1")
+    expect(page.locator(".timeline")).to_contain_text("added the payments of 3 cases: C-2, C-3, C-4")
+    expect(page.locator(".strip")).to_contain_text("Amount")
+    ours = page.locator("summary", has_text="Assign, move, snooze or merge").bounding_box()
+    assert ours["y"] < page.locator(".timeline").bounding_box()["y"]
+
+
+def test_all_cases_of_a_page_are_selected_by_one_tick(office, watched):  # noqa: F811
+    page = watched.open(f"{office.url}/cases")
+    page.get_by_label("Select all on this page").check()
+    every = page.locator("tbody input[name=chosen]")
+    assert every.count() == page.locator("tbody input[name=chosen]:checked").count() > 1
+    page.get_by_label("Action", exact=True).select_option("escalate")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#bulk")).to_contain_text(re.compile(r"(\d+) of \1 done"))
+
+
+def test_what_waits_for_a_second_person_is_approved_in_bulk(office, watched):  # noqa: F811
+    cases = office.server.cases.desk
+    strict = CaseDesk(cases.book, CasePolicy(four_eyes_above=1), lambda text: text)
+    seen = cases.book.case("C-1")
+    asked = wire.Close(version=seen.version, disposition=Disposition.FALSE_POSITIVE)
+    strict.act("C-1", asked, Who("anna", office.server.clock.now_ms()))
+    page = watched.open(f"{office.url}/notifications")
+    page.get_by_role("link", name="a case to approve").click()
+    expect(page.get_by_label("Action", exact=True).locator("option")).to_have_text(["Approve"])
+    page.get_by_label("Select C-1").check()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#bulk")).to_contain_text("1 of 1 done")
+    assert cases.book.case("C-1").state is CaseState.CLOSED
