@@ -327,6 +327,16 @@ def test_no_id_of_a_message_holds_a_secret(store, bus):
         ("team", "x" * 20_000, "at most"),
         ("team", "{% for a in range(9) %}{% endfor %}", "names 'range'"),
         ("nobody", "x", "there is no template"),
+        ("customer", "{{ merchant|center(999999999) }}", "there is no filter 'center'"),
+        ("customer", "{{ 9**9**9**9 }}", "does not multiply"),
+        ("customer", "{{ merchant|uper }}", "did you mean 'upper'?"),
+        ("customer", "{{ merchant.ljust(999999999) }}", "has no call"),
+        ("customer", "{{ '%999999999s' % merchant }}", "has no mod"),
+        ("customer", "{% set x = bank %}{% set x = x ~ x %}{{ x }}", "fixed words only"),
+        ("customer", "{{ bank|replace('', bank)|replace('', bank) }}", "in an expression is enough"),
+        ("customer", "{{ bank|replace('', bank)|upper|join(bank) }}", "in an expression is enough"),
+        ("team", "{% for a in reasons %}{% for b in reasons %}x{% endfor %}{% endfor %}", "within another"),
+        ("team", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "has no macro"),
     ],
 )
 def test_a_template_is_checked_before_it_is_used(audience, text, said):

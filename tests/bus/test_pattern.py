@@ -16,7 +16,7 @@ TEXTS = st.sampled_from(["a", "A", "ab", "abc", "bc", "b.c", "x*y", "DECLINE", "
 NUMBERS = st.sampled_from([-3, 2, 2.5, 3, 100, 1e9])
 FIELDS = {("text",): TEXTS, ("number",): NUMBERS, ("data", "flag"): st.booleans()}
 LISTS = {("data", "list"): st.lists(TEXTS, min_size=1, max_size=3)}
-WILD = st.sampled_from(["a*", "*c", "a*c", "*", "x\\*y", "b.*", "*B*"])
+WILD = st.sampled_from(["a*", "*c", "a*c", "*", "x\\*y", "b.*", "*B*", "a*a", "a*b*c", "*b*c", "a*bc*c"])
 
 TESTS = st.one_of(
     TEXTS,
@@ -101,6 +101,13 @@ def as_table(found):
     return EventTable(len(found), {}, columns)
 
 
+def test_a_wildcard_tries_nothing_twice():
+    """A backtracking match of this would not end: one subscriber's pattern held up everybody's messages."""
+    pattern, event = parse(json.dumps({"a": [{"wildcard": "*a" * 31 + "*b"}]})), {"a": "a" * 100}
+    assert not matches(pattern, event)
+    assert matches(pattern, {"a": "a" * 100 + "b"})
+
+
 def test_a_table_gives_its_events_as_json():
     found = [{"text": "a", "data": {"flag": True}}, {"data": {"list": ["a", "b"]}}]
     assert as_table(found).events([1, 0]) == [found[1], found[0]]
@@ -122,6 +129,10 @@ def test_a_table_gives_its_events_as_json():
         ('{"a": [{"exists": "yes"}]}', "a.exists: true or false"),
         ('{"a": [{"wildcard": "a**b"}]}', "a.wildcard: two asterisks"),
         ('{"a": [{"wildcard": "a\\\\b"}]}', "a.wildcard: a backslash"),
+        ('{"a": [{"wildcard": "' + "*a" * 33 + '"}]}', "a.wildcard: a text with at most 32 asterisks"),
+        ('{"$or": [' * 400 + '{"a": [1]}' + ', {"b": [1]}]}' * 400, "at most 16 levels deep"),
+        ('{"a": ["\\ud800"]}', "the pattern is no JSON"),
+        ('{"a": [{"prefix": "\\udfff"}]}', "the pattern is no JSON"),
         ('{"a": [{"anything-but": []}]}', "a.anything-but"),
         ('{"a": [{"anything-but": {"numeric": [">", 1]}}]}', "cannot be excluded"),
         ('{"$or": [{"a": [1]}]}', "$or: a list of two"),

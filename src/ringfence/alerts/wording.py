@@ -61,6 +61,20 @@ NAMES: Final = {
 """What a template of each audience may name."""
 
 
+_PARTS: Final = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign, nodes.CondExpr),
+    *(nodes.Call, nodes.Name, nodes.Const, nodes.Dict, nodes.Pair, nodes.List, nodes.Tuple, nodes.Keyword),
+    *(nodes.Filter, nodes.Test, nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Compare, nodes.Operand),
+    *(nodes.And, nodes.Or, nodes.Not, nodes.Add, nodes.Sub, nodes.Div, nodes.Neg, nodes.Concat),
+)
+FILTERS: Final = frozenset(
+    (
+        *("money", "upper", "lower", "capitalize", "title", "trim", "truncate", "replace", "join"),
+        *("default", "length", "first", "last", "round", "int", "abs"),
+    )
+)
+"""Filters that a template may use; what pads, repeats or formats is not among them."""
+_GROWING: Final = ("replace", "join")
 OPTIONAL: Final = frozenset({"amount", "currency", "merchant", "country", "card_last4", "time", "link"})
 """Names that are empty where a payment does not say so."""
 
@@ -73,20 +87,52 @@ def check_template(audience: str, text: str) -> None:
         raise InputError(f"a template is at most {MOST_BYTES:,} bytes long")
     try:
         tree = _environment("en").parse(text)
+        _check_filters(tree)
+        _check_parts(tree)
         asked = meta.find_undeclared_variables(tree)
     except (TemplateSyntaxError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise InputError(f"line {line} of the template: {error}") from None
-    if next(tree.find_all((nodes.Mul, nodes.Pow)), None) is not None:
-        raise InputError("a template does not multiply: it fills in words")
     for name in sorted(asked - set(NAMES[audience])):
         near = get_close_matches(name, NAMES[audience], 1)
         hint = f"did you mean {near[0]!r}?" if near else f"it may name {', '.join(NAMES[audience])}"
         raise InputError(f"the {audience}'s template names {name!r}, which it does not have: {hint}")
+    call = tree.find(nodes.Call)
+    if call is not None:
+        raise InputError(f"{_line(call)}: a template fills in words, and has no call")
     if not text.strip():
         raise InputError("the template is empty")
     rendered(audience, text, SAMPLES[audience])
     rendered(audience, text, {name: told for name, told in SAMPLES[audience].items() if name not in OPTIONAL})
+
+
+def _check_filters(tree: nodes.Template) -> None:
+    for one in tree.find_all(nodes.Filter):
+        if one.name not in FILTERS:
+            near = get_close_matches(one.name, FILTERS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(FILTERS))}"
+            raise InputError(f"{_line(one)}: there is no filter {one.name!r}: {hint}")
+        growing = [each for each in (one, *one.find_all(nodes.Filter)) if each.name in _GROWING]
+        if one.name in _GROWING and len(growing) > 1:
+            raise InputError(f"{_line(one)}: one of {' and '.join(_GROWING)} in an expression is enough")
+
+
+def _check_parts(tree: nodes.Template) -> None:
+    """`InputError` for what is more than filling in words: a message is about as long as its parts."""
+    for one in tree.find_all(nodes.Node):
+        if isinstance(one, nodes.Mul | nodes.Pow):
+            raise InputError("a template does not multiply: it fills in words")
+        if not isinstance(one, _PARTS):
+            what = type(one).__name__.lower()
+            raise InputError(f"{_line(one)}: a template fills in words, and has no {what}")
+        if isinstance(one, nodes.For) and next(one.find_all(nodes.For), None) is not None:
+            raise InputError(f"{_line(one)}: no loop is within another")
+        if isinstance(one, nodes.Assign) and next(one.node.find_all(nodes.Name), None) is not None:
+            raise InputError(f"{_line(one)}: a template sets a name to fixed words only")
+
+
+def _line(node: nodes.Node) -> str:
+    return f"line {node.lineno} of the template"
 
 
 def rendered(audience: str, text: str, values: Mapping[str, Any], language: str = "en") -> Words:
@@ -99,7 +145,7 @@ def rendered(audience: str, text: str, values: Mapping[str, Any], language: str 
     known = {name: _plain(values.get(name, "")) for name in NAMES[audience]}
     try:
         whole = _compiled(text, language).render(known)
-    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+    except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise InputError(f"the {audience}'s template cannot be filled in: {error}") from None
     told = cut(whole, _MOST_CHARACTERS)
     title, *rest = [line.strip() for line in told.strip().splitlines()] or [""]

@@ -11,7 +11,6 @@ list, is met by `{"exists": false}` alone.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +27,7 @@ Scalar = str | float | bool | None
 MOST_BYTES: Final = 16_384
 MOST_TESTS: Final = 500
 _MOST_DEPTH: Final = 16
+_MOST_ASTERISKS: Final = 32
 _LARGEST: Final = 1e15
 _TESTS: Final = ("prefix", "suffix", "anything-but", "numeric", "exists", "wildcard", "equals-ignore-case")
 
@@ -50,9 +50,28 @@ class TextPattern:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """A text in which each asterisk stands for any characters, also for none."""
+    """A text in which each asterisk stands for any characters, also for none.
 
-    pattern: str  # a regular expression that matches the whole text
+    `parts` are what is between the asterisks, also where that is nothing.
+    """
+
+    parts: tuple[str, ...]
+
+    def takes(self, value: str) -> bool:
+        """Whether a text is like that: the first place of each part will do, so nothing is tried twice."""
+        first, *middle = self.parts
+        last = middle.pop() if middle else None
+        if last is None:
+            return value == first
+        at, end = len(first), len(value) - len(last)
+        if at > end or not (value.startswith(first) and value.endswith(last)):
+            return False
+        for part in middle:
+            found = value.find(part, at, end)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +149,12 @@ def parse(text: str) -> Pattern:
         raise InputError(f"the pattern is longer than {MOST_BYTES:,} bytes")
     try:
         found = json.loads(text, object_pairs_hook=_once)
+        json.dumps(found, ensure_ascii=False).encode()  # no half of a character, which no event can hold
     except (ValueError, RecursionError) as error:
         raise InputError(f"the pattern is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise InputError('a pattern is a JSON object, such as {"data": {"outcome": ["decline"]}}')
-    pattern = _parsed(found, ())
+    pattern = _parsed(found, (), 0)
     if sum(len(field.tests) for field in fields(pattern)) > MOST_TESTS:
         raise InputError(f"the pattern has more than {MOST_TESTS} tests: split it into several subscriptions")
     return pattern
@@ -172,7 +192,7 @@ def is_taken(test: Test, value: Scalar) -> bool:
     if isinstance(test, TextPattern):
         return isinstance(value, str) and _is_like(test, value)
     if isinstance(test, Wildcard):
-        return isinstance(value, str) and re.fullmatch(test.pattern, value, re.DOTALL) is not None
+        return isinstance(value, str) and test.takes(value)
     if isinstance(test, Numeric):
         return isinstance(value, int | float) and not _is_bool(value) and _is_between(test, value)
     if isinstance(test, AnythingBut):
@@ -222,18 +242,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _parsed(given: dict[str, Any], path: Path) -> Pattern:
+def _parsed(given: dict[str, Any], path: Path, depth: int) -> Pattern:
     if not given:
         raise InputError(f"{_place(path)}: an empty object wants nothing; name a field")
-    if len(path) > _MOST_DEPTH:
+    if depth > _MOST_DEPTH:
         raise InputError(f"{_place(path)}: patterns are at most {_MOST_DEPTH} levels deep")
     parts: list[Pattern] = []
     for name, wanted in given.items():
         here = (*path, name)
         if name == "$or":
-            parts.append(_either(wanted, path))
+            parts.append(_either(wanted, path, depth + 1))
         elif isinstance(wanted, dict):
-            parts.append(_parsed(wanted, here))
+            parts.append(_parsed(wanted, here, depth + 1))
         elif isinstance(wanted, list) and wanted:
             parts.append(FieldPattern(here, tuple(_test(one, here) for one in wanted)))
         else:
@@ -244,11 +264,11 @@ def _parsed(given: dict[str, Any], path: Path) -> Pattern:
     return parts[0] if len(parts) == 1 else Every(tuple(parts))
 
 
-def _either(wanted: Any, path: Path) -> Pattern:
+def _either(wanted: Any, path: Path, depth: int) -> Pattern:
     here = (*path, "$or")
     if not isinstance(wanted, list) or len(wanted) < 2 or not all(isinstance(one, dict) for one in wanted):
         raise InputError(f"{_place(here)}: a list of two or more objects is needed")
-    return Either(tuple(_parsed(one, path) for one in wanted))
+    return Either(tuple(_parsed(one, path, depth) for one in wanted))
 
 
 def _test(given: Any, path: Path) -> Test:
@@ -281,7 +301,7 @@ def _same_text(told: Any, path: Path) -> Test:
 
 
 def _wildcard(told: Any, path: Path) -> Test:
-    parts: list[str] = []
+    parts = [""]
     text = _text(told, path)
     at = 0
     while at < len(text):
@@ -289,15 +309,17 @@ def _wildcard(told: Any, path: Path) -> Test:
             if text[at + 1 : at + 2] not in ("*", "\\"):
                 raise InputError(f"{_place(path)}: a backslash goes before an asterisk or a backslash")
             at += 1
-            parts.append(re.escape(text[at]))
+            parts[-1] += text[at]
         elif text[at] == "*":
-            if parts and parts[-1] == ".*":
+            if len(parts) > 1 and not parts[-1]:
                 raise InputError(f"{_place(path)}: two asterisks side by side; one is enough")
-            parts.append(".*")
+            parts.append("")
         else:
-            parts.append(re.escape(text[at]))
+            parts[-1] += text[at]
         at += 1
-    return Wildcard("".join(parts))
+    if len(parts) > _MOST_ASTERISKS + 1:
+        raise InputError(f"{_place(path)}: a text with at most {_MOST_ASTERISKS} asterisks is needed")
+    return Wildcard(tuple(parts))
 
 
 def _numeric(told: Any, path: Path) -> Test:

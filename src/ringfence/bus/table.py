@@ -6,6 +6,7 @@ that somebody wants become JSON.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -212,7 +213,8 @@ def _texts_taken(test: TextPattern | Wildcard | Exact, texts: Any) -> Any:
     if isinstance(test, Exact):
         return pc.equal(texts, test.value)
     if isinstance(test, Wildcard):
-        return pc.match_substring_regex(texts, f"(?s)^(?:{test.pattern})$")
+        pattern = ".*".join(map(re.escape, test.parts))
+        return pc.match_substring_regex(texts, f"(?s)^{pattern}$")
     if test.fold:  # as Python lowers: Arrow knows fewer special cases
         texts = pa.array([text.lower() for text in texts.to_pylist()], pa.string())
     wanted = test.text.lower() if test.fold else test.text
