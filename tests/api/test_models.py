@@ -1,6 +1,7 @@
 """Models over HTTP: swapped under load without losing a request."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 from tests import artifacts
@@ -244,7 +245,8 @@ def test_a_model_waits_for_a_second_person_and_then_is_promoted_once(api, kept, 
         found += [await promote(first, builder), await promote(second, builder)]
         return found
 
-    *refused, done, again = api(talk, authoriser=Authoriser(keys))
+    with closing(keys):
+        *refused, done, again = api(talk, authoriser=Authoriser(keys))
     assert [one.status_code for one in refused] == [403, 403, 200, 403, 403]
     assert (refused[0].json()["code"], "A-1" in refused[0].json()["detail"]) == ("needs_approval", True)
     assert [one["role"] for one in done.json()["models"] if one["version"] == first] == ["champion"]

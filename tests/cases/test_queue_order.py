@@ -1,6 +1,7 @@
 """The queue's order and its totals are those that reading every case would give."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import example, given, settings
@@ -75,32 +76,31 @@ def rows(connection, text):
 @example([EQUAL] * 200, 3)
 @settings(max_examples=60, deadline=None)
 def test_the_most_urgent_ones_are_those_of_the_whole_order(made, most):
-    connection = opened(made)
     text = f"SELECT number FROM standing WHERE {LIVE} ORDER BY {ORDERS['urgency']} LIMIT {most}"
-    assert most_urgent(connection, NOW, most) == [number for (number,) in rows(connection, text)]
+    with closing(opened(made)) as connection:
+        assert most_urgent(connection, NOW, most) == [number for (number,) in rows(connection, text)]
 
 
 @given(st.lists(ROW, max_size=30), st.lists(st.tuples(st.integers(1, 30), ROW | st.none()), max_size=30))
 @settings(max_examples=60, deadline=None)
 def test_totals_follow_cases_that_come_move_and_go(made, changes):
-    connection = opened(made)
-    for number, row in changes:
-        if row is None:
-            connection.execute("DELETE FROM standing WHERE number = ?", (number,))
-        else:
-            save(connection, number, row)
-        assert rows(connection, QUEUES) == counted(connection)
+    with closing(opened(made)) as connection:
+        for number, row in changes:
+            if row is None:
+                connection.execute("DELETE FROM standing WHERE number = ?", (number,))
+            else:
+                save(connection, number, row)
+            assert rows(connection, QUEUES) == counted(connection)
 
 
 def test_a_file_from_before_has_its_totals_counted_once(office):
     office.take(payment(1, customer="ada"), payment(2, customer="bob"))
     before = office.book.queues(NOW)
-    with sqlite3.connect(office.book.path) as connection:
+    with closing(sqlite3.connect(office.book.path)) as connection:
         connection.executescript(
             "DROP TRIGGER standing_comes; DROP TRIGGER standing_goes; DROP TRIGGER standing_moves; "
             "DROP TABLE queue_total"
         )
-    connection.close()
     again = SqliteCases(office.book.path.parent)
     assert again.queues(NOW) == before
     assert again.count(CaseQuery(), NOW) == 2

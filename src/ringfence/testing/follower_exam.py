@@ -9,6 +9,7 @@ class TestMyFollower(FollowerExam):
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack, closing
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -108,17 +109,18 @@ class FollowerExam:
             ends = {topic: place.log.end_offset(topic) for topic in follower.topics}
             assert _come(follower) == ends
             follower.close()
-            assert _come(place.follower()) == ends
+            with closing(place.follower()) as again:
+                assert _come(again) == ends
         content = place.content()
         assert content == expected()
 
     def test_less_than_a_portion_stays_in_the_log(self, place: TargetPlace) -> None:
-        follower = place.follower()
-        if follower.least == 1:
-            pytest.skip("it takes records as they come")
-        place.fill(1)
-        catch_up(place.log, follower)
-        assert not any(follower.positions().values())
+        with closing(place.follower()) as follower:
+            if follower.least == 1:
+                pytest.skip("it takes records as they come")
+            place.fill(1)
+            catch_up(place.log, follower)
+            assert not any(follower.positions().values())
 
     @pytest.mark.parametrize("seed", _SEEDS)
     def test_a_process_that_is_killed_anywhere_loses_and_doubles_nothing(
@@ -126,44 +128,47 @@ class FollowerExam:
     ) -> None:
         """Killed while it reads, before and after a take; what it had taken is taken once."""
         chance = Random(seed)  # noqa: S311 (a test's)
-        for _ in range(12):
-            place.fill(chance.randrange(3))
-            follower = place.follower()
-            for topic in chance.sample(follower.topics, len(follower.topics)):
-                before = follower.positions().get(topic, 0)
-                try:
-                    with pytest.raises(_KilledError):
-                        follower.take(topic, _killing(place.log.read(topic, before), chance.randrange(4)))
-                except BaseException:
-                    assert place.follower().positions().get(topic, 0) >= before
-                    raise
-                assert place.follower().positions().get(topic, 0) == before
-                if chance.random() < 0.5:
-                    advance(place.log, place.follower(), topic, 1)
-        catch_up(place.log, place.follower(), all_of_it=True)
+        with ExitStack() as killed:
+            for _ in range(12):
+                place.fill(chance.randrange(3))
+                follower = place.follower()
+                killed.callback(follower.close)  # so late: a process that is killed closes nothing
+                for topic in chance.sample(follower.topics, len(follower.topics)):
+                    before = follower.positions().get(topic, 0)
+                    try:
+                        with pytest.raises(_KilledError):
+                            follower.take(topic, _killing(place.log.read(topic, before), chance.randrange(4)))
+                    except BaseException:
+                        assert _seen(place, topic) >= before
+                        raise
+                    assert _seen(place, topic) == before
+                    if chance.random() < 0.5:
+                        with closing(place.follower()) as another:
+                            advance(place.log, another, topic, 1)
+            _take_all(place)
         content = place.content()
         assert content == expected()
 
     def test_a_reset_leaves_nothing_and_making_it_again_gives_the_same(self, place: TargetPlace) -> None:
         empty = place.content()
         place.fill(9)
-        catch_up(place.log, place.follower(), all_of_it=True)
+        _take_all(place)
         content = place.content()
         assert content != empty
-        place.follower().reset()
-        assert not any(place.follower().positions().values())
+        _reset(place)
+        with closing(place.follower()) as follower:
+            assert not any(follower.positions().values())
         assert place.content() == (empty if self.cannot_empty is None else content)
-        place.follower().reset()
-        catch_up(place.log, place.follower(), all_of_it=True)
+        _reset(place)
+        _take_all(place)
         assert place.content() == content
 
     def test_one_that_fails_is_told_of_and_goes_on_once_it_can(
         self, place: TargetPlace, expected: Callable[[], Any]
     ) -> None:
         """Another follower of the same pump does not notice."""
-        target, other_roll = MemoryTarget(), MemoryRoll()
-        other = MemoryFollower(target, place.follower().topics, "other")
-        follower = place.follower()
+        target, other_roll, follower = MemoryTarget(), MemoryRoll(), place.follower()
+        other = MemoryFollower(target, follower.topics, "other")
         mend = place.damage()
         declare(place.log, other_roll, [follower, other])
         pump = Pump(place.log, other_roll, [follower, other], lambda: 7, Random(1), lambda *_: 0.01)  # noqa: S311
@@ -177,7 +182,7 @@ class FollowerExam:
         mend()
         _until(lambda: not other_roll.entry(follower.name).failing)
         pump.stop()
-        catch_up(place.log, place.follower(), all_of_it=True)
+        _take_all(place)
         content = place.content()
         assert content == expected()
 
@@ -194,31 +199,50 @@ class FollowerExam:
         pump.start()
         _until(lambda: not roll.entry(follower.name).rebuild)
         place.fill(9)
-        assert not any(place.follower().positions().values())
+        with closing(place.follower()) as looked:
+            assert not any(looked.positions().values())
         roll.resume(follower.name)
         _until(lambda: any(roll.entry(follower.name).positions.values()))
         pump.stop()
-        catch_up(place.log, place.follower(), all_of_it=True)
+        _take_all(place)
         content = place.content()
         assert content == expected()
 
     def test_what_retention_took_before_it_began_is_passed_over(self, place: TargetPlace) -> None:
         place.fill(6)
-        follower = place.follower()
-        for topic in follower.topics:
-            second = list(place.log.read(topic))[1]
-            place.log.trim(topic, second.next_offset)
-        catch_up(place.log, follower, all_of_it=True)
-        ends = {topic: place.log.end_offset(topic) for topic in follower.topics}
-        assert _come(follower) == ends
+        with closing(place.follower()) as follower:
+            for topic in follower.topics:
+                second = list(place.log.read(topic))[1]
+                place.log.trim(topic, second.next_offset)
+            catch_up(place.log, follower, all_of_it=True)
+            ends = {topic: place.log.end_offset(topic) for topic in follower.topics}
+            assert _come(follower) == ends
 
     def test_what_it_has_not_read_is_known_to_the_log_before_it_begins(self, place: TargetPlace) -> None:
         place.fill(2)
-        follower, roll = place.follower(), MemoryRoll()
-        declare(place.log, roll, [follower])
+        roll = MemoryRoll()
+        with closing(place.follower()) as follower:
+            declare(place.log, roll, [follower])
         known = {(reader, topic): at for reader, topic, at in place.log.readers()}
         assert known == {(follower.name, topic): 0 for topic in follower.topics}
         assert set(roll.entry(follower.name).positions) == set(follower.topics)
+
+
+def _take_all(place: TargetPlace) -> None:
+    """In a process of its own."""
+    with closing(place.follower()) as follower:
+        catch_up(place.log, follower, all_of_it=True)
+
+
+def _reset(place: TargetPlace) -> None:
+    with closing(place.follower()) as follower:
+        follower.reset()
+
+
+def _seen(place: TargetPlace, topic: str) -> int:
+    """How far another process finds it in a topic."""
+    with closing(place.follower()) as follower:
+        return follower.positions().get(topic, 0)
 
 
 def _come(follower: Follower) -> dict[str, int]:
