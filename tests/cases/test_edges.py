@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from xml.etree import ElementTree as ET
 
 import httpx
@@ -96,7 +96,8 @@ def test_a_declined_payment_becomes_a_case_whose_label_reaches_the_features(tmp_
         first = (await client.post("/v1/decisions", json=sent(1))).json()
         assert first["outcome"] == "decline"
         store = server.session.store
-        catch_up(store.log, CaseFollower(store.log, store.folder, server.cases.desk.policy))
+        with closing(CaseFollower(store.log, store.folder, server.cases.desk.policy)) as follower:
+            catch_up(store.log, follower)
         case = (await client.post("/v1/cases/next", json={})).json()["case"]
         assert case["subjects"] == [{"entity_type": "customer", "entity_id": "ada"}]
         close = {

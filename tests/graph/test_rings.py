@@ -179,9 +179,9 @@ def test_links_expire_and_another_declaration_begins_again(tmp_path):
     taken(tmp_path, [*rows, {"transaction_id": "z", "event_time_ms": START_MS + 999 * HOUR_MS}])
     with StoredLinks.looking(tmp_path) as book:
         assert list(book.every())  # one wrong date expires nothing
-    other = LinkFollower(tmp_path, Graph.of(uses("account", "device"), windows=[]))
-    assert other.positions()[EVENTS] == 0
-    assert LinkFollower(tmp_path, GRAPH).positions()[EVENTS] == len(rows) + 1
+    for graph, come in ((Graph.of(uses("account", "device"), windows=[]), 0), (GRAPH, len(rows) + 1)):
+        with closing(LinkFollower(tmp_path, graph)) as follower:
+            assert follower.positions()[EVENTS] == come
 
 
 def test_hostile_ids_stay_inert_in_exports(tmp_path):

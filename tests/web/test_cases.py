@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,8 @@ PICTURES = os.environ.get("RINGFENCE_PICTURES")  # a folder for what the pages l
 
 def follow(served):
     store = served.dashboard.store
-    catch_up(store.log, CaseFollower(store.log, store.folder, served.server.cases.desk.policy))
+    with closing(CaseFollower(store.log, store.folder, served.server.cases.desk.policy)) as follower:
+        catch_up(store.log, follower)
 
 
 def decline(served, number, *, customer, headers=None, **fields):
