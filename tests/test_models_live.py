@@ -211,7 +211,7 @@ def test_payments_that_came_one_by_one_are_judged_together(tmp_path):
         for row in spine.payments(40):
             session.runner.ingest(spine.batch([row]))
         runs = list(newest(session.store.log, session.view().rules.spec.digest, 30))
-    assert [len(payments) for payments, _ in runs] == [30]
+    assert [len(payments) for _, payments in runs] == [30]
 
 
 def test_payments_that_other_features_measured_are_counted_as_unjudged(tmp_path):

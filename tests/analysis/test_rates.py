@@ -1,11 +1,8 @@
 """How often rules fire, before they are put in force."""
 
-import pyarrow as pa
 from tests import spine
 
-from ringfence.analysis import decided_payments
 from ringfence.analysis.rates import measured_rates
-from ringfence.events.batch import EventBatch
 from ringfence.features.catalog import CATALOG
 from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
 
@@ -46,32 +43,3 @@ def test_flags_and_lists_are_those_of_now(tmp_path):
 def test_nothing_decided_yet_is_no_rate(tmp_path):
     with spine.open_store(tmp_path) as store:
         assert rates(store, "true") == [(0, 0)]
-
-
-def test_names_of_attributes_that_callers_make_up_are_not_joined_to_one_wide_table(tmp_path, monkeypatch):
-    """Twelve batches of five payments, each batch with fifty names of its own: 600 names in all."""
-    widest = []
-
-    def joined(held):
-        events, decisions = judged_together(held)
-        widest.append(events.table.num_columns * len(events))
-        return events, decisions
-
-    judged_together = decided_payments._joined
-    monkeypatch.setattr(decided_payments, "_joined", joined)
-    with spine.open_store(tmp_path) as store:
-        runner = spine.runner(store)
-        for number, part in enumerate(spine.source(60, 5)):
-            table = part.events.table
-            for name in range(50):
-                ones = pa.array([1.0] * len(table))
-                table = table.append_column(f"attributes.a{number}_{name}", ones)
-            runner.ingest(EventBatch(table), part.labels)
-        asked = ("attributes.a3_7 = 1", "amount > 20")
-        together = rates(store, *asked)
-        assert max(widest) > 20_000
-        widest.clear()
-        monkeypatch.setattr(decided_payments, "_MOST_CELLS", 2000)
-        assert rates(store, *asked) == together
-        assert max(widest) <= 2000
-        assert 0 < together[0][1] <= 5

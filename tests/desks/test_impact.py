@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 from tests import artifacts
 
 from ringfence.adapters.artifacts import read_folder
@@ -165,6 +166,8 @@ def impact(share=0.0, stopped=0.0, payments=1000, days=2.0):
         (impact(stopped=3000.0, days=0.5), ChangeLimits(0.05, 7000.0), 1.0, False),
         (impact(stopped=100.0, days=0.0), ChangeLimits(0.05, 2500.0), 1.0, False),  # an hour at least
         (impact(share=0.001), ChangeLimits(0.0), 1.0, True),
+        (replace(impact(share=0.01, days=0.01), left_out=9000), ChangeLimits(0.05, 2500.0), 1.0, True),
+        (replace(impact(share=0.01, days=0.1), left_out=9000), ChangeLimits(0.05, 2500.0), 1.0, False),
     ],
 )
 def test_the_limits_are_those_of_the_settings(told, limits, portion, asks):

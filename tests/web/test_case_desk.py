@@ -2,6 +2,7 @@
 
 import re
 
+import httpx
 from playwright.sync_api import expect
 from tests.web.test_cases import office  # noqa: F401 (a fixture)
 
@@ -47,3 +48,14 @@ def test_what_waits_for_a_second_person_is_approved_in_bulk(office, watched):  #
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("#bulk")).to_contain_text("1 of 1 done")
     assert cases.book.case("C-1").state is CaseState.CLOSED
+
+
+def test_a_sheet_says_where_its_rules_could_not_be_checked(office, watched):  # noqa: F811
+    """Whoever activates a version has to know that the warnings on it never came."""
+    with httpx.Client(base_url=office.url, timeout=60) as client:
+        head = client.get("/v1/rules").json()["active"]
+    page = watched.open(office.url)
+    page.route("**/rules/impact/warnings*", lambda route: route.fulfill(status=503, body="too busy"))
+    page.goto(f"{office.url}/rules/impact?version={head}")
+    expect(page.locator("[data-failed]")).to_contain_text("could not be checked")
+    watched.faults.clear()  # the browser notes the 503

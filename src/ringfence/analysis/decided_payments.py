@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
 PAYMENTS: Final = 100_000
+MOST_CELLS: Final = 1 << 22
 _TOGETHER: Final = 512  # batches
-_MOST_CELLS: Final = 1 << 22
-"""Rows times columns of what is judged together: callers choose the names of attributes, each its own."""
-
 PLACES: Final = 80  # of the log, from each of which a run of payments is taken where it holds more
 
 
@@ -34,41 +32,51 @@ def runs(log: EventLog, most: int = PAYMENTS, first: int = 0) -> Iterator[tuple[
     for number in range(places):
         begin = start + number * (end - start) // places
         after = min(begin + -(-most // places), end)
-        for batch in log.read(DECISIONS, begin, after):
-            rows = slice(max(begin - batch.base_offset, 0), min(after, batch.next_offset) - batch.base_offset)
-            table = DecisionBatch.decode(batch.payload).table
-            decisions = DecisionBatch(table.slice(rows.start, rows.stop - rows.start))
-            payments = _payments(log, decisions.table.column("offset").to_numpy())
-            if payments is not None:
-                yield decisions, payments
+        yield from paired(log, begin, after)
+
+
+def paired(log: EventLog, begin: int, end: int) -> Iterator[tuple[DecisionBatch, EventBatch]]:
+    """Decisions from offset `begin` to before `end`, batch by batch, those whose payments are still kept."""
+    kept = log.start_offset(EVENTS)
+    for batch in log.read(DECISIONS, begin, end):
+        first, last = max(begin - batch.base_offset, 0), min(end, batch.next_offset) - batch.base_offset
+        decisions = DecisionBatch(DecisionBatch.decode(batch.payload).table.slice(first, last - first))
+        offsets = decisions.table.column("offset").to_numpy()
+        if len(offsets) and offsets[0] >= kept:
+            batches = list(log.read(EVENTS, int(offsets[0]), int(offsets[-1]) + 1))
+            events = EventBatch.concat([codec.decode(one.payload) for one in batches])
+            yield decisions, events.take(offsets - batches[0].base_offset)
 
 
 def together(
-    found: Iterable[tuple[EventBatch, pa.RecordBatch]],
-) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
-    """Payments with their decisions in larger runs: live traffic leaves batches of a few rows each.
+    found: Iterable[tuple[DecisionBatch, EventBatch]], most_cells: int = MOST_CELLS
+) -> Iterator[tuple[pa.RecordBatch, EventBatch]]:
+    """Decisions with their payments in larger runs: live traffic leaves batches of a few rows each.
 
-    Judged together, they cost as much as one. Batches of one run have the same columns.
+    Judged together, they cost as much as one. Batches of one run have the same columns, and payments of
+    several batches at most `most_cells`, rows times columns: callers choose the names of attributes, each its
+    own.
     """
-    held: list[tuple[EventBatch, pa.RecordBatch]] = []
+    held: list[tuple[pa.RecordBatch, EventBatch]] = []
     names: set[str] = set()
     rows = 0
-    for events, decisions in found:
+    for decisions, events in found:
+        table = decisions.table
         rows, names = rows + len(events), names.union(events.table.schema.names)
         if held and (
-            held[0][1].schema != decisions.schema or len(held) == _TOGETHER or rows * len(names) > _MOST_CELLS
+            held[0][0].schema != table.schema or len(held) == _TOGETHER or rows * len(names) > most_cells
         ):
             yield _joined(held)
             held, rows, names = [], len(events), set(events.table.schema.names)
-        held.append((events, decisions))
+        held.append((table, events))
     if held:
         yield _joined(held)
 
 
-def _joined(held: list[tuple[EventBatch, pa.RecordBatch]]) -> tuple[EventBatch, pa.RecordBatch]:
-    whole = pa.Table.from_batches([table for _, table in held]).combine_chunks()
+def _joined(held: list[tuple[pa.RecordBatch, EventBatch]]) -> tuple[pa.RecordBatch, EventBatch]:
+    whole = pa.Table.from_batches([table for table, _ in held]).combine_chunks()
     [decisions] = whole.to_batches()  # `concat_batches` is younger than the oldest Arrow
-    return EventBatch.concat([events for events, _ in held]), decisions
+    return decisions, EventBatch.concat([events for _, events in held])
 
 
 def since(log: EventLog, time_ms: int) -> int:
@@ -82,15 +90,6 @@ def since(log: EventLog, time_ms: int) -> int:
         else:
             low = batch.next_offset
     return low
-
-
-def _payments(log: EventLog, offsets: NDArray[np.int64]) -> EventBatch | None:
-    """The payments at ascending offsets; None where some are no longer kept."""
-    if not len(offsets) or offsets[0] < log.start_offset(EVENTS):
-        return None
-    batches = list(log.read(EVENTS, int(offsets[0]), int(offsets[-1]) + 1))
-    events = EventBatch.concat([codec.decode(batch.payload) for batch in batches])
-    return events.take(offsets - batches[0].base_offset)
 
 
 def challengers_of(decisions: DecisionBatch) -> dict[str, NDArray[np.float64]]:

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from ringfence.analysis.decided_payments import together
+from ringfence.analysis.decided_payments import paired, together
 from ringfence.analysis.history import StoredColumns
-from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.impact import Impact, Shift
 from ringfence.decisions.policy import Cause, Weights
 from ringfence.errors import ScorerError
-from ringfence.events import codec
-from ringfence.events.batch import EventBatch
 from ringfence.pipeline import MODEL
-from ringfence.ports import DECISIONS, EVENTS
+from ringfence.ports import DECISIONS
 from ringfence.scoring.artifacts.inputs import input_matrix
 from ringfence.scoring.artifacts.models import Scored, asked, tell
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
     from ringfence.scoring.artifacts.models import Scorer
     from ringfence.scoring.reference import Lookups
@@ -66,7 +64,7 @@ def impact(
     begin = first = max(log.start_offset(DECISIONS), end - most)
     for last in range(end, begin, -_AT_ONCE):
         first = max(begin, last - _AT_ONCE)
-        for payments, decided in _between(log, before.rules.spec.digest, first, last):
+        for decided, payments in _between(log, before.rules.spec.digest, first, last):
             columns = StoredColumns(payments, decided, reference, before.rules.ruleset.zone, {})
             now, then = _outcome(columns, before), _outcome(columns.in_zone(after.rules.ruleset.zone), after)
             np.add.at(changes, (now, then), 1)
@@ -128,32 +126,16 @@ class _Hit:
         self.examples = sorted(self.examples)[-_EXAMPLES:]
 
 
-def newest(log: EventLog, features: str, most: int) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
-    """The newest payments with their decisions, in runs, those that were measured by these features."""
+def newest(log: EventLog, features: str, most: int) -> Iterator[tuple[pa.RecordBatch, EventBatch]]:
+    """The newest decisions with their payments, in runs, those that were measured by these features."""
     end = log.end_offset(DECISIONS)
     return _between(log, features, max(log.start_offset(DECISIONS), end - most), end)
 
 
 def _between(
     log: EventLog, features: str, begin: int, end: int
-) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
-    return together(_paired(log, features, begin, end))
-
-
-def _paired(
-    log: EventLog, features: str, begin: int, end: int
-) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
-    kept = log.start_offset(EVENTS)
-    for batch in log.read(DECISIONS, begin, end):
-        decisions = DecisionBatch.decode(batch.payload)
-        skipped = max(begin - batch.base_offset, 0)
-        table = decisions.table.slice(skipped, min(end, batch.next_offset) - batch.base_offset - skipped)
-        offsets = table.column("offset").to_numpy()
-        if not len(offsets) or offsets[0] < kept or decisions.versions["features"] != features:
-            continue
-        found = list(log.read(EVENTS, int(offsets[0]), int(offsets[-1]) + 1))
-        events = EventBatch.concat([codec.decode(one.payload) for one in found])
-        yield events.take(offsets - found[0].base_offset), table
+) -> Iterator[tuple[pa.RecordBatch, EventBatch]]:
+    return together(one for one in paired(log, begin, end) if one[0].versions["features"] == features)
 
 
 def _outcome(columns: StoredColumns, deciding: Deciding) -> NDArray[np.int8]:

@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ringfence.analysis.condition_rates import Leaves
-from ringfence.analysis.decided_payments import together
+from ringfence.analysis.decided_payments import paired, together
 from ringfence.analysis.history import StoredColumns
-from ringfence.decisions.decision import DecisionBatch
-from ringfence.events import codec
-from ringfence.ports import DECISIONS, EVENTS
+from ringfence.ports import DECISIONS
 from ringfence.scoring.reference import Lookups, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
-
-    from ringfence.events.batch import EventBatch
     from ringfence.ports import EventLog
     from ringfence.rulebook.checking import PartRate
     from ringfence.scoring.rulesets.rules import CompiledRules
@@ -84,13 +79,5 @@ def _newest(log: EventLog, reference: Lookups, zone: str, newest: int) -> Iterat
     begin = max(end - newest, log.start_offset(DECISIONS))
     if end <= begin:
         return
-    for events, table in together(_paired(log, begin, end)):
-        yield StoredColumns(events, table, reference, zone, {})
-
-
-def _paired(log: EventLog, begin: int, end: int) -> Iterator[tuple[EventBatch, pa.RecordBatch]]:
-    for stored in log.read(DECISIONS, begin, end):
-        decisions = DecisionBatch.decode(stored.payload)
-        offsets = decisions.table.column("offset").to_numpy()
-        batch = next(iter(log.read(EVENTS, int(offsets[0]))))
-        yield codec.decode(batch.payload).take(offsets - batch.base_offset), decisions.table
+    for decisions, events in together(paired(log, begin, end)):
+        yield StoredColumns(events, decisions, reference, zone, {})

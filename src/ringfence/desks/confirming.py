@@ -48,6 +48,11 @@ class ChangeLimits:
                 f"it changes the outcome of {100 * share:.1f} % of recent payments, and the limit is "
                 f"{100 * self.share:g} %"
             )
+        if self.money is not None and sheet.left_out and sheet.days < _HOUR and sheet.changed:
+            return (
+                f"the money a day is not known: there was time to judge {sheet.payments:,} payments, of "
+                f"{1440 * sheet.days:.0f} minutes"
+            )
         for shift in sheet.money if self.money is not None else ():
             daily = portion * max(shift.stopped, shift.released) / max(sheet.days, _HOUR)
             if self.money is not None and daily > self.money:

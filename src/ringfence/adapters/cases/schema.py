@@ -43,7 +43,6 @@ CREATE INDEX IF NOT EXISTS standing_loss ON standing (escalated, loss DESC, due_
 WHERE state IN ('open', 'proposed');
 CREATE INDEX IF NOT EXISTS standing_due ON standing (escalated, due_ms, loss, queue)
 WHERE state IN ('open', 'proposed');
-DROP INDEX IF EXISTS standing_opened;
 CREATE INDEX IF NOT EXISTS standing_since ON standing (
   queue, {WAITS_SINCE}, ready_ms
 ) WHERE state IN ('open', 'proposed');

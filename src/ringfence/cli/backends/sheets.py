@@ -38,7 +38,9 @@ def show_impact(told: Impact, role: str = "") -> None:
     head = [f"of the newest {told.payments:,} payments", "now", "after", "payments"]
     screen.show_table(head, rows, head[1:])
     if told.left_out:
-        screen.show(f"{told.left_out:,} older payments are left out: this machine is busy.")
+        screen.show(
+            f"{told.left_out:,} older payments are left out: judging them took longer than five seconds."
+        )
     if role == "challenger":
         screen.show("In shadow it changes nothing of that.")
         return

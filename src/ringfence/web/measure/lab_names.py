@@ -40,7 +40,7 @@ def names_of(dashboard: Dashboard) -> list[Name]:
 def _values(dashboard: Dashboard, features: str) -> dict[str, str]:
     """By name: the newest value, the median and the 99th percentile."""
     parts: dict[str, list[np.ndarray]] = {}
-    for payments, decided in newest(dashboard.store.log, features, _LOOKED_AT):
+    for decided, payments in newest(dashboard.store.log, features, _LOOKED_AT):
         parts.setdefault("amount", []).append(payments.amount)
         for field in decided.schema:
             if "." in field.name and pa.types.is_floating(field.type):

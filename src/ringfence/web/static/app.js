@@ -29,10 +29,20 @@ document.addEventListener("htmx:responseError", (event) => {
     document.getElementById("session-over").showModal();
     return;
   }
+  failed(event);
   const page = new DOMParser().parseFromString(responseText, "text/html");
   notice(page.body.textContent.replace(/\s+/g, " ").trim().slice(0, 500) || `Problem ${status}`, true);
 });
-document.addEventListener("htmx:sendError", () => notice("The server cannot be reached. Nothing was lost: try again.", true));
+document.addEventListener("htmx:sendError", (event) => {
+  failed(event);
+  notice("The server cannot be reached. Nothing was lost: try again.", true);
+});
+
+// What a part that never came would have said must not be missed: the part says that it did not come.
+function failed(event) {
+  const part = event.detail.target?.closest("[data-failed]");
+  part?.replaceChildren(Object.assign(document.createElement("p"), { className: "notice warn", textContent: part.dataset.failed }));
+}
 
 async function sessionAgain() {
   const session = await (await fetch("/session")).json();
