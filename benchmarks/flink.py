@@ -36,13 +36,13 @@ from benchmarks.counted import Counted
 from benchmarks.model import write_model
 from benchmarks.report import machine, show, versions
 from ringfence.compose.deciding.definitions import load_definitions
-from ringfence.compose.flink.host import Ends, flink_running
+from ringfence.compose.flink_host.running import Ends, flink_running
 
 if TYPE_CHECKING:
     from tests.kafka import Broker
 
     from ringfence.adapters.flink.rest import JobLook
-    from ringfence.compose.flink.host import FlinkRun
+    from ringfence.compose.flink_host.running import FlinkRun
 
 BAR = 40_000
 """Decisions per core-second, JSON in to decisions out, with a model of 200 trees."""

@@ -37,8 +37,8 @@ from benchmarks.model import write_model
 from benchmarks.report import machine, versions
 from ringfence.cli import execute
 from ringfence.compose.deciding.definitions import load_definitions
-from ringfence.compose.flink.check import compare
-from ringfence.compose.flink.host import Ends, activate, flink_running
+from ringfence.compose.flink_host.check import compare
+from ringfence.compose.flink_host.running import Ends, activate, flink_running
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from tests.kafka import Broker
 
-    from ringfence.compose.flink.check import Compared
-    from ringfence.compose.flink.host import FlinkRun
+    from ringfence.compose.flink_host.check import Compared
+    from ringfence.compose.flink_host.running import FlinkRun
 
 KINDS = ("worker", "manager", "broker", "checkpoint", "partition", "rules", "upgrade")
 STAMPED = {"message.timestamp.type": "LogAppendTime"}

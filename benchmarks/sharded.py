@@ -34,7 +34,7 @@ from ringfence.sharded.decide import Decide
 from ringfence.sharded.library import ControlLibrary
 from ringfence.sharded.wire import to_bytes, to_events
 from ringfence.testing.local_host import LocalHost
-from ringfence.testing.memory_log import MemoryDisk, MemoryLog
+from ringfence.testing.memory.event_log import MemoryDisk, MemoryLog
 from ringfence.testing.streams import seeded_stream
 
 if TYPE_CHECKING:

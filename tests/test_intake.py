@@ -8,7 +8,7 @@ from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.intake import Intake
 from ringfence.ports import EVENTS, LogBatch
-from ringfence.testing.memory_log import MemoryLog
+from ringfence.testing.memory.event_log import MemoryLog
 
 
 class NarrowIntake(Intake):

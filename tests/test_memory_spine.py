@@ -12,8 +12,8 @@ from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES
 from ringfence.runner import Runner
 from ringfence.saving import Snapshotting
-from ringfence.testing.memory_snapshots import MemoryShelf, MemorySnapshots
-from ringfence.testing.memory_store import MemoryFolder, MemoryJournal
+from ringfence.testing.memory.snapshots import MemoryShelf, MemorySnapshots
+from ringfence.testing.memory.store import MemoryFolder, MemoryJournal
 
 SEED = 77
 EVENTS_SENT = 10_000

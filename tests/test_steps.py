@@ -23,7 +23,7 @@ from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.artifacts.manifest import Bands
 from ringfence.scoring.artifacts.models import Models
 from ringfence.scoring.rulesets.rules import RuleSet
-from ringfence.testing.memory_log import MemoryLog
+from ringfence.testing.memory.event_log import MemoryLog
 
 HOUR_MS = 3_600_000
 SPEC = FeatureSpec.of(

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ringfence.errors import StoreFullError
-from ringfence.testing.memory_log import MemoryDisk
-from ringfence.testing.memory_snapshots import MemoryShelf
-from ringfence.testing.memory_store import MemoryFolder, MemoryJournal
+from ringfence.testing.memory.event_log import MemoryDisk
+from ringfence.testing.memory.snapshots import MemoryShelf
+from ringfence.testing.memory.store import MemoryFolder, MemoryJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

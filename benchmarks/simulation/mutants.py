@@ -10,7 +10,7 @@ from benchmarks.simulation import product as made
 from benchmarks.simulation.disk import DiskJournal
 from benchmarks.simulation.product import CopyFollower, Product, Step
 from ringfence.events.ids.seen import SeenIds
-from ringfence.testing.memory_snapshots import MemorySnapshots
+from ringfence.testing.memory.snapshots import MemorySnapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

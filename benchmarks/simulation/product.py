@@ -27,7 +27,7 @@ from ringfence.runner import Runner
 from ringfence.saving import Snapshotting
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.rules import compile_rules
-from ringfence.testing.memory_snapshots import MemorySnapshots
+from ringfence.testing.memory.snapshots import MemorySnapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

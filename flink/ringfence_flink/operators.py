@@ -66,6 +66,6 @@ def _loaded(path: str) -> Any:
     file = Path(path)
     if not file.is_absolute():
         sys.path.insert(0, str(file.parent.absolute()))
-    from ringfence.compose.flink.sharded import plan_of  # noqa: PLC0415 (clients that submit a job need none of it)
+    from ringfence.compose.flink_host.sharded import plan_of  # noqa: PLC0415 (clients that submit a job need none of it)
 
     return plan_of(file.read_bytes())

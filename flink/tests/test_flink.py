@@ -17,8 +17,8 @@ from tests.kafka import broker
 from ringfence.adapters.flink.parts import flink_parts
 from ringfence.cli import execute
 from ringfence.compose.deciding.definitions import load_definitions
-from ringfence.compose.flink.check import compare
-from ringfence.compose.flink.host import Ends, flink_running
+from ringfence.compose.flink_host.check import compare
+from ringfence.compose.flink_host.running import Ends, flink_running
 from ringfence.errors import InputError, StoreError
 
 pytestmark = pytest.mark.slow

@@ -1,8 +1,11 @@
-"""The port of a data folder: all durable state of one store, with one writer and any number of readers."""
+"""The port of a data folder: all durable state of one store, with one writer and any number of readers.
+
+Its files have their names here, for who opens one of them and for who copies them all.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from ringfence.ports import Journal
 
@@ -12,6 +15,25 @@ if TYPE_CHECKING:
 
     from ringfence.ports import Registry
     from ringfence.rulebook.changes import RuleHistory
+
+LOG: Final = "ringfence.db"
+
+KEYS: Final = "access.db"
+"""Keys, and requests for approval."""
+
+TRAIL: Final = "audit.db"
+
+BUS: Final = "bus.db"
+
+CASES: Final = "cases.db"
+
+VAULT: Final = "vault.db"
+
+FOLLOWERS: Final = "followers.db"
+"""The roll of those that follow the log."""
+
+WRITER: Final = "writer.lock"
+"""Held by the process that writes the log."""
 
 
 class Identity(Protocol):

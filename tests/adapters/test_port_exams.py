@@ -18,13 +18,13 @@ from ringfence.compose.deciding.versions import StoredLibrary
 from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.artifacts.manifest import FOREST, LINEAR
 from ringfence.scoring.rulesets.rules import compile_rules
-from ringfence.testing.journal_exam import JournalExam
-from ringfence.testing.key_store_exam import KeyStoreExam
-from ringfence.testing.library_exam import BOOK, SPEC, UNFIT, LibraryExam
-from ringfence.testing.registry_exam import RegistryExam
-from ringfence.testing.rule_history_exam import RuleHistoryExam
-from ringfence.testing.scorer_exam import ScorerExam
-from ringfence.testing.snapshot_exam import SnapshotExam
+from ringfence.testing.exams.journal import JournalExam
+from ringfence.testing.exams.key_store import KeyStoreExam
+from ringfence.testing.exams.library import BOOK, SPEC, UNFIT, LibraryExam
+from ringfence.testing.exams.registry import RegistryExam
+from ringfence.testing.exams.rule_history import RuleHistoryExam
+from ringfence.testing.exams.scorer import ScorerExam
+from ringfence.testing.exams.snapshot import SnapshotExam
 
 
 class StorePlace:

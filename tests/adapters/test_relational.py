@@ -22,7 +22,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.follow import catch_up
 from ringfence.ports import EVENTS
-from ringfence.testing.follower_exam import FollowerExam
+from ringfence.testing.exams.follower import FollowerExam
 
 CONTENT = {  # column lists whose order says nothing are sorted by
     table.name: ", ".join(f'"{column.name}"' for column in table.columns)

@@ -15,8 +15,8 @@ from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError, StoreError
 from ringfence.follow import catch_up
 from ringfence.ports import EVENTS
-from ringfence.testing.follower_exam import FollowerExam
-from ringfence.testing.memory_log import MemoryLog
+from ringfence.testing.exams.follower import FollowerExam
+from ringfence.testing.memory.event_log import MemoryLog
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from ringfence.compose.secrets import with_store_password
 from ringfence.errors import InputError, StoreError
 from ringfence.ports.secrets import KEPT_SECONDS, LEAST_SECONDS, FixedSecret, KeptSecret
 from ringfence.settings import load_settings
-from ringfence.testing.secrets_exam import FIRST, SecretsExam
+from ringfence.testing.exams.secrets import FIRST, SecretsExam
 
 OLD, NEW = "the old secret, which has to be long enough", "the new secret, which has to be long enough"
 

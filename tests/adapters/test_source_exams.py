@@ -23,7 +23,7 @@ from ringfence.adapters.kinesis.address import KinesisAddress
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
-from ringfence.testing.source_exam import NOW_MS, StreamSourceExam
+from ringfence.testing.exams.source import NOW_MS, StreamSourceExam
 
 
 def decoding(names):

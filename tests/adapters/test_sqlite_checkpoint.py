@@ -6,7 +6,7 @@ import time
 
 from ringfence.adapters.sqlite import SqliteLog
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
-from ringfence.testing.log_exam import batch
+from ringfence.testing.exams.event_log import batch
 
 
 def test_the_file_takes_in_what_was_committed_without_a_close(tmp_path):

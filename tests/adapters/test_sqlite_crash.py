@@ -11,7 +11,7 @@ import pytest
 
 from ringfence.adapters.sqlite import SqliteLog
 from ringfence.errors import StoreFullError
-from ringfence.testing.log_exam import batch
+from ringfence.testing.exams.event_log import batch
 
 WRITER = """
 import os, random, sys

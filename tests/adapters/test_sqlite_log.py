@@ -12,7 +12,7 @@ from ringfence.adapters.sqlite import SqliteLog
 from ringfence.adapters.sqlite.migrate import LATEST, migrate, schema_version
 from ringfence.errors import CorruptError, StoreError
 from ringfence.ports import LogBatch
-from ringfence.testing.log_exam import EventLogExam, batch, spans
+from ringfence.testing.exams.event_log import EventLogExam, batch, spans
 
 
 class SqlitePlace:

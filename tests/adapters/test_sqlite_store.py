@@ -9,7 +9,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.errors import ConflictError, CorruptError, InputError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.ports import Replayed
-from ringfence.testing.log_exam import batch, spans
+from ringfence.testing.exams.event_log import batch, spans
 
 
 def bad(name, reason=Reason.UNPARSABLE_TIME, source="a.csv"):

@@ -8,7 +8,7 @@ import pytest
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.wal import check_log
 from ringfence.errors import CorruptError
-from ringfence.testing.log_exam import batch
+from ringfence.testing.exams.event_log import batch
 
 COMMITS = 6
 

@@ -9,7 +9,6 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ringfence.adapters.data_folder import BUS
 from ringfence.adapters.outbox import OutboxFollower
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.api.following import Following
@@ -22,6 +21,7 @@ from ringfence.errors import StoreError
 from ringfence.follow import catch_up
 from ringfence.objectives import OBJECTIVES, PAGE, TICKET
 from ringfence.ports import EVENTS, SLO_NEWS
+from ringfence.store import BUS
 
 from .conftest import NOW_MS, payment, running, session_in
 

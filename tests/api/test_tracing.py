@@ -19,9 +19,9 @@ from ringfence.compose.tracing import tracing_of
 from ringfence.errors import InputError, StoreError
 from ringfence.follow.pump import advance
 from ringfence.ports.tracing import StageSpan
-from ringfence.testing.log_exam import batch
-from ringfence.testing.memory_log import MemoryLog
-from ringfence.testing.memory_target import MemoryFollower, MemoryTarget
+from ringfence.testing.exams.event_log import batch
+from ringfence.testing.memory.event_log import MemoryLog
+from ringfence.testing.memory.target import MemoryFollower, MemoryTarget
 
 from .conftest import Peer, payment
 

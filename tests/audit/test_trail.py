@@ -13,9 +13,9 @@ from ringfence.audit import Act, RecordSpan, SigningKey, Trust, check_chain, com
 from ringfence.audit.spans import RECORDS
 from ringfence.errors import CorruptError, InputError, StoreError
 from ringfence.ports import LogBatch
-from ringfence.testing.follower_exam import FollowerExam
-from ringfence.testing.log_exam import batch
-from ringfence.testing.memory_log import MemoryLog
+from ringfence.testing.exams.event_log import batch
+from ringfence.testing.exams.follower import FollowerExam
+from ringfence.testing.memory.event_log import MemoryLog
 
 DONE = Act(actor="user:ada", channel="command", action="list.added", object="stolen")
 

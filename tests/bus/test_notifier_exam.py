@@ -17,7 +17,7 @@ from ringfence.adapters.notifiers.anywhere import AppriseNotifier
 from ringfence.adapters.notifiers.mail import MailNotifier
 from ringfence.adapters.notifiers.slack import SlackNotifier
 from ringfence.adapters.notifiers.webhook import WebhookNotifier
-from ringfence.testing.notifier_exam import SECRET, NotifierExam
+from ringfence.testing.exams.notifier import SECRET, NotifierExam
 
 from .receivers import Receiver, on_a_free_port
 

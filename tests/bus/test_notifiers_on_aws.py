@@ -21,7 +21,7 @@ from ringfence.bus.words import Words
 from ringfence.compose.messaging.notifiers import notifier
 from ringfence.errors import InputError
 from ringfence.settings import Settings
-from ringfence.testing.notifier_exam import WORDS, NotifierExam
+from ringfence.testing.exams.notifier import WORDS, NotifierExam
 
 SECONDS = 0.4  # for whoever waits in vain
 PATIENT_SECONDS = 60.0

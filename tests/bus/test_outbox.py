@@ -21,7 +21,7 @@ from ringfence.learning.watching.drift_alerts import DriftAlert, record
 from ringfence.learning.watching.model_news import record_news
 from ringfence.objectives import SloNews
 from ringfence.ports import DRIFT, FLAG_MATCHES
-from ringfence.testing.follower_exam import FollowerExam
+from ringfence.testing.exams.follower import FollowerExam
 
 from .receivers import Receiver, stopping
 

@@ -61,7 +61,7 @@ def test_the_version_is_an_option_too(capsys):
 def test_where_memory_ends_that_is_said_with_a_remedy_and_no_traceback(capsys):
     greedy = new_app()
     greedy.command()(lambda: np.empty(2**60, np.uint8))
-    assert finish(greedy, []) == 1
+    assert finish(greedy, []) == 7
     said = capsys.readouterr().err
     assert "there is not enough memory (Unable to allocate 1.00 EiB" in said
     assert "fewer attributes" in said

@@ -17,7 +17,7 @@ from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import Destination
 from ringfence.cli import execute
 from ringfence.cli.terminal.options import definitions
-from ringfence.compose.flink.host import packed
+from ringfence.compose.flink_host.running import packed
 from ringfence.compose.folder.privacy import contacts_of
 from ringfence.compose.following.followers import followers_of
 from ringfence.compose.messaging.alerts import alert_policy, alert_words

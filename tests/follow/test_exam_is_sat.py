@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ringfence.adapters
 from ringfence.follow import Follower
-from ringfence.testing.follower_exam import FollowerExam
+from ringfence.testing.exams.follower import FollowerExam
 
 TESTS = Path(__file__).parents[1]
 EXAM = FollowerExam.__name__

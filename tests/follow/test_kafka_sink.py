@@ -18,7 +18,7 @@ from ringfence.errors import RingfenceError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, FLAG_MATCHES
-from ringfence.testing.follower_exam import FollowerExam
+from ringfence.testing.exams.follower import FollowerExam
 
 
 class SinkPlace(StorePlace):

@@ -23,7 +23,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError, StoreError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.testing.follower_exam import FollowerExam
+from ringfence.testing.exams.follower import FollowerExam
 
 
 class LandingPlace:

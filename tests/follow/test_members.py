@@ -20,10 +20,10 @@ from ringfence.cases.policy import CasePolicy
 from ringfence.features.links import Graph, uses
 from ringfence.ports import FLAG_MATCHES, LogBatch
 from ringfence.scoring.reference.recent import FLAG_MATCH_SCHEMA
-from ringfence.testing.follower_exam import FollowerExam
-from ringfence.testing.log_exam import batch
-from ringfence.testing.memory_log import MemoryLog
-from ringfence.testing.memory_target import MemoryFollower, MemoryTarget
+from ringfence.testing.exams.event_log import batch
+from ringfence.testing.exams.follower import FollowerExam
+from ringfence.testing.memory.event_log import MemoryLog
+from ringfence.testing.memory.target import MemoryFollower, MemoryTarget
 
 
 class MemoryPlace:

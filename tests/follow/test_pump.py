@@ -6,16 +6,16 @@ from random import Random
 
 import pytest
 
-from ringfence.adapters.data_folder import FOLLOWERS
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.errors import InputError, StoreError
 from ringfence.follow import DeclaredFollower
 from ringfence.follow.backoff import LONGEST_SECONDS, wait_seconds
 from ringfence.follow.lag import Lag, Lags
 from ringfence.follow.pump import advance
-from ringfence.testing.log_exam import batch
-from ringfence.testing.memory_log import MemoryLog
-from ringfence.testing.memory_target import MemoryFollower, MemoryRoll, MemoryTarget
+from ringfence.store import FOLLOWERS
+from ringfence.testing.exams.event_log import batch
+from ringfence.testing.memory.event_log import MemoryLog
+from ringfence.testing.memory.target import MemoryFollower, MemoryRoll, MemoryTarget
 
 
 def test_a_target_of_another_log_is_refused_with_the_remedy():

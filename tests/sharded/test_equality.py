@@ -33,8 +33,8 @@ from ringfence.sharded import ShardedPlan
 from ringfence.sharded.library import ControlLibrary
 from ringfence.sharded.wire import to_events
 from ringfence.testing.local_host import LocalHost
-from ringfence.testing.memory_log import MemoryDisk, MemoryLog
-from ringfence.testing.memory_models import MemoryScorer
+from ringfence.testing.memory.event_log import MemoryDisk, MemoryLog
+from ringfence.testing.memory.models import MemoryScorer
 from ringfence.testing.strategies import scenarios
 
 SEED = 77

@@ -9,7 +9,7 @@ import pytest
 from tests.spine import START_MS, payments
 
 from ringfence.compose.deciding.definitions import load_definitions
-from ringfence.compose.flink.sharded import is_upgrade, pack_project, plan_of, upgraded
+from ringfence.compose.flink_host.sharded import is_upgrade, pack_project, plan_of, upgraded
 from ringfence.compose.folder.store import open_store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import CorruptError, InputError, RuleError, SpecError

@@ -8,21 +8,21 @@ import pytest
 
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.scoring.artifacts.deployment import Deployment
-from ringfence.testing.journal_exam import JournalExam
-from ringfence.testing.key_store_exam import KeyStoreExam
-from ringfence.testing.library_exam import BOOK, SPEC, UNFIT, LibraryExam
-from ringfence.testing.memory_keys import MemoryKeyRing, MemoryKeys
-from ringfence.testing.memory_models import MemoryLibrary, MemoryScorer
-from ringfence.testing.memory_secrets import MemorySecrets
-from ringfence.testing.memory_snapshots import MemoryShelf, MemorySnapshots
-from ringfence.testing.memory_source import MemorySource
-from ringfence.testing.memory_store import MemoryFolder, MemoryJournal, MemoryRegistry, MemoryRuleHistory
-from ringfence.testing.registry_exam import RegistryExam
-from ringfence.testing.rule_history_exam import RuleHistoryExam
-from ringfence.testing.scorer_exam import ScorerExam
-from ringfence.testing.secrets_exam import SecretsExam
-from ringfence.testing.snapshot_exam import SnapshotExam
-from ringfence.testing.source_exam import NOW_MS, StreamSourceExam
+from ringfence.testing.exams.journal import JournalExam
+from ringfence.testing.exams.key_store import KeyStoreExam
+from ringfence.testing.exams.library import BOOK, SPEC, UNFIT, LibraryExam
+from ringfence.testing.exams.registry import RegistryExam
+from ringfence.testing.exams.rule_history import RuleHistoryExam
+from ringfence.testing.exams.scorer import ScorerExam
+from ringfence.testing.exams.secrets import SecretsExam
+from ringfence.testing.exams.snapshot import SnapshotExam
+from ringfence.testing.exams.source import NOW_MS, StreamSourceExam
+from ringfence.testing.memory.keys import MemoryKeyRing, MemoryKeys
+from ringfence.testing.memory.models import MemoryLibrary, MemoryScorer
+from ringfence.testing.memory.secrets import MemorySecrets
+from ringfence.testing.memory.snapshots import MemoryShelf, MemorySnapshots
+from ringfence.testing.memory.source import MemorySource
+from ringfence.testing.memory.store import MemoryFolder, MemoryJournal, MemoryRegistry, MemoryRuleHistory
 
 SCORER = MemoryScorer("m1", ("amount", "card.count_1h", "hour"), np.array([0.01, -0.5, 0.1]), bias=-1.0)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ringfence.testing.log_exam import EventLogExam
-from ringfence.testing.memory_log import MemoryDisk, MemoryLog
+from ringfence.testing.exams.event_log import EventLogExam
+from ringfence.testing.memory.event_log import MemoryDisk, MemoryLog
 
 
 class MemoryPlace:

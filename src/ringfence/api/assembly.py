@@ -40,13 +40,13 @@ def _deciding(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroun
         proxies=server.proxies,
         metrics=server.metrics,
         tracing=server.tracing,
-        charge=server.charges.charge,
+        charge=server.rate_limits.take,
         decider=server.decider,
         hot=server.hot,
     )
     yield groups.EventServices(
         **common,
-        charge=server.charges.charge,
+        charge=server.rate_limits.take,
         decider=server.decider,
         aside=server.aside,
         slots=server.slots,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import GaugeMetricFamily
 
 from ringfence.compose.folder.bus import has_outbox, open_messages
-from ringfence.compose.folder.companions import BUS, is_lost
+from ringfence.compose.folder.companions import is_lost
 from ringfence.errors import StoreError
+from ringfence.store import BUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,9 @@ from ringfence.api.hot.gate import Gate
 from ringfence.api.hot.outcomes import Resolver
 from ringfence.api.hot.path import HotPath, versions_of
 from ringfence.api.hot.stored import Stored
-from ringfence.api.http.charges import Charges
 from ringfence.api.http.connections import Connections
 from ringfence.api.http.proxies import Proxies
+from ringfence.api.http.rate_limits import RateLimits
 from ringfence.api.monitoring import gauges
 from ringfence.api.monitoring.metrics import Metrics
 from ringfence.api.monitoring.model_watcher import ModelWatcher
@@ -80,7 +80,7 @@ class Server:
         self.settings, self.authoriser, self.tracing = settings, authoriser, tracing
         self.runner = session.runner
         self.clock = session.clock
-        self.charges, self.sessions = Charges(), Sessions()
+        self.rate_limits, self.sessions = RateLimits(), Sessions()
         self.provider = OpenIdProvider.of(settings.provider())
         self.metrics = Metrics()
         self.lake = served_tables(session.store)

@@ -13,7 +13,7 @@ from ringfence.errors import RingfenceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-EXIT_NO_MEMORY = 1
+EXIT_NO_MEMORY = 7
 EXIT_INTERRUPTED = 130
 
 

@@ -18,7 +18,7 @@ class Follower(Protocol):
     knows only the name. All methods are called by one thread at a time, of one process at a time; each may
     block as long as it likes, and any exception means "try again later": the pump closes the follower, waits
     and goes on from the position that the target then has. Every follower sits
-    `ringfence.testing.follower_exam`.
+    `ringfence.testing.exams.follower`.
     """
 
     @property

@@ -14,7 +14,7 @@ from ringfence.adapters.remote.signing import SageMakerSigner
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError, StoreError
 from ringfence.follow import catch_up
-from ringfence.testing.follower_exam import FollowerExam
+from ringfence.testing.exams.follower import FollowerExam
 
 from .emulator import address, environment
 

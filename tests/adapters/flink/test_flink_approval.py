@@ -13,9 +13,9 @@ from ringfence.cli import execute
 from ringfence.compose.clock import now_ms
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.session import open_session
-from ringfence.compose.flink import host as flink
-from ringfence.compose.flink.approval import approved
-from ringfence.compose.flink.host import FOLDER_NAME, Ends, packed
+from ringfence.compose.flink_host import running as flink
+from ringfence.compose.flink_host.approval import approved
+from ringfence.compose.flink_host.running import FOLDER_NAME, Ends, packed
 from ringfence.compose.folder.approvals import open_approvals
 from ringfence.compose.folder.store import open_store
 from ringfence.errors import StoreError

@@ -17,8 +17,8 @@ from ringfence.adapters.flink.private import replaced
 from ringfence.adapters.flink.rest import innermost
 from ringfence.adapters.flink.topics import java_properties
 from ringfence.compose.deciding.definitions import load_definitions
-from ringfence.compose.flink.check import Compared, compared, packed_up
-from ringfence.compose.flink.host import FOLDER_NAME, Ends, activate, packed
+from ringfence.compose.flink_host.check import Compared, compared, packed_up
+from ringfence.compose.flink_host.running import FOLDER_NAME, Ends, activate, packed
 from ringfence.compose.kafka import kafka_client
 from ringfence.errors import InputError
 

@@ -14,7 +14,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.errors import RingfenceError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, FLAG_MATCHES
-from ringfence.testing.follower_exam import FollowerExam
+from ringfence.testing.exams.follower import FollowerExam
 
 
 class SinkPlace(StorePlace):

@@ -14,7 +14,7 @@ from tests import artifacts
 from ringfence.adapters.artifacts import read_folder
 from ringfence.adapters.remote import RemoteModel
 from ringfence.errors import ScorerError
-from ringfence.testing.scorer_exam import ScorerExam
+from ringfence.testing.exams.scorer import ScorerExam
 
 SECRET = "wJalrXUtnFEMI"
 

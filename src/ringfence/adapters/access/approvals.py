@@ -9,9 +9,9 @@ import msgspec
 
 from ringfence.access.approvals import LONGEST, ApprovalRequest, ApprovalState, Deed
 from ringfence.adapters.access.keys import IF_DAMAGED
-from ringfence.adapters.data_folder import KEYS
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import InputError
+from ringfence.store import KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path

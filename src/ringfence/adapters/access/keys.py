@@ -13,10 +13,10 @@ import msgspec
 from ringfence.access.keys import PREFIX, ApiKey, check_makers
 from ringfence.access.restriction import EVERYTHING, Restriction, kept_restriction
 from ringfence.access.roles import Role
-from ringfence.adapters.data_folder import KEYS
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import CorruptError, InputError
+from ringfence.store import KEYS
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import xxhash
 
-from ringfence.adapters.data_folder import BUS, CASES, KEYS, LOG, TRAIL, VAULT
 from ringfence.errors import CorruptError, InputError
 from ringfence.ports.backup import Backup
+from ringfence.store import BUS, CASES, KEYS, LOG, TRAIL, VAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

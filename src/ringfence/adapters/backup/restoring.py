@@ -7,10 +7,10 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.backup.manifest import copy, parse_manifest, summed, sync_folder
-from ringfence.adapters.data_folder import BUS, CASES, FOLLOWERS, KEYS, LOG, TRAIL, VAULT, WRITER
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.versions import check_known_file
 from ringfence.errors import CorruptError, InputError
+from ringfence.store import BUS, CASES, FOLLOWERS, KEYS, LOG, TRAIL, VAULT, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

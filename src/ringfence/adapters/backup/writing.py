@@ -20,13 +20,13 @@ import msgspec
 
 from ringfence.adapters.artifacts import ModelRegistry
 from ringfence.adapters.backup.manifest import FORMAT, MANIFEST, copy, read_open, sum_of, sync_folder
-from ringfence.adapters.data_folder import BUS, CASES, KEYS, LOG, TRAIL, VAULT
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.ports import EVENTS
 from ringfence.ports.backup import Backup
+from ringfence.store import BUS, CASES, KEYS, LOG, TRAIL, VAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

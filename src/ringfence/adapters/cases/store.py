@@ -13,7 +13,6 @@ import msgspec
 from ringfence.adapters.cases.schema import HAS_TOTALS, ORDERS, QUEUES, SCHEMA, TOTALS
 from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.adapters.cases.working import SqliteWork, case_number
-from ringfence.adapters.data_folder import CASES
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
@@ -21,6 +20,7 @@ from ringfence.cases.book import CaseQuery, Outgoing, QueueCount
 from ringfence.cases.errors import UnknownCaseError
 from ringfence.cases.model import LIVE, Case, CaseEvent, CaseState, Payment, decode_case, decode_change
 from ringfence.errors import InputError
+from ringfence.store import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

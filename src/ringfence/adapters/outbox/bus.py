@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.data_folder import BUS
 from ringfence.adapters.outbox.database import OutboxDatabase
 from ringfence.bus.outbox import Letter
 from ringfence.bus.subscription import (
@@ -21,6 +20,7 @@ from ringfence.bus.subscription import (
     shown,
 )
 from ringfence.errors import ConflictError, InputError
+from ringfence.store import BUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

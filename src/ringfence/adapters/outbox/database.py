@@ -8,12 +8,12 @@ from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
-from ringfence.adapters.data_folder import BUS
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
+from ringfence.store import BUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence

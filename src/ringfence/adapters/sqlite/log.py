@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.data_folder import WRITER
 from ringfence.adapters.sqlite.database import Database
 from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.meta import load_meta
@@ -15,6 +14,7 @@ from ringfence.adapters.sqlite.statements import SQL
 from ringfence.adapters.sqlite.wal import check_log
 from ringfence.errors import CorruptError, StoreError
 from ringfence.ports import LogBatch, end_offsets_after
+from ringfence.store import WRITER
 
 if TYPE_CHECKING:
     import sqlite3

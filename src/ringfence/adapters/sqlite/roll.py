@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.adapters.data_folder import FOLLOWERS
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.errors import InputError
 from ringfence.follow.roll import DeclaredFollower
+from ringfence.store import FOLLOWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

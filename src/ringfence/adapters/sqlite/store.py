@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from ringfence.adapters.data_folder import LOG
 from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.adapters.sqlite.log import SqliteLog, write_batches
 from ringfence.adapters.sqlite.quarantine import SqliteQuarantine, mark_replayed
 from ringfence.adapters.sqlite.registry import SqliteRegistry
 from ringfence.adapters.sqlite.statements import SQL
 from ringfence.errors import CorruptError
+from ringfence.store import LOG
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.data_folder import TRAIL
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.audit import Act, Anchor, Head, Record, RecordSpan, chained
 from ringfence.audit.records import KEY_ADDED, SEALED
+from ringfence.store import TRAIL
 
 if TYPE_CHECKING:
     import sqlite3

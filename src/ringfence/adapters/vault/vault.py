@@ -9,11 +9,11 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ringfence.adapters.data_folder import VAULT
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.personal_names import PersonalClass
 from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
+from ringfence.store import VAULT
 
 if TYPE_CHECKING:
     import sqlite3

@@ -8,12 +8,12 @@ import typer
 
 from ringfence.cli.audited import record_first, tell_record
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.folder.companions import BUS, CASES, TRAIL
 from ringfence.compose.folder.store import open_store
 from ringfence.compose.following.followers import undisturbed
 from ringfence.compose.upkeep.beginning_anew import begin_anew, check_can_begin
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
+from ringfence.store import BUS, CASES, TRAIL
 
 _LOST: Final = {
     BUS: "subscriptions with their secrets, messages that wait, and what was said of alerts",

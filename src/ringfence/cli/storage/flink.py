@@ -12,15 +12,22 @@ import typer
 from ringfence.cli.audited import actor, record_first
 from ringfence.cli.terminal.options import definitions
 from ringfence.cli.terminal.screen import say, show, show_json
-from ringfence.compose.flink.check import compare
-from ringfence.compose.flink.host import CHECKPOINT_MS, FOLDER_NAME, Ends, activate, flink_running, package
+from ringfence.compose.flink_host.check import compare
+from ringfence.compose.flink_host.running import (
+    CHECKPOINT_MS,
+    FOLDER_NAME,
+    Ends,
+    activate,
+    flink_running,
+    package,
+)
 from ringfence.errors import StoreError
 from ringfence.events.activation import Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ringfence.compose.flink.host import FlinkRun
+    from ringfence.compose.flink_host.running import FlinkRun
 
 app = typer.Typer(
     help="The engine as operators of Apache Flink, for what one machine does not hold.", no_args_is_help=True

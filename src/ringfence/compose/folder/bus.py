@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ringfence.adapters.outbox import AlertBook, Bus
 from ringfence.compose.folder import companions
+from ringfence.store import BUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ class OpenMessages:
 
 def has_outbox(folder: Path) -> bool:
     """Whether a bus has ever been used in a data folder; `CorruptError` where it is gone."""
-    companions.check_not_lost(folder, companions.BUS)
+    companions.check_not_lost(folder, BUS)
     return Bus.is_in(folder)
 
 
@@ -41,7 +42,7 @@ def open_bus(folder: Path) -> Bus:
 
     Made anew, it would have all alerts of the log sent once more.
     """
-    return Bus(folder, partial(companions.check_not_lost, folder, companions.BUS))
+    return Bus(folder, partial(companions.check_not_lost, folder, BUS))
 
 
 def open_messages(folder: Path) -> OpenMessages:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringfence.adapters import cases, pdf
 from ringfence.compose.folder import companions
+from ringfence.store import CASES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 def open_cases(folder: Path) -> cases.SqliteCases:
     """The cases of a data folder, made if there were none; `CorruptError` at a use once they are gone."""
-    return cases.SqliteCases(folder, partial(companions.check_not_lost, folder, companions.CASES))
+    return cases.SqliteCases(folder, partial(companions.check_not_lost, folder, CASES))
 
 
 def has_cases(folder: Path) -> bool:
     """Whether a data folder has ever kept cases; `CorruptError` where they are gone."""
-    companions.check_not_lost(folder, companions.CASES)
+    companions.check_not_lost(folder, CASES)
     return cases.SqliteCases.are_in(folder)
 
 

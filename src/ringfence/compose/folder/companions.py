@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.data_folder import BUS, CASES, LOG, TRAIL
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import CorruptError, StoreError
+from ringfence.store import BUS, CASES, LOG, TRAIL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.store import DataFolder
-
-__all__ = ["BUS", "CASES", "TRAIL", "check_not_lost", "is_lost", "look_after", "told_of_lost"]
 
 _KEPT: Final = {TRAIL: "audit trail", CASES: "cases", BUS: "subscriptions, alerts and messages"}
 _MEANWHILE: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ringfence.adapters.access.keys import ApiKeys
-from ringfence.adapters.data_folder import KEYS
+from ringfence.store import KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.data_folder import LOG, WRITER
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store, soundness
 from ringfence.adapters.sqlite.news import News
@@ -18,6 +17,7 @@ from ringfence.events.privacy.personal import PersonalData
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.values.norms import Norms
 from ringfence.settings import load_settings
+from ringfence.store import LOG, TRAIL, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -115,13 +115,13 @@ def states_up_to(store: DataFolder, offset: int) -> Iterator[SavedState]:
 
 def open_trail(folder: Path) -> Trail:
     """The audit trail of a data folder, made if there was none; `CorruptError` where it is gone."""
-    companions.check_not_lost(folder, companions.TRAIL)
+    companions.check_not_lost(folder, TRAIL)
     return SqliteTrail(folder)
 
 
 def has_trail(folder: Path) -> bool:
     """Whether anything was ever written down in a data folder; `CorruptError` where that is gone."""
-    companions.check_not_lost(folder, companions.TRAIL)
+    companions.check_not_lost(folder, TRAIL)
     return SqliteTrail.is_in(folder)
 
 

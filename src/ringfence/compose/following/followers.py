@@ -37,6 +37,7 @@ from ringfence.follow import Pump, catch_up, declare
 from ringfence.follow.rounds import Rounds
 from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
+from ringfence.store import CASES, TRAIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,11 +84,11 @@ def followers_of(store: DataFolder) -> list[Follower]:
 
 def _cases_of(store: DataFolder) -> Callable[[], None]:
     """`CorruptError` where the cases of a store are gone."""
-    return partial(companions.check_not_lost, store.folder, companions.CASES)
+    return partial(companions.check_not_lost, store.folder, CASES)
 
 
 def _trail_of(folder: Path) -> SqliteTrail:
-    companions.check_not_lost(folder, companions.TRAIL)
+    companions.check_not_lost(folder, TRAIL)
     return SqliteTrail(folder)
 
 

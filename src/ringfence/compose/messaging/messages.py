@@ -24,6 +24,7 @@ from ringfence.follow import Pump, declare
 from ringfence.follow.supervised_process import Beside
 from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
+from ringfence.store import BUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -49,7 +50,7 @@ def outbox_of(
         alert_policy(),
         rules_by_digest(store),
         made,
-        partial(companions.check_not_lost, store.folder, companions.BUS),
+        partial(companions.check_not_lost, store.folder, BUS),
     )
 
 
@@ -95,7 +96,7 @@ def delivering(folder: Path) -> Iterator[None]:
         tracing_of("ringfence-messages") as tracing,
         news_of(store) as news,
     ):
-        companions.check_not_lost(folder, companions.BUS)
+        companions.check_not_lost(folder, BUS)
         policy, bus, settings = alert_policy(), open_bus(folder), load_settings()
         contact, vault = contacts_of(store)
         courier = Courier(

@@ -16,12 +16,13 @@ from ringfence.compose.folder import companions
 from ringfence.errors import InputError
 from ringfence.ports import EVENTS
 from ringfence.settings import load_settings
+from ringfence.store import BUS, CASES, TRAIL
 
 if TYPE_CHECKING:
     from ringfence.ports import EventLog
     from ringfence.store import DataFolder
 
-FILES: Final = (companions.BUS, companions.CASES, companions.TRAIL)
+FILES: Final = (BUS, CASES, TRAIL)
 """The files that can be begun anew: nothing makes them again."""
 
 
@@ -50,7 +51,7 @@ def begin_anew(store: DataFolder, name: str, since_ms: int | None = None) -> Non
     check_can_begin(store, name)
     with TemporaryDirectory(dir=store.folder, prefix=".begun-") as made:
         folder = Path(made)
-        if name == companions.TRAIL:
+        if name == TRAIL:
             SqliteTrail(folder).close()
         else:
             offsets = _offsets(store.log, since_ms)
@@ -62,7 +63,7 @@ def begin_anew(store: DataFolder, name: str, since_ms: int | None = None) -> Non
 
 
 def _follower(store: DataFolder, name: str, folder: Path) -> OutboxFollower | CaseFollower:
-    if name == companions.BUS:
+    if name == BUS:
         return OutboxFollower(store.log, folder, store.meta.store_id, now_ms)
     return CaseFollower(store.log, folder, read_policy(load_settings().cases))
 

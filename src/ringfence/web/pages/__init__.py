@@ -1,1 +1,1 @@
-"""The pages of the dashboard, a file for each, in rooms by who works there."""
+"""The pages of the dashboard, a file for each, in rooms by subject."""

@@ -17,7 +17,7 @@ import pytest
 
 from ringfence.follow import Pump, catch_up, declare
 from ringfence.follow.pump import advance
-from ringfence.testing.memory_target import MemoryFollower, MemoryRoll, MemoryTarget
+from ringfence.testing.memory.target import MemoryFollower, MemoryRoll, MemoryTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

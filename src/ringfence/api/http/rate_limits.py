@@ -1,4 +1,4 @@
-"""What each caller may still ask for."""
+"""How often each caller may ask: the refusal of one whose limit is spent."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from ringfence.access.principal import Principal
 
 
-class Charges:
-    """The limits of one server's callers, by the clock of its event loop."""
+class RateLimits:
+    """Those of one server's callers, by the clock of its event loop."""
 
     def __init__(self) -> None:
         self._limits = Limits()
 
-    def charge(self, caller: Principal, count: int) -> None:
+    def take(self, caller: Principal, count: int) -> None:
         """`Refusal` (429) where the caller's limit is spent."""
         seconds = self._limits.take(caller, count, asyncio.get_running_loop().time())
         if seconds:

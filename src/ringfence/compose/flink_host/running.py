@@ -12,8 +12,14 @@ from ringfence.adapters.flink import LocalCluster, flink_parts
 from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
 from ringfence.adapters.flink.package import write_package
 from ringfence.adapters.flink.private import replaced
-from ringfence.compose.flink.approval import approved
-from ringfence.compose.flink.sharded import first_versions, is_upgrade, pack_project, takes_changes, upgraded
+from ringfence.compose.flink_host.approval import approved
+from ringfence.compose.flink_host.sharded import (
+    first_versions,
+    is_upgrade,
+    pack_project,
+    takes_changes,
+    upgraded,
+)
 from ringfence.compose.folder.store import VAULT, has_store, keeps_tokens, open_store
 from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.errors import InputError

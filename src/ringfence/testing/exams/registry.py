@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.ports import Registry
-    from ringfence.testing.places import Place
+    from ringfence.testing.exams.places import Place
 
 
 def digest_of(body: str) -> str:

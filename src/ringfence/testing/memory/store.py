@@ -13,7 +13,7 @@ import msgspec
 from ringfence.errors import ConflictError, CorruptError, InputError
 from ringfence.ports import SETTLED, QuarantinedRecord, Version
 from ringfence.rulebook.changes import Change, head
-from ringfence.testing.memory_log import MemoryDisk, MemoryLog
+from ringfence.testing.memory.event_log import MemoryDisk, MemoryLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

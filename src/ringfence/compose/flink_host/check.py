@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from ringfence.compose.flink.host import FOLDER_NAME, packed, plan_in
-from ringfence.compose.flink.sharded import plan_of
+from ringfence.compose.flink_host.running import FOLDER_NAME, packed, plan_in
+from ringfence.compose.flink_host.sharded import plan_of
 from ringfence.decisions.written import json_of
 from ringfence.errors import InputError
 from ringfence.events import codec
@@ -22,14 +22,14 @@ from ringfence.intake import Intake
 from ringfence.pipeline import Pipeline
 from ringfence.ports import EVENTS, LogBatch
 from ringfence.sharded.changes import decoded
-from ringfence.testing.memory_log import MemoryLog
+from ringfence.testing.memory.event_log import MemoryLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.adapters.flink.topics import ReadRecords
     from ringfence.compose.deciding.definitions import Definitions
-    from ringfence.compose.flink.host import Ends
+    from ringfence.compose.flink_host.running import Ends
     from ringfence.sharded import ShardedPlan
 
 _ROWS: Final = 4096

@@ -9,13 +9,13 @@ import pytest
 
 from ringfence.errors import ConflictError
 from ringfence.rulebook.changes import Origin, Proposed, Review
-from ringfence.testing.registry_exam import digest_of
+from ringfence.testing.exams.registry import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.rulebook.changes import RuleHistory
-    from ringfence.testing.places import Place
+    from ringfence.testing.exams.places import Place
 
 
 def proposed(body: str, based_on: str | None = None) -> Proposed:

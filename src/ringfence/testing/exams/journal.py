@@ -9,13 +9,13 @@ import pytest
 from ringfence.errors import ConflictError, InputError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.ports import SETTLED, Position, Replayed
-from ringfence.testing.log_exam import batch, spans
+from ringfence.testing.exams.event_log import batch, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.ports import Journal
-    from ringfence.testing.places import Place
+    from ringfence.testing.exams.places import Place
 
 
 def bad(position: int, reason: Reason = Reason.MALFORMED, source: str = "a.csv") -> BadRecord:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.access.key_store import KeyStore
-    from ringfence.testing.places import Place
+    from ringfence.testing.exams.places import Place
 
 ROLES = frozenset({Role.ANALYST, Role.ADMIN})
 

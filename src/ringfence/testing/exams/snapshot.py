@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.ports import SnapshotStore
-    from ringfence.testing.places import Place
+    from ringfence.testing.exams.places import Place
 
 
 def state(seed: int = 0, size: int = 1000) -> dict[str, NDArray[Any]]:
