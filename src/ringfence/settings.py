@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, get_origin
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -21,6 +23,7 @@ from ringfence.features.durations import MINUTE_MS, parse_duration_ms
 from ringfence.ports.secrets import named_place
 
 FILE_NAME = "ringfence.toml"
+_EXAMPLES: Final[dict[Any, str]] = {tuple: """'["…", "…"]'""", dict: """'{"…": "…"}'"""}
 NEVER = "never"
 RETAINED = (
     *("events", "decisions", "flag_matches", "drift", "model_news", "slo_news", "quarantine"),
@@ -187,10 +190,23 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _TomlFile(settings_cls)
 
 
-def unread(error: SettingsError, prefix: str) -> str:
-    """What to do about a variable of the environment that holds no JSON where a list is needed."""
-    name = str(error).partition('field "')[2].partition('"')[0].upper()
-    return f"""{prefix}{name} cannot be read: it is written as JSON, such as '["bank.example"]'"""
+def no_json(settings: type[BaseSettings], error: SettingsError) -> str:
+    """Which variable of the environment is no JSON although it holds several values, and how these look."""
+    given = {name.upper(): text for name, text in os.environ.items()}
+    for name, field in settings.model_fields.items():
+        variable = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
+        example = _EXAMPLES.get(get_origin(field.annotation))
+        if example is not None and not _is_json(given.get(variable, "[]")):
+            return f"{variable} is no JSON: write {example}"
+    return str(error)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def load_settings() -> Settings:
@@ -205,6 +221,6 @@ def load_settings() -> Settings:
             f"setting {name!r}: {said} (set as RINGFENCE_{variable} or in {FILE_NAME})"
         ) from None
     except SettingsError as error:
-        raise InputError(unread(error, "RINGFENCE_")) from None
+        raise InputError(no_json(Settings, error)) from None
     except ValueError as error:  # the file is no TOML
         raise InputError(f"{FILE_NAME} cannot be read: {error}") from None

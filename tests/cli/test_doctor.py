@@ -88,16 +88,20 @@ def test_a_setting_of_the_service_that_makes_no_sense_is_told(ringfence, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("variable", "command"),
-    [("RINGFENCE_SERVE_PUBLIC_NAMES", "serve"), ("RINGFENCE_WEBHOOK_NETWORKS", "alerts check")],
+    ("variable", "command", "example"),
+    [
+        ("RINGFENCE_SERVE_PUBLIC_NAMES", "serve", '["…", "…"]'),
+        ("RINGFENCE_WEBHOOK_NETWORKS", "alerts check", '["…", "…"]'),
+        ("RINGFENCE_RETENTION", "alerts check", '{"…": "…"}'),
+    ],
 )
 def test_a_list_that_is_no_json_is_told_and_ends_no_command_with_a_traceback(
-    ringfence, monkeypatch, variable, command
+    ringfence, monkeypatch, variable, command, example
 ):
     monkeypatch.setenv(variable, "bank.example")
     ended = ringfence(*command.split())
     assert ended.code == 2
-    assert f"{variable} cannot be read: it is written as JSON" in ended.err
+    assert f"{variable} is no JSON: write '{example}'" in ended.err
     assert variable in str(parts(ringfence("doctor", "--json")))
 
 

@@ -11,7 +11,8 @@ from ringfence.alerts.policy import AlertPolicy, Severity
 MOST_PAYMENTS: Final = 50
 """Payments that an alert names; it counts all of them."""
 
-_ENTITIES: Final = ("card", "customer", "account", "merchant", "device")
+ENTITIES: Final = ("card", "customer", "account", "merchant", "device")
+"""What an alert is about: the first of these that a payment names."""
 OTHER: Final = "other"
 
 
@@ -58,7 +59,7 @@ def subject_of(event: dict[str, Any]) -> tuple[str, str, str]:
     typology = max(scores, key=lambda name: (scores[name], name), default="")
     if not typology:
         typology = next(iter(data.get("reasons", ())), OTHER).lower()
-    for entity in _ENTITIES:
+    for entity in ENTITIES:
         if found := payment.get(f"{entity}_id"):
             return entity, found, typology
     return "transaction", data["transaction_id"], typology

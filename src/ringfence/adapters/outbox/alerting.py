@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ringfence.bus.subscription import Subscription
     from ringfence.scoring.rulesets.ruleset import RuleSet
 
+_LOGGER: Final = logging.getLogger(__name__)
 ALERTS: Final = "alerts"
 """Stands for a subscription in messages that the alert policy asks for."""
 
@@ -91,6 +93,7 @@ class Alerting:
         self._changed: dict[str, Alert] = {}
         self._caps = MessageCaps(OF_DECISIONS, database.rows, policy)
         self._asked: dict[tuple[str, str], int] = {}
+        self._unasked = 0  # of payments that are too old
         self._mutes = mutes
         self._due: list[_Due] = []
         self._notices: list[tuple[str, bytes]] = []
@@ -125,6 +128,12 @@ class Alerting:
 
     def write(self, connection: Connection) -> None:
         """Write all but the messages."""
+        if self._unasked:
+            _LOGGER.warning(
+                "Customers are not asked about %d payments: these are older than three days, or the clock of "
+                "their source is wrong",
+                self._unasked,
+            )
         alert_book.put(connection, list(self._changed.values()))
         alert_book.keep(connection, self._now_ms, self._notices)
         self._caps.write(connection)
@@ -166,7 +175,10 @@ class Alerting:
         policy, decision = self._policy, event["data"]
         paid_ms = min(decision["decided_at_ms"], decision["event_time_ms"])
         is_stale = self._now_ms - paid_ms > DEAD_AFTER_MS  # a file of last year's payments may be decided now
-        if not policy.customer or decision["outcome"] not in policy.customer_outcomes or is_stale:
+        if not policy.customer or decision["outcome"] not in policy.customer_outcomes:
+            return
+        if is_stale:
+            self._unasked += 1
             return
         payment = decision.get("transaction", {})
         told = payment | {"language": payment.get("attributes", {}).get("language")}

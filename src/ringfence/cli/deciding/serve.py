@@ -27,7 +27,7 @@ from ringfence.compose.tracing import metering_of, tracing_of
 from ringfence.errors import InputError
 from ringfence.follow.supervised_process import Beside
 from ringfence.saving import Snapshotting
-from ringfence.settings import load_settings, unread
+from ringfence.settings import load_settings, no_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,4 +150,4 @@ def _settings(options: dict[str, Any]) -> ServeSettings:
         name = ".".join(map(str, first["loc"]))
         raise InputError(f"{name}: {first['msg']} (an option, or RINGFENCE_SERVE_{name.upper()})") from None
     except SettingsError as error:
-        raise InputError(unread(error, "RINGFENCE_SERVE_")) from None
+        raise InputError(no_json(ServeSettings, error)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,8 +19,11 @@ from ringfence.cli.terminal.screen import format_time, say, show, show_json, sho
 from ringfence.compose.clock import now_ms
 from ringfence.compose.folder.bus import messages
 from ringfence.compose.folder.store import open_store
+from ringfence.compose.folder.tables import open_tables
 from ringfence.compose.messaging.alerts import alert_policy, templates
+from ringfence.compose.messaging.mutes import mute_ground
 from ringfence.compose.messaging.notifiers import check_destination, notifier
+from ringfence.desks.alerts import check_mute
 from ringfence.errors import InputError
 from ringfence.events.values.durations import parse_delay_ms
 from ringfence.settings import load_settings
@@ -114,15 +117,23 @@ def mute(
 ) -> None:
     """Raise no alerts of a typology for an entity until a time. Decisions stay as they are.
 
+    A name that no rule, typology or reason ever had is refused. One of rules that are no longer in force is
+    muted with a note, and so is an entity that no payment has named yet.
+
     Example: ringfence alerts mute card_testing --entity tok_9f31 --for 4h --note "a test of ours"
     """
-    if typology == entity == "*":
-        raise InputError('name a typology or an entity: "*" for both would silence everything')
     ends_ms = now_ms() + parse_delay_ms(until)
-    with _book(data) as book:
+    with (
+        open_store(folder(data), read_only=True) as store,
+        closing(open_tables(store)) as tables,
+        messages(store.folder) as kept,
+    ):
+        remarks = check_mute(typology, entity, mute_ground(store, tables, kept.alerts))
         by = author or getpass.getuser()
-        book.mute(Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note))
+        kept.alerts.mute(Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note))
     say(f"No alerts of {typology} for {entity} until {format_time(ends_ms)} UTC.")
+    for remark in remarks:
+        say(f"Note: {remark}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError
 from ringfence.api.settings import ServeSettings
 from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.setup.checks.clocks import skew
-from ringfence.settings import unread
+from ringfence.settings import no_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def serving(port: int | None) -> Iterator[Check]:
         yield Check("service", State.BAD, f"{name}: {first['msg']}", remedy)
         return
     except SettingsError as error:
-        yield Check("service", State.BAD, unread(error, "RINGFENCE_SERVE_"), "Write it as JSON.")
+        yield Check("service", State.BAD, "settings of the server", no_json(ServeSettings, error))
         return
     yield from _port(found.host, found.port)
     if found.token_jwks is not None:

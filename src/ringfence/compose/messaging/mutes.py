@@ -1,0 +1,48 @@
+"""What alerts can be muted of: names of rules, and whom payments are about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ringfence.alerts.model import ENTITIES
+from ringfence.compose.deciding.rules import StoredHistory
+from ringfence.decisions.index import DecisionQuery
+from ringfence.desks.alerts import MuteGround
+from ringfence.scoring.rulesets.ruleset import RuleSet
+
+if TYPE_CHECKING:
+    from ringfence.alerts.book import Alerts
+    from ringfence.ports.tables import Tables
+    from ringfence.store import DataFolder
+
+_REASONS: Final = "SELECT DISTINCT unnest(reasons) AS reason FROM decisions"
+_LATELY: Final = 1000  # alerts
+
+
+def mute_ground(store: DataFolder, tables: Tables, alerts: Alerts) -> MuteGround:
+    """What there is to mute in a store."""
+    active = StoredHistory(store, tables).active()
+    names = {one.digest: _names(RuleSet.from_json(one.body)) for one in store.registry.versions("rules")}
+
+    def earlier() -> frozenset[str]:
+        reasons = {row["reason"] for row in tables.sql(_REASONS).to_pylist()}
+        return frozenset(reasons | {one.lower() for one in reasons}).union(*names.values())
+
+    def has_paid(entity_id: str) -> bool:
+        asked = (DecisionQuery(entity=kind, entity_id=entity_id, limit=1) for kind in ENTITIES)
+        return any(tables.decisions(one).num_rows for one in asked)
+
+    return MuteGround(
+        names.get(active, frozenset()),
+        earlier,
+        has_paid,
+        lambda: [one.entity_id for one in alerts.alerts(limit=_LATELY)],
+    )
+
+
+def _names(ruleset: RuleSet) -> frozenset[str]:
+    """What alerts on decisions by these rules may be called."""
+    rules = ruleset.every_rule
+    reasons = {one.reason for one in rules}
+    found = {one.id for one in (*rules, *ruleset.typologies)} | {one.typology for one in rules}
+    return frozenset(found | reasons | {one.lower() for one in reasons} - {""})

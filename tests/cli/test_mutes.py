@@ -1,0 +1,45 @@
+"""What is muted exists, or somebody is told."""
+
+import pytest
+
+from .conftest import payment, write_ndjson
+
+
+@pytest.fixture
+def decided(project, ringfence):
+    rows = [payment(number, card_id=f"card-{number:05}") for number in range(3)]
+    assert ringfence("run", write_ndjson(project / "payments.ndjson", rows)).code == 0
+    return project
+
+
+def muted(ringfence):
+    return [(one["typology"], one["entity_id"]) for one in ringfence("alerts", "mutes", "--json").json]
+
+
+@pytest.mark.parametrize("name", ["card_testing", "CARD_TESTING", "*"])
+def test_what_there_is_is_muted_without_a_note(decided, ringfence, name):
+    ended = ringfence("alerts", "mute", name, "--entity", "card-00001")
+    assert (ended.code, "Note" in ended.err) == (0, False), ended.err
+    assert muted(ringfence) == [(name, "card-00001")]
+
+
+def test_a_name_that_no_rule_ever_had_is_refused_with_the_nearest(decided, ringfence):
+    """It would have muted nothing, in silence."""
+    ended = ringfence("alerts", "mute", "card_testng", "--entity", "*")
+    assert ended.code == 2
+    assert "no rule, typology or reason is called 'card_testng': did you mean card_testing?" in ended.err
+    assert muted(ringfence) == []
+
+
+def test_a_rule_of_before_and_a_card_that_has_not_paid_are_muted_with_a_note(decided, ringfence):
+    (decided / "rules.yaml").write_text(
+        "rules:\n- {id: mine, title: x, when: amount > 1e6, outcome: review, reason: MINE, analyst: x}\n"
+    )
+    rows = [payment(9, card_id="card-00009")]
+    assert ringfence("run", "--rules", "rules.yaml", write_ndjson(decided / "more.ndjson", rows)).code == 0
+    assert "Note" not in ringfence("alerts", "mute", "mine", "--entity", "*").err
+    ended = ringfence("alerts", "mute", "card_testing", "--entity", "card-77777")
+    assert ended.code == 0
+    assert "Note: card_testing is not among the rules in force" in ended.err
+    assert "Note: no payment names card-77777" in ended.err
+    assert ("card_testing", "card-77777") in muted(ringfence)
