@@ -44,5 +44,6 @@ def _names(ruleset: RuleSet) -> frozenset[str]:
     """What alerts on decisions by these rules may be called."""
     rules = ruleset.every_rule
     reasons = {one.reason for one in rules}
-    found = {one.id for one in (*rules, *ruleset.typologies)} | {one.typology for one in rules}
-    return frozenset(found | reasons | {one.lower() for one in reasons} - {""})
+    found = {one.id for one in rules} | {one.id for one in ruleset.typologies}
+    found |= {one.typology for one in rules if one.typology}
+    return frozenset(found | reasons | {one.lower() for one in reasons})
