@@ -25,7 +25,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.learning.algorithms import boosting
 from ringfence.learning.algorithms.baselines import fit_isolation, fit_linear
 from ringfence.learning.algorithms.parameter_search import search
-from ringfence.learning.choosing.lifting import lifting
+from ringfence.learning.choosing.kept_inputs import lifting
 from ringfence.learning.choosing.wide_features import NO_KEYS, offered, wide_spec
 from ringfence.learning.data.dataset import Dataset, dataset
 from ringfence.learning.data.history import Passed, collect

@@ -16,7 +16,7 @@ from ringfence.api.hot.decoding import Decoding
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG
 from ringfence.learning.algorithms.forest import forest_of_boosters
-from ringfence.learning.algorithms.graph import forest_graph
+from ringfence.learning.algorithms.onnx_graph import forest_graph
 from ringfence.learning.artifact import write_artifact
 from ringfence.pipeline import Pipeline
 from ringfence.scoring.artifacts.inputs import input_matrix

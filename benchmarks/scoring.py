@@ -27,7 +27,7 @@ from ringfence.adapters.artifacts.onnx import OnnxGraph
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.learning.algorithms.forest import forest_of_boosters
-from ringfence.learning.algorithms.graph import forest_graph
+from ringfence.learning.algorithms.onnx_graph import forest_graph
 from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.artifacts.local import ForestModel
 from ringfence.scoring.artifacts.manifest import Bands, Calibration, Manifest, feature_hashes

@@ -18,7 +18,7 @@ import numpy as np
 
 from ringfence.features.spec import FeatureSpec
 from ringfence.learning.algorithms.forest import forest_of_boosters
-from ringfence.learning.algorithms.graph import forest_graph
+from ringfence.learning.algorithms.onnx_graph import forest_graph
 from ringfence.learning.measures.calibrate import calibrated, platt
 from ringfence.scoring.artifacts.manifest import (
     FOREST,

@@ -85,6 +85,21 @@ def test_two_columns_that_hold_the_label_together_are_named_together(data, made,
     assert "hour and weekday together" in said or "weekday and hour together" in said, thought
 
 
+def test_of_a_label_that_three_columns_share_no_two_are_said_to_tell_it(data, made):
+    rng = np.random.default_rng(0)
+    fraud, third = made.fraud[: len(data)], rng.integers(0, 3, len(data))
+    told = rng.permuted(data.inputs, axis=1)
+    names = ("hour", "weekday", "card.count_1d")
+    for number, name in enumerate(names):
+        told[data.names.index(name)] = fraud & (third == number)
+    trained, thought = thought_of(replace(data, inputs=told))
+    said = "\n".join(thought.warnings)
+    assert set(names) <= set(trained.inputs)
+    assert "leak is suspected" in said
+    assert "together" not in said
+    assert "no single one tells all" in said
+
+
 def test_one_score_for_all_is_said(data):
     trained = train(data, QUICK)
     flat = replace(trained, probability=np.full(len(trained.probability), 0.02))

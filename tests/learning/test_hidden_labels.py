@@ -11,7 +11,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features.durations import DAY_MS
 from ringfence.learning.appraise import appraise
-from ringfence.learning.choosing.choice import choose_inputs
+from ringfence.learning.choosing.input_choice import choose_inputs
 from ringfence.learning.choosing.key_choice import proposed
 from ringfence.learning.choosing.wide_features import wide_spec
 from ringfence.learning.data.dataset import dataset

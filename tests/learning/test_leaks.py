@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ringfence.learning.choosing.choice import choose_inputs
+from ringfence.learning.choosing.input_choice import choose_inputs
 from ringfence.learning.data.dataset import Dataset
 from ringfence.learning.data.history import NEVER
 from ringfence.learning.data.splits import part

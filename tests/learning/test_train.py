@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.errors import InputError
 from ringfence.learning.algorithms.boosting import DEFAULTS
-from ringfence.learning.algorithms.graph import run_graph
+from ringfence.learning.algorithms.onnx_graph import run_graph
 from ringfence.learning.algorithms.parameter_search import search
 from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
 from ringfence.learning.data.dataset import dataset

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ringfence.learning.choosing.choice import TOO_GOOD, telling
+from ringfence.learning.choosing.input_choice import TOO_GOOD, telling
 from ringfence.learning.evaluate import SHUFFLED, gained
 from ringfence.learning.measures.metrics import Ranking
 from ringfence.learning.measures.money import outcome_costs
 from ringfence.scoring.artifacts.manifest import Appraisal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ringfence.learning.data.dataset import Dataset
+    from ringfence.learning.data.splits import Part
     from ringfence.learning.evaluate import Contestant
     from ringfence.learning.train import Trained
     from ringfence.scoring.artifacts.manifest import Metric
@@ -77,7 +78,7 @@ def _warnings(data: Dataset, trained: Trained, found: Figures) -> Iterator[str]:
     if area is not None and area.value is not None and area.value > TOO_GOOD:
         yield (
             f"AUC {area.value:.3f} is too good to be true, a leak is suspected: an input probably knows the "
-            f"label, as what is known only later does. Look at {_most_telling(data, trained)} first"
+            f"label, as what is known only later does. Look at {_most_telling(data, trained)}"
         )
     frauds = int(trained.test.fraud.sum())
     if _TOO_FEW_FRAUDS <= frauds < _FEW_FRAUDS:
@@ -106,16 +107,19 @@ def _doing_nothing(data: Dataset, trained: Trained) -> float:
 
 
 def _most_telling(data: Dataset, trained: Trained) -> str:
-    """The input that by itself separates the test part best; of a label that several hold, those together."""
-    test = trained.test
-    alone = {
-        name: telling(data.inputs[data.names.index(name)][test.rows], test.fraud) for name in trained.inputs
-    }
+    """Where to look for a label: the input that tells it, the two that do together, or what is leaned on."""
+
+    def told_by(names: Sequence[str], part: Part) -> float:
+        return telling(data.matrix(part.rows, names), part.fraud)
+
+    alone = {name: told_by([name], trained.test) for name in trained.inputs}
     best = max(alone, key=lambda name: alone[name])
-    if alone[best] > TOO_GOOD or len(trained.importance) < 2:
-        return best
-    first, second, *_ = sorted(trained.importance, key=lambda name: -trained.importance[name])
-    return f"{first} and {second} together"
+    leaned_on = sorted(trained.importance, key=lambda name: -trained.importance[name])[:2]
+    if alone[best] > TOO_GOOD or len(leaned_on) < 2:
+        return f"{best} first"
+    if told_by(leaned_on, trained.train) > TOO_GOOD:  # which has more frauds
+        return f"{' and '.join(leaned_on)} together first"
+    return f"{best} first, then at {' and '.join(leaned_on)}, on which it leans most: no single one tells all"
 
 
 def _counted(frauds: int) -> str:

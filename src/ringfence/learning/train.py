@@ -17,11 +17,11 @@ import numpy as np
 from ringfence.errors import InputError
 from ringfence.features.durations import in_words
 from ringfence.learning.algorithms import boosting
-from ringfence.learning.algorithms.graph import run_graph
 from ringfence.learning.algorithms.learners import Algorithm, BoostedTrees, Boosting, Logistic, Novelty
+from ringfence.learning.algorithms.onnx_graph import run_graph
 from ringfence.learning.algorithms.parameter_search import search
-from ringfence.learning.choosing.choice import Choice, choose_inputs
-from ringfence.learning.choosing.lifting import lifting
+from ringfence.learning.choosing.input_choice import Choice, choose_inputs
+from ringfence.learning.choosing.kept_inputs import lifting
 from ringfence.learning.data.splits import check_learnable, part, period_of_test, prequential, train_and_test
 from ringfence.learning.measures.calibrate import calibrated, platt, shifted
 from ringfence.learning.measures.metrics import DAY_MS, Ranking

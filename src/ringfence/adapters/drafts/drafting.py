@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.desk import DraftDesk
-from ringfence.adapters.drafts.label_delay import ASSUMED, choose_label_delay
+from ringfence.adapters.drafts.label_delay import choose_label_delay
 from ringfence.adapters.drafts.labels import known_late, label_of, says_otherwise
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
@@ -184,7 +184,7 @@ def _label(desk: DraftDesk) -> None:
         return
     name, options, doubt = found
     desk.take(name)
-    desk.plan.label = {"column": name, "delay": ASSUMED, **options}
+    desk.plan.label = {"column": name, **options}
     if doubt:
         desk.plan.remarks.append(f"{name}: {doubt}")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ringfence.adapters.drafts.desk import DraftDesk
     from ringfence.adapters.drafts.sample import Column
 
-ASSUMED: Final = "7d"
+_ASSUMED: Final = "7d"
 _USUAL: Final = 0.95  # of the reports have come by then
 _FEWEST: Final = 5
 _LONGEST_DAYS: Final = 366
@@ -44,9 +44,9 @@ def choose_label_delay(desk: DraftDesk) -> None:
                 "which is taken as the label's delay"
             )
             return
-    label["delay"] = ASSUMED
+    label["delay"] = _ASSUMED
     desk.plan.remarks.append(
-        f"no column says when fraud was reported: {label['column']} is taken as known {ASSUMED} after the "
+        f"no column says when fraud was reported: {label['column']} is taken as known {_ASSUMED} after the "
         "payment. Write how long reports really take: a shorter delay lets features and models see labels "
         "that nobody had yet, a longer one makes them see frauds late"
     )

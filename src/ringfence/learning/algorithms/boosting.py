@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.learning.algorithms.worked import Worked
+from ringfence.learning.algorithms.worked_seconds import Worked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

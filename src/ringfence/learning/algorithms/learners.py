@@ -14,7 +14,7 @@ import numpy as np
 from ringfence.learning.algorithms import boosting
 from ringfence.learning.algorithms.baselines import Isolation, Linear, fit_isolation, fit_linear
 from ringfence.learning.algorithms.forest import forest_of_boosters
-from ringfence.learning.algorithms.graph import forest_graph, isolation_graph, linear_graph
+from ringfence.learning.algorithms.onnx_graph import forest_graph, isolation_graph, linear_graph
 from ringfence.learning.measures.calibrate import calibrated
 from ringfence.scoring.artifacts.manifest import FOREST, LINEAR
 

@@ -20,7 +20,7 @@ from ringfence.learning.algorithms.boosting import (
     table_of,
     watched,
 )
-from ringfence.learning.algorithms.worked import Worked
+from ringfence.learning.algorithms.worked_seconds import Worked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

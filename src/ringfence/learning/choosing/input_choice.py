@@ -152,7 +152,7 @@ def _joined(indicators: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def telling(values: NDArray[np.floating[Any]], fraud: NDArray[np.bool_]) -> float:
-    """AUC of one input by itself, through whatever few cuts separate it best.
+    """AUC of one input by itself, or of a few together (n, k), through whatever few cuts separate them best.
 
     >>> code = np.repeat([10.0, 20.0, 30.0], 20)
     >>> float(telling(code, code == 20))
@@ -161,7 +161,7 @@ def telling(values: NDArray[np.floating[Any]], fraud: NDArray[np.bool_]) -> floa
     from sklearn.tree import DecisionTreeClassifier  # noqa: PLC0415 (an optional extra)
 
     least = max(int(fraud.sum()) // _CUTS, _FEWEST_IN_LEAF)
-    known = values.astype(np.float32)[:, None]
+    known = values.astype(np.float32).reshape(len(values), -1)
     if np.isnan(known).all():
         return 0.5
     grown = DecisionTreeClassifier(

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ringfence.learning.algorithms import worked
+from ringfence.learning.algorithms import worked_seconds
 
 
 @pytest.fixture
@@ -13,8 +13,8 @@ def machine(monkeypatch):
     now = SimpleNamespace(wall=100.0, processor=7.0, cores=2)
     clocks = SimpleNamespace(monotonic=lambda: now.wall, process_time=lambda: now.processor)
     system = SimpleNamespace(sched_getaffinity=lambda _: set(range(now.cores)))
-    monkeypatch.setattr(worked, "time", clocks)
-    monkeypatch.setattr(worked, "os", system)
+    monkeypatch.setattr(worked_seconds, "time", clocks)
+    monkeypatch.setattr(worked_seconds, "os", system)
     return now
 
 
@@ -31,7 +31,7 @@ def machine(monkeypatch):
 def test_seconds_worked_are_the_processor_s_within_a_third_and_all_of_the_clock_s(
     machine, wall, processor, counted
 ):
-    since = worked.Worked()
+    since = worked_seconds.Worked()
     machine.wall += wall
     machine.processor += processor
     assert since() == counted
@@ -39,7 +39,7 @@ def test_seconds_worked_are_the_processor_s_within_a_third_and_all_of_the_clock_
 
 def test_no_more_than_four_cores_count(machine):
     machine.cores = 64
-    since = worked.Worked()
+    since = worked_seconds.Worked()
     machine.wall += 6.0
     machine.processor += 16.0
     assert since() == 4.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.learning.algorithms import boosting
-from ringfence.learning.algorithms.worked import Worked
+from ringfence.learning.algorithms.worked_seconds import Worked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
