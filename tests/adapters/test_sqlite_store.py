@@ -2,11 +2,14 @@
 
 import hashlib
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from ringfence.adapters.sqlite import Store
-from ringfence.errors import ConflictError, CorruptError, InputError, StoreError
+from ringfence.adapters.sqlite.migrate import APPLICATION_ID
+from ringfence.errors import ConflictError, CorruptError, InputError, RingfenceError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.ports import Replayed
 from ringfence.testing.exams.event_log import batch, spans
@@ -109,6 +112,20 @@ def test_a_store_without_its_secrets_says_so(tmp_path):
     connection.close()
     with pytest.raises(StoreError, match="lacks its token_key"):
         Store.open(tmp_path)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="the system does not tell which files are open"
+)
+@pytest.mark.parametrize(("version", "told"), [(99, "newer Ringfence"), (0, "is empty")])
+def test_a_file_that_is_refused_is_not_held_open(tmp_path, version, told):
+    path = tmp_path / "ringfence.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.executescript(f"PRAGMA user_version = {version}; PRAGMA application_id = {APPLICATION_ID}")
+    with pytest.raises(RingfenceError, match=told) as refused:
+        Store.open(tmp_path, read_only=True)
+    held = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    assert str(path) not in held, refused.value
 
 
 def test_a_version_is_kept_for_ever_and_never_changes(store):

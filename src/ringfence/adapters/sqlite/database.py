@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.migrate import known_version, migrate
+from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.statements import SQL
 from ringfence.adapters.sqlite.transactions import writing
@@ -44,12 +45,14 @@ class Database:
                     f"{path.parent}` makes one; --data (or RINGFENCE_DATA_DIR) names another folder"
                 )
             with self._errors():
-                if not known_version(self._connect_reader()):
-                    raise CorruptError(
-                        f"{path} is empty: restore the folder from a backup (`ringfence restore`), or "
-                        "`ringfence run` some payments first"
-                    )
-            self._idle.append(self._readers[0])
+                reader = self._connect_reader()
+                with closed_if_it_raises(reader):
+                    if not known_version(reader):
+                        raise CorruptError(
+                            f"{path} is empty: restore the folder from a backup (`ringfence restore`), or "
+                            "`ringfence run` some payments first"
+                        )
+            self._idle.append(reader)
             return
         with self._errors():
             _create_private(path)
