@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PATIENCE_MS = 120_000  # an impact sheet measures recent payments
-WORKING = re.compile("Loading…|Counting…|Checking…|Scoring stored payments…")  # parts on their way
+WORKING = re.compile("(Loading|Counting|Checking|payments)…|trying the rule")  # parts on their way
 SIZE = {"width": 1280, "height": 800}
 FIXED = {"rules-edit": "/rules/edit"}
 BOTH: Final = {
@@ -40,7 +40,7 @@ BOTH: Final = {
     "home-engineer": "/home?as=engineer",
     "rule-lab": "/rules/lab?template=amount",
     "rule": "/rule/card_testing",
-    "impact": "/rules/impact?rule=card_testing&mode=paused",
+    "impact": "/rules/impact?rule=unusual_amount_customer&mode=paused",
     "topic": "/streams/events",
 }
 """Pages that are taken in both colour schemes, as are a case, a payment, an entity and a model."""

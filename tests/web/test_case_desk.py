@@ -4,8 +4,10 @@ import re
 
 import httpx
 from playwright.sync_api import expect
-from tests.web.test_cases import office  # noqa: F401 (a fixture)
+from tests.web.test_cases import guarded, office  # noqa: F401 (fixtures)
 
+from ringfence.access.principal import Role
+from ringfence.access.sessions import COOKIE
 from ringfence.cases import wire
 from ringfence.cases.model import CaseState, Disposition
 from ringfence.cases.policy import CasePolicy
@@ -59,3 +61,22 @@ def test_a_sheet_says_where_its_rules_could_not_be_checked(office, watched):  # 
     page.goto(f"{office.url}/rules/impact?version={head}")
     expect(page.locator("[data-failed]")).to_contain_text("could not be checked")
     watched.faults.clear()  # the browser notes the 503
+
+
+def test_a_note_is_still_there_when_the_session_ends_while_it_is_written(guarded, watched, visitor):  # noqa: F811
+    page = watched.open(f"{guarded.url}/cases/C-1")
+    page.get_by_label("API key").fill(guarded.key(Role.ANALYST))
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/cases/C-1")
+    page.get_by_label("Note", exact=True).last.fill("She knows the shop.")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Add note").click()
+    expect(page.locator("#session-over")).to_be_visible()
+    assert guarded.server.cases.desk.book.case("C-1").notes == 0
+    fresh = visitor(guarded, Role.ANALYST)
+    page.context.add_cookies([{"name": COOKIE, "value": fresh.cookies[COOKIE], "url": guarded.url}])
+    page.get_by_role("button", name="I have signed in").click()
+    expect(page.locator("#session-over")).to_be_hidden()
+    page.get_by_role("button", name="Add note").click()
+    expect(page.locator(".reason .said")).to_have_text("She knows the shop.")
+    watched.faults.clear()  # the browser notes the 401

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ringfence.follow import DeclaredFollower
 
 app = typer.Typer(
-    help="What is made of the log (tables, index): list, pause, resume, make again.", no_args_is_help=True
+    help="Followers of the log (tables, index, cases): list, pause, resume, rebuild.", no_args_is_help=True
 )
 Name = Annotated[str, typer.Argument(help="As `ringfence followers list` has it.", metavar="NAME")]
 _SILENT_MS = 30_000
