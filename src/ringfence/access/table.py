@@ -123,6 +123,8 @@ _PAGES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("GET", "/notifications"): Permission.READ,
     ("GET", "/notifications/count"): Permission.READ,
     ("POST", "/alerts/acknowledge"): Permission.WORK,
+    ("POST", "/alerts/mute"): Permission.WORK,
+    ("POST", "/alerts/unmute"): Permission.WORK,
     ("GET", "/cases"): Permission.READ,
     ("GET", "/cases/{case_id}"): Permission.READ,
     ("GET", "/cases/{case_id}/preview"): Permission.READ,

@@ -44,6 +44,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/backtests/{job_id}/stop"): "rules.trial_stopped",
     ("GET", "/alerts"): "alert.listed",
     ("POST", "/alerts/acknowledge"): "alert.acknowledged",
+    ("POST", "/alerts/mute"): "alert.muted",
+    ("POST", "/alerts/unmute"): "alert.unmuted",
     ("GET", "/graph-neighbours/{entity_type}/{entity_id:id}"): "entity.seen",
     ("POST", "/answer"): "customer.answered",
     ("POST", "/bus/test"): "bus.tested",

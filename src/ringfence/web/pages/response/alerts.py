@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from ringfence.alerts.book import Mute
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 PATH: Final = "/alerts"  # in the navigation
 _SHOWN: Final = 100
+_HOUR_MS: Final = 3_600_000
 
 
 @router.get("/alerts")
@@ -41,12 +43,59 @@ async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length
     return RedirectResponse("/alerts", 303)
 
 
+@router.post("/alerts/mute")
+async def mute(
+    request: Request,
+    alert_id: Annotated[str, Form(max_length=64)],
+    hours: Annotated[int, Form(ge=1, le=24 * 31)] = 24,
+) -> Response:
+    """Raise no more alerts like this one, on the same entity, for some hours."""
+    by = who_asks(request, "").name
+    tell(request.scope, object=alert_id, hours=str(hours))
+    await beside(request, _mute, dashboard_of(request), alert_id, hours, by)
+    return RedirectResponse("/alerts", 303)
+
+
+@router.post("/alerts/unmute")
+async def unmute(
+    request: Request,
+    typology: Annotated[str, Form(max_length=256)],
+    entity_id: Annotated[str, Form(max_length=8192)],
+) -> Response:
+    """Raise them again."""
+    tell(request.scope, object=f"{typology} {entity_id}"[:200])
+    book = dashboard_of(request).of(BusServices).outboxes.alerts
+    await beside(request, book.unmute, typology, entity_id)
+    return RedirectResponse("/alerts", 303)
+
+
+def _mute(dashboard: Dashboard, alert_id: str, hours: int, by: str) -> None:
+    book, now_ms = dashboard.of(BusServices).outboxes.alerts, dashboard.of(Surroundings).clock.now_ms()
+    alert = book.alert(alert_id)
+    until_ms = now_ms + hours * _HOUR_MS
+    book.mute(
+        Mute(
+            typology=alert.typology,
+            entity_id=alert.entity_id,
+            until_ms=until_ms,
+            by=by,
+            note=f"from {alert_id}",
+        )
+    )
+
+
 def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
-    empty: dict[str, Any] = {"alerts": [], "counts": {"open": 0, "acknowledged": 0}, "state": state}
+    empty: dict[str, Any] = {
+        "alerts": [],
+        "counts": {"open": 0, "acknowledged": 0},
+        "mutes": [],
+        "state": state,
+    }
     if not dashboard.of(BusServices).outboxes.is_used:
         return empty
-    book = dashboard.of(BusServices).outboxes.alerts
+    book, now_ms = dashboard.of(BusServices).outboxes.alerts, dashboard.of(Surroundings).clock.now_ms()
     return empty | {
         "alerts": book.alerts(state=None if state == "all" else state, limit=_SHOWN),
         "counts": book.counts(),
+        "mutes": [one for one in book.mutes() if one.until_ms > now_ms],
     }

@@ -1,0 +1,55 @@
+"""Alerts on the dashboard: muted and raised again from where they stand."""
+
+import re
+
+import httpx
+import pytest
+from tests.api.conftest import payment
+from tests.web.conftest import serving
+from tests.web.test_bus_page import csrf, signed_in
+
+from ringfence.access.principal import Role
+from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
+from ringfence.alerts.policy import OUTCOMES, AlertPolicy
+from ringfence.follow import catch_up
+
+pytestmark = pytest.mark.slow
+
+
+def alerted(site, identity):
+    """What there are alerts on after a payment that comes now, whatever became of it."""
+    store, key = site.dashboard.store, {"authorization": f"Bearer {site.key(Role.DECIDE)}"}
+    with httpx.Client(base_url=site.url, headers=key) as till:
+        till.post("/v1/decisions", json=payment(identity)).raise_for_status()
+    policy = AlertPolicy(outcomes=OUTCOMES, window="1ms")
+    follower = OutboxFollower(store.log, store.folder, store.meta.store_id, site.server.clock.now_ms, policy)
+    catch_up(store.log, follower)
+    follower.close()
+    bus = Bus(store.folder)
+    found = AlertBook(bus.database).alerts()
+    bus.close()
+    return found
+
+
+def test_an_analyst_mutes_what_an_alert_is_about_and_raises_it_again(tmp_path):
+    with serving(tmp_path / "data", with_keys=True) as site:
+        (alert,) = alerted(site, "m1")
+        with signed_in(site, Role.ANALYST) as analyst:
+            form = {"csrf": csrf(analyst.get("/alerts")), "alert_id": alert.id, "hours": 168}
+            assert analyst.post("/alerts/mute", data=form | {"hours": 10_000}).status_code == 422
+            assert analyst.post("/alerts/mute", data=form | {"alert_id": "alert-77"}).status_code == 422
+            page = analyst.post("/alerts/mute", data=form)
+            assert page.status_code == 200
+            assert f"from {alert.id}" in page.text
+            before = len(alerted(site, "m1b"))
+            with signed_in(site, Role.VIEWER) as viewer:
+                page = viewer.get("/alerts").text
+                assert f"from {alert.id}" in page
+                assert not re.search("(un)?mute", re.sub(r"Muted", "", page))
+                refused = viewer.post("/alerts/mute", data=form | {"csrf": csrf(viewer.get("/alerts"))})
+                assert refused.status_code == 403
+            muted = {"csrf": form["csrf"], "typology": alert.typology, "entity_id": alert.entity_id}
+            page = analyst.post("/alerts/unmute", data=muted)
+            assert f"from {alert.id}" not in page.text
+            assert before == 1
+            assert len(alerted(site, "m1c")) == 2
