@@ -116,9 +116,9 @@ class Bus:
             ).rowcount
             if to not in kept and all(one.to != to for one in self.subscriptions()):
                 connection.execute(
-                    "DELETE FROM destination WHERE address = ?1 AND NOT EXISTS "
-                    "(SELECT 1 FROM message WHERE destination = ?1 AND state <> 'delivered')",
-                    (to,),
+                    "DELETE FROM destination WHERE address = ? AND NOT EXISTS "
+                    "(SELECT 1 FROM message WHERE destination = ? AND state <> 'delivered')",
+                    (to, to),
                 )
         return gone
 

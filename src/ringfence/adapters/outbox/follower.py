@@ -125,7 +125,8 @@ class OutboxFollower:
     def begin_at(self, offsets: Mapping[str, int]) -> None:
         """In a new file: what is before these offsets of the topics was told."""
         with self.bus.database.transaction() as connection:
-            connection.executemany("INSERT INTO position VALUES (?1, ?2, ?2)", list(offsets.items()))
+            begun = [(topic, offset, offset) for topic, offset in offsets.items()]
+            connection.executemany("INSERT INTO position VALUES (?, ?, ?)", begun)
 
     def reset(self) -> None:
         """See `Follower.reset`."""
