@@ -26,3 +26,14 @@ def test_it_answers_refuses_and_ends_amid_a_statement_once_the_server_is_gone(tm
             assert process.wait(60) == 0
         except subprocess.TimeoutExpired:
             pytest.fail("it computes on")
+
+
+def test_whoever_takes_too_long_to_answer_is_late_and_not_too_large(monkeypatch):
+    monkeypatch.setattr("ringfence.adapters.lake.confined._GRACE_SECONDS", 0.05)
+    with closing(ConfinedLake(["sleep", "3600"])) as lake, pytest.raises(InputError, match="in time"):
+        lake.sql("SELECT 1", 10, 0.0)
+
+
+def test_a_process_that_ends_by_itself_needed_too_much_memory():
+    with closing(ConfinedLake(["true"])) as lake, pytest.raises(InputError, match="memory"):
+        lake.sql("SELECT 1", 10, 60.0)

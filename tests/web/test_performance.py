@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from playwright.sync_api import expect
 from tests.web.test_pages import violations
 
 from ringfence.adapters.lake import Lake
+from ringfence.adapters.lake.confined import ConfinedLake
 from ringfence.web.measure.measures import MEASURES
 
 SPAN = "since=2025-01-01T00:00&until=2025-02-15T00:00"
@@ -268,3 +270,11 @@ def test_figures_are_those_of_one_currency_where_there_are_several(site, lake, v
     page = counted(visitor(site), f"/performance/kpis?{SPAN}&currency=EUR")
     assert "coalesce(t.currency, &#39;&#39;) = &#39;EUR&#39;" in page
     assert visitor(site).get(f"/performance/kpis?{SPAN}&currency=E'R").status_code == 422
+
+
+def test_the_editor_opens_although_the_tables_cannot_be_asked(site, visitor, monkeypatch):
+    with closing(ConfinedLake(["true"])) as gone:
+        monkeypatch.setattr(site.dashboard, "console", gone)
+        page = visitor(site).get("/sql")
+    assert page.status_code == 200
+    assert "Their columns are not listed" in page.text

@@ -12,7 +12,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock, Thread, Timer
+from threading import Event, Lock, Thread, Timer
 from typing import IO, TYPE_CHECKING, Final, Never
 
 import msgspec
@@ -32,6 +32,7 @@ _MOST_BYTES: Final = 64_000_000  # of an answer
 _GRACE_SECONDS: Final = 20.0  # to look at what the log has gained, and to stop
 _FRAME: Final = struct.Struct("<cI")
 _ASKED, _ANSWER, _REFUSAL = b"Q", b"T", b"E"
+_TOO_LATE: Final = "the tables could not be read in time, as this machine is busy: ask again"
 _TOO_MUCH: Final = f"this needs more than {MEMORY} of memory: ask for less"
 
 
@@ -56,14 +57,20 @@ class ConfinedLake:
             process = self._running()
             assert process.stdin is not None
             assert process.stdout is not None
-            watch = Timer(seconds + _GRACE_SECONDS, process.kill)
+            is_late = Event()
+
+            def end() -> None:
+                is_late.set()
+                process.kill()
+
+            watch = Timer(seconds + _GRACE_SECONDS, end)
             watch.start()
             try:
                 _send(process.stdin, _ASKED, msgspec.json.encode((text, most, seconds)))
                 kind, body = _received(process.stdout)
             except (OSError, EOFError):
                 self._end()
-                raise InputError(_TOO_MUCH) from None
+                raise InputError(_TOO_LATE if is_late.is_set() else _TOO_MUCH) from None
             finally:
                 watch.cancel()
         if kind == _REFUSAL:

@@ -64,11 +64,17 @@ _EXAMPLES: Final = (
 async def editor(request: Request) -> Response:
     """The editor, with the tables and their columns."""
     dashboard = dashboard_of(request)
-    found = await dashboard.of(Surroundings).pools.sql.run(dashboard.console.sql, _COLUMNS, None, SECONDS)
     tables: dict[str, list[tuple[str, str]]] = {}
-    for row in found.to_pylist():
-        tables.setdefault(row["table_name"], []).append((row["column_name"], row["data_type"]))
-    values = {"tables": tables, "examples": _EXAMPLES, "most": MOST_ROWS, "seconds": SECONDS}
+    problem = ""
+    try:
+        found = await dashboard.of(Surroundings).pools.sql.run(dashboard.console.sql, _COLUMNS, None, SECONDS)
+    except InputError as error:
+        problem = str(error)
+    else:
+        for row in found.to_pylist():
+            tables.setdefault(row["table_name"], []).append((row["column_name"], row["data_type"]))
+    values: dict[str, Any] = {"tables": tables, "problem": problem, "examples": _EXAMPLES}
+    values |= {"most": MOST_ROWS, "seconds": SECONDS}
     return render(request, "sql.html", values)
 
 
