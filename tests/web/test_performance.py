@@ -9,6 +9,7 @@ import re
 import time
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 from playwright.sync_api import expect
@@ -278,3 +279,20 @@ def test_the_editor_opens_although_the_tables_cannot_be_asked(site, visitor, mon
         page = visitor(site).get("/sql")
     assert page.status_code == 200
     assert "Their columns are not listed" in page.text
+
+
+def test_the_page_opens_while_others_figures_are_worked_out_and_follows(site, visitor, watched):
+    done = Event()
+    site.dashboard.cache.ask("of somebody else", 0, done.wait, "somebody")
+    address = "/performance?since=2025-01-03T01:00&until=2025-02-11T02:00"
+    try:
+        first = visitor(site).get(address)
+        assert first.status_code == 200
+        assert "Counting" in first.text
+        assert 'hx-get="/performance/' not in first.text
+        page = watched.open(f"{site.url}{address}")
+        expect(page.get_by_label("Counting")).to_be_visible()
+    finally:
+        done.set()
+    expect(page.get_by_role("heading", name="Performance")).to_have_count(1, timeout=60_000)
+    expect(page.locator("canvas").first).to_be_visible(timeout=60_000)

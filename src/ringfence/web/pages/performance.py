@@ -21,6 +21,7 @@ from ringfence.web.parts.period import current, moment_ms, zone_name
 from ringfence.web.parts.rendering import render, when
 
 if TYPE_CHECKING:
+    from ringfence.web.answer_cache import CachedAnswer
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
@@ -39,11 +40,17 @@ async def performance(
 ) -> Response:
     """The figures of a time, each with its SQL; the last 30 days of the log unless given.
 
-    Where there are several currencies, the figures are those of one: the most frequent unless given.
+    Where there are several currencies, the figures are those of one: the most frequent unless given. While
+    they are counted the page says so, and asks again.
     """
     begin, end = await beside(request, span_of, dashboard_of(request), since, until)
-    known = await currencies_of(request, begin, end)
+    counted = await _currencies(request, begin, end)
+    if counted is not None and counted.problem:
+        raise Stop(422, counted.problem)
+    known = [] if counted is None else counted.value
     values = {
+        "is_counted": counted is not None,
+        "address": f"{request.url.path}?{request.url.query}",
         "currencies": known,
         "currency": currency if currency is not None else (known[0] if len(known) > 1 else None),
         "since": typed(begin),
@@ -57,15 +64,21 @@ async def performance(
 
 
 async def currencies_of(request: Request, begin: int, end: int) -> list[str]:
-    """Currencies of a time as they were counted last; a new one appears the next time it is asked."""
+    """Currencies of a time, the most frequent first: as they were counted last, or counted now."""
+    known = await _currencies(request, begin, end)
+    if known is None or known.problem:
+        lake = dashboard_of(request).of(RecordServices).lake
+        return await from_tables(request, currencies, lake, begin, end)
+    found: list[str] = known.value
+    return found
+
+
+async def _currencies(request: Request, begin: int, end: int) -> CachedAnswer | None:
+    """The same, None where they are still being counted; a new one appears the next time it is asked."""
     dashboard = dashboard_of(request)
     count = partial(currencies, dashboard.of(RecordServices).lake, begin, end)
     asked = ("currencies", begin, end), ends_of(dashboard), count, caller_of(request)
-    known = dashboard.cache.ask(*asked) or await dashboard.cache.soon(*asked)
-    if known is None or known.problem:
-        return await from_tables(request, count)
-    found: list[str] = known.value
-    return found
+    return dashboard.cache.ask(*asked) or await dashboard.cache.soon(*asked)
 
 
 @router.get("/performance/{name}")
