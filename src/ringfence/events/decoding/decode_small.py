@@ -143,8 +143,6 @@ class SmallDecoder:
         rules = np.repeat(_rules_of(tuple(texts)), count)
         odd = self._tokenizer.norms.worth(together, rules)
         if odd.any() and _put(self._tokenizer.norms.of, texts, np.flatnonzero(odd), count):
-            if None in texts.get("transaction_id", ()):
-                raise _NotPlainError
             together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         personal = self._tokenizer.personal
         if personal is not None and personal.rows(texts):

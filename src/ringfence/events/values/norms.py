@@ -61,7 +61,7 @@ _EXPIRY: Final = re.compile(
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2,3}")
 
 # Which texts of a field are looked at closely; the numbers are those of `_worth`.
-_ID, _EMAIL, _PHONE, _IP, _ACCOUNT, _COUNTRY_CODE, _NEVER, _ANY, _SEEN = range(9)
+_ID, _EMAIL, _PHONE, _IP, _ACCOUNT, _COUNTRY_CODE, _NEVER, _ANY = range(8)
 _RULES: Final = dict.fromkeys(ID_FIELDS, _ID) | {
     "email": _EMAIL,
     "phone": _PHONE,
@@ -69,10 +69,9 @@ _RULES: Final = dict.fromkeys(ID_FIELDS, _ID) | {
     "account_id": _ACCOUNT,
     "counterparty_id": _ACCOUNT,
     "country": _COUNTRY_CODE,
-    "transaction_id": _SEEN,  # a number from 0, or any word: no more than what nobody sees is taken away
     CARD_EXPIRY: _ANY,
 }
-NORMED: Final = frozenset(name for name, rule in _RULES.items() if rule not in (_ID, _NEVER, _SEEN))
+NORMED: Final = frozenset(name for name, rule in _RULES.items() if rule not in (_ID, _NEVER))
 """Fields that have a norm."""
 
 _KEYS: Final = {name.removesuffix("_id"): name for name in NORMED}
@@ -102,11 +101,8 @@ class Norms:
         return self._of(field, text) if len(text) <= _LONGEST else text
 
     def _read(self, field: str, text: str) -> str | None:
-        rule = _RULES.get(field, _NEVER)
-        if rule == _NEVER:
+        if _RULES.get(field, _NEVER) == _NEVER:
             return text
-        if rule == _SEEN:
-            return visible(text) or None
         text = visible(text) or text
         if field in ID_FIELDS and self._is_nothing(text):
             return None
@@ -297,15 +293,14 @@ def _worth(
         if rule == _ANY:
             out[row] = True
             continue
-        is_id = rule not in (_COUNTRY_CODE, _SEEN)
-        if is_id and size <= _LONGEST_WORD and _may_be_word(data, start, stop, sizes, last):
+        if rule != _COUNTRY_CODE and size <= _LONGEST_WORD and _may_be_word(data, start, stop, sizes, last):
             out[row] = True
             continue
         if _has_unseen(data, start, stop, unseen):
             out[row] = True
         elif rule == _ACCOUNT:
             out[row] = size >= 15 and _is_letter(data[start]) and _is_letter(data[start + 1])
-        elif rule not in (_ID, _SEEN):
+        elif rule != _ID:
             out[row] = _is_odd(data, start, stop, rule)
     return out
 

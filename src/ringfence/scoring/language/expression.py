@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlglot import exp
 
-from ringfence.events.values.countries import ways_to_write
 from ringfence.events.values.norms import NORMED, norm
 from ringfence.scoring.language.names import PARAMETER_PREFIX, Names, Type
 from ringfence.scoring.language.syntax import Parsed, parse
@@ -84,12 +83,8 @@ def _in_norm(parsed: Parsed, tree: exp.Expression) -> exp.Expression:
         texts = [text for text in texts if text.meta.get("start") not in parsed.lists]
         if len(columns) != 1 or columns[0] not in NORMED or not texts:
             continue
-        added = [
-            _literal(other, text)
-            for text in texts
-            for other in dict.fromkeys(_other_ways(columns[0], text.name))
-            if other != text.name
-        ]
+        added = [_literal(norm(columns[0], text.name), text) for text in texts]
+        added = [one for one, text in zip(added, texts, strict=True) if one.name != text.name]
         if not added:
             continue
         column = next(side for side in sides if isinstance(side, exp.Column))
@@ -101,12 +96,6 @@ def _in_norm(parsed: Parsed, tree: exp.Expression) -> exp.Expression:
         else:
             node.replace(made)
     return tree
-
-
-def _other_ways(column: str, text: str) -> tuple[str, ...]:
-    """How payments may have an id that a rule writes so."""
-    normed = norm(column, text)
-    return (normed, *ways_to_write(normed)) if column == "country" else (normed,)
 
 
 def _literal(text: str, like: exp.Expression) -> exp.Expression:
