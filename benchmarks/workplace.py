@@ -131,7 +131,8 @@ def measured(client: httpx.Client, large: str, pid: int) -> list[tuple[str, ...]
     csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
     decided = re.search(r'href="(/decisions/[^"?]+)"', client.get("/decisions").text)
     assert decided is not None
-    seen = client.get("/performance").text
+    while "data-counting" in (seen := client.get("/performance").text):
+        time.sleep(0.1)
     parts = [unescape(one) for one in re.findall(r'hx-get="(/performance/[^"]+)"', seen)]
     pages = {
         "case of 500 payments": lambda: client.get(f"/cases/{large}"),

@@ -14,6 +14,7 @@ from tests.adapters.aws import emulator
 from tests.adapters.aws.proxy import AwsProxy
 from tests.waiting import until
 
+from ringfence.adapters.backup.bucket import BackupBucket
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.watchbook import WatchBook
@@ -348,3 +349,10 @@ def test_a_server_backs_up_what_it_has_decided_and_says_how_late_it_is(project, 
         assert process.end() == 0
     assert ringfence("verify-backup", bucket.to).code == 0
     assert list((project / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("chance", [0, (1 << 32) - 1])
+def test_of_two_backups_of_one_second_the_later_one_is_the_newer(bucket, chance):
+    place = BackupBucket(bucket.to)
+    names = [place.begin("0a1b2c3d", 1_800_000_000_000 + ms, at) for ms, at in ((5, chance), (6, 7))]
+    assert names == sorted(names)

@@ -1,6 +1,6 @@
 """Backups below a prefix of a bucket of S3: each in a folder of its own, its manifest there last.
 
-s3://BUCKET/PREFIX/20260131T120000Z-0a1b2c3d4e5f6071/begun, ringfence.db, …, backup.json
+s3://BUCKET/PREFIX/20260131T120000123Z-0a1b2c3d4e5f6071/begun, ringfence.db, …, backup.json
 
 The name has the time, eight digits of the log's identity and eight of chance. What has no manifest was
 interrupted and is no backup. Nothing is ever overwritten or taken away: the rules of the bucket say how long
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ringfence.ports.backup import Backup
 
 SCHEME: Final = "s3://"
-_NAME: Final = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{8})[0-9a-f]{8}")
+_NAME: Final = re.compile(r"\d{8}T\d{6}(?:\d{3})?Z-([0-9a-f]{8})[0-9a-f]{8}")
 _LARGEST: Final = 64 << 20  # bytes of a manifest
 
 
@@ -47,7 +47,8 @@ class BackupBucket:
     def begin(self, store_id: str, now_ms: int, chance: int) -> str:
         """Take a name for a backup of a log, before a copy is made; `StoreError` where nothing may be put."""
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
-        name = f"{at:%Y%m%dT%H%M%SZ}-{_mark_of(store_id)}{chance % (1 << 32):08x}"
+        moment = f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}Z"  # two of one second have an order, too
+        name = f"{moment}-{_mark_of(store_id)}{chance % (1 << 32):08x}"
         if not self._place.create(f"{name}/begun", b""):
             raise StoreError(f"{self.address}/{name} is there already: back up again")
         return name
