@@ -41,10 +41,10 @@ def left_closed():
 
 
 class Hand:
-    """A clock that the test moves."""
+    """A clock that the test moves, from the start of a minute: budgets pass over minutes to come."""
 
     def __init__(self):
-        self.ms = NOW_MS
+        self.ms = NOW_MS // 60_000 * 60_000
 
     def now_ms(self):
         return self.ms
