@@ -66,7 +66,7 @@ DECLINED = "outcome = 'decline'"
 REFUSED = 0.02  # share of messages that the receiver does not take at once
 WAIT_SECONDS = 240
 PROBES = 50.0  # payments a second that come one by one beside a storm of batches
-ROUNDS = 3  # of the storm, and of the same load without
+ROUNDS = 5  # of the storm, and of the same load without
 STORM_RATIO, LATENCY_MS = 1.2, 100
 LOOK_SECONDS = 0.002  # between two looks at the log
 IDLE_PERCENT = 15  # of a core

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _SPARE, _MANY = 50, 1000  # ranked beyond those that are wanted, as some do not match
 _MOST_RANKED: Final = 4000
+_CACHE_KIB: Final = 65_536  # a portion touches thousands of cases, and a page that spills is written twice
+_CHECKPOINT_PAGES: Final = 8192  # the same pages change again and again
 
 
 class SqliteCases:
@@ -277,6 +279,8 @@ class SqliteCases:
                     check_known(writer, self.path)
                     writer.execute("PRAGMA journal_mode = WAL")
                     writer.execute("PRAGMA synchronous = FULL")
+                    writer.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+                    writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                     writer.executescript(SCHEMA)
                     if not writer.execute(HAS_TOTALS).fetchone():
                         writer.executescript(TOTALS)
