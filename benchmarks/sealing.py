@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.report import machine, show, versions
 from benchmarks.spine import SystemClock, payments
+from ringfence.adapters.audit.checkpoints import Checkpoints
+from ringfence.adapters.audit.sealing import SealFollower
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.files.reading import read
 from ringfence.adapters.snapshots import Snapshots
-from ringfence.adapters.sqlite.checkpoints import Checkpoints
-from ringfence.adapters.sqlite.sealing import SealFollower
 from ringfence.adapters.sqlite.store import Store
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.catalog import CATALOG

@@ -9,8 +9,8 @@ import msgspec
 
 from benchmarks.simulation.disk import IDENTITY
 from benchmarks.simulation.product import RULES, SEED, SPEC, TOPICS, decisions_at, without_clock
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.cases.store import SqliteCases
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.audit import Trust, check_chain, compare
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.fold import fold

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.simulation.disk import IDENTITY, Crash, Disk, DiskJournal
+from ringfence.adapters.audit.sealing import SealFollower
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import Courier, OutboxFollower
 from ringfence.adapters.outbox.delivery import DestinationRound
-from ringfence.adapters.sqlite.sealing import SealFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome, Message
 from ringfence.bus.subscription import Subscription
 from ringfence.cases.policy import CasePolicy

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from tests.api.conftest import NOW_MS, payment, running, session_in
 
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.cases import CaseFollower
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy
 from ringfence.bus.subscription import EVERYTHING, Subscription
 from ringfence.cases.policy import CasePolicy

@@ -12,9 +12,9 @@ from tests.api.conftest import payment
 from tests.bus.receivers import Receiver
 from tests.waiting import until
 
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.notifiers.slack import blocks_of
 from ringfence.adapters.outbox import AlertBook, Bus, OutboxFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.alerts.answers import Asked, signed
 from ringfence.alerts.buttons import button_key
 from ringfence.alerts.policy import OUTCOMES, AlertPolicy

@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.principal import Role
 from ringfence.adapters.access.keys import ApiKeys
-from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.api import audited as api_audited
 from ringfence.api.app import build
 from ringfence.api.server import Server

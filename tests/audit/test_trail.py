@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from ringfence.adapters.sqlite.checkpoints import Checkpoints, add_key, anchors_in
-from ringfence.adapters.sqlite.sealing import SealFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
+from ringfence.adapters.audit.checkpoints import Checkpoints, add_key, anchors_in
+from ringfence.adapters.audit.sealing import SealFollower
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.audit import Act, RecordSpan, SigningKey, Trust, check_chain, compare, extended
 from ringfence.audit.spans import RECORDS
 from ringfence.errors import CorruptError, InputError, StoreError

@@ -16,10 +16,10 @@ from tests.cases.desk import payment as case_payment
 
 from ringfence.access.principal import Role
 from ringfence.adapters.access.keys import ApiKeys
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.backup import back_up
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.sqlite import Store
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.audit import Act
 from ringfence.cases.actions import take_payment
 from ringfence.cases.book import CaseQuery

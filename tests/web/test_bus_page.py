@@ -11,8 +11,8 @@ from tests.api.conftest import payment
 from tests.web.conftest import serving
 
 from ringfence.access.principal import Role
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.outbox import Bus, OutboxFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.follow import catch_up
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 from tests.kafka import broker
 
 from ringfence.access.approvals import AwaitingApprovalError
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.flink import parts as module
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.cli import execute
 from ringfence.compose.clock import now_ms
 from ringfence.compose.deciding.definitions import load_definitions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ringfence.adapters.sqlite import checkpoints
+from ringfence.adapters.audit import checkpoints
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.snapshots import Snapshots, layout
 from ringfence.adapters.sqlite import Store, soundness
 from ringfence.adapters.sqlite.news import News
 from ringfence.adapters.sqlite.roll import SqliteRoll
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.folder import companions
 from ringfence.errors import CorruptError
 from ringfence.events.ids.hashing import mark_of

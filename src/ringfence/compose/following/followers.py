@@ -10,16 +10,16 @@ from importlib.util import find_spec
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from ringfence.adapters.audit.checkpoints import Checkpoints
+from ringfence.adapters.audit.sealing import SealFollower
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.cases import CaseFollower, read_policy
 from ringfence.adapters.finder.writer import IndexFollower
 from ringfence.adapters.lake.files import LakeFollower
 from ringfence.adapters.landing import LandingFollower, open_place
 from ringfence.adapters.links import LinkFollower
 from ringfence.adapters.outbox import Casework, OutboxFollower
-from ringfence.adapters.sqlite.checkpoints import Checkpoints
 from ringfence.adapters.sqlite.roll import SqliteRoll
-from ringfence.adapters.sqlite.sealing import SealFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.clock import now_ms
 from ringfence.compose.folder import companions

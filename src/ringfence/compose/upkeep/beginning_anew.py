@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.cases import CaseFollower, read_policy
 from ringfence.adapters.outbox import OutboxFollower
-from ringfence.adapters.sqlite.trail import SqliteTrail
 from ringfence.bus.catalog import TOPICS
 from ringfence.compose.clock import now_ms
 from ringfence.compose.folder import companions

@@ -10,7 +10,7 @@ from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ringfence.adapters.sqlite.trail import SqliteTrail
+    from ringfence.adapters.audit.trail import SqliteTrail
     from ringfence.ports import LogBatch
 
 
