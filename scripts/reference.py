@@ -218,6 +218,7 @@ MEANINGS = {
     Reason.TRUNCATED: "ends where the source ends, in the middle",
     Reason.MISSING_FIELD: "lacks a field that its kind of event needs",
     Reason.UNKNOWN_FIELD: "has a field that is none of Ringfence's: free fields belong under `attributes`",
+    Reason.REPEATED_FIELD: "has a key twice in one JSON object, of which readers take the first or the last",
     Reason.WRONG_TYPE: "has a text where a number belongs, or the like",
     Reason.UNPARSABLE_TIME: "has a time that cannot be read in the mapping's format",
     Reason.TIME_OUT_OF_RANGE: "is dated before 2000, or more than a day after it was received",

@@ -136,3 +136,16 @@ def test_a_refusal_repeats_no_card_number(api):
     answers = api(talk)
     assert all(400 <= answer.status_code < 500 for answer in answers)
     assert not any(number in answer.text for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/decisions", '{"transaction_id": "t1", "amount": "9", "amount": "900"}', "amount"),
+        ("/v1/rules/check", '{"text": "a", "text": "b"}', "text"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_by_name(api, path, body, field):
+    answer = api(lambda client: client.post(path, content=body, headers={"content-type": "application/json"}))
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]

@@ -9,7 +9,7 @@ from .conftest import payment
 
 IDS = [
     "a\nb",
-    "\n",
+    "\n-",
     "ends\n",
     "a\r\nb",
     "a/b",
@@ -32,7 +32,7 @@ IDS = [
     "a\\b",
     "batch",
     "x/explanation",
-    "\x01",
+    "\x01-",
     "\U0001f600" * 1024,
 ]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ringfence.events.bad import BadRecord, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
 from ringfence.events.privacy.tokens import Tokenizer
 
 NOW = 1_750_000_000_000
@@ -254,3 +255,20 @@ def test_a_card_by_its_token_keeps_it_beside_one_by_its_number():
     events, bad = DECODER.decode_lines([json.dumps(one).encode() for one in records], NOW, "test")
     assert not bad
     assert events.column("card_id").to_pylist() == ["c1", TOKENIZER.token(PAN)]
+
+
+@pytest.mark.parametrize(
+    "blank", [" ", "\t \n", "\u00a0", "\u200b", "\ufeff\u2060", "\u3164", "\u2800", "\x00"]
+)
+def test_an_id_of_which_nobody_sees_anything_is_missing(blank):
+    bad = refused(GOOD, transaction_id=blank)
+    assert [str(fault) for fault in bad.faults] == ["transaction_id: is missing"]
+    assert (
+        SmallDecoder(TOKENIZER, 7).decode([json.dumps({**GOOD, "transaction_id": blank}).encode()], NOW)
+        is None
+    )
+
+
+@pytest.mark.parametrize("sent", [" t1 ", "\u200bt1", "取引7", "\u3164x"])
+def test_an_id_of_which_something_shows_is_kept_as_it_was_sent(sent):
+    assert decoded({**GOOD, "transaction_id": sent})["transaction_id"] == sent

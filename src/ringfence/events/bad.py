@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"  # the source ends inside a record or inside its compression
     MISSING_FIELD = "missing_field"
     UNKNOWN_FIELD = "unknown_field"  # free fields belong under "attributes"
+    REPEATED_FIELD = "repeated_field"  # a key stands twice in one JSON object
     WRONG_TYPE = "wrong_type"  # text where a number belongs, and the like
     UNPARSABLE_TIME = "unparsable_time"
     TIME_OUT_OF_RANGE = "time_out_of_range"  # before 2000, or more than a day after it was received

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.decoding.decode import RECORD_LIMIT
+from ringfence.events.repeated import may_repeat, repeated_fault
 from ringfence.events.values.paths import each, flat, steps
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def parse_lines(
                 found = decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 faults[row] = (_fault(line, error),)
+            repeated = repeated_fault(line) if found is not None and may_repeat([line]) else None
+            if repeated is not None:
+                found, faults[row] = None, (repeated,)
             if found is not None and len(found) > FIELDS_LIMIT:
                 said = f"{len(found):,} fields, at most {FIELDS_LIMIT:,} are allowed"
                 found, faults[row] = None, (Fault(Reason.TOO_LARGE, "", said),)

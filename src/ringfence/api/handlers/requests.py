@@ -21,6 +21,7 @@ from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads 
 from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.errors import ConflictError, InputError, RuleError
+from ringfence.events.repeated import may_repeat, repeated_fault
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError, StaleError, UnknownVersionError
 from ringfence.rulebook.desk import Who
 from ringfence.rulebook.difference import Difference  # noqa: TC001 (msgspec reads the annotations)
@@ -150,7 +151,7 @@ async def body_of(request: Request, kind: type[T], limit: int | None = None, *, 
     """
     body = await raw_body(request, JSON, limit or services_of(request, Surroundings).settings.body_bytes)
     try:
-        return msgspec.json.decode(body, type=kind, strict=strict)
+        found = msgspec.json.decode(body, type=kind, strict=strict)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
         path = path.rstrip("`")
@@ -159,6 +160,11 @@ async def body_of(request: Request, kind: type[T], limit: int | None = None, *, 
         raise Refusal(422, "invalid_request", detail, errors=[FieldError(path, "invalid", told)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refusal(400, "malformed", "the body is no JSON: /openapi.json shows what is taken") from None
+    repeated = repeated_fault(body) if may_repeat([body]) else None
+    if repeated is not None:
+        fault = FieldError(repeated.field, repeated.reason, repeated.problem)
+        raise Refusal(422, "invalid_request", str(repeated), errors=[fault])
+    return found
 
 
 async def raw_body(request: Request, kind: bytes, limit: int) -> bytes:

@@ -24,6 +24,7 @@ from ringfence.events.decoding.draft import Draft
 from ringfence.events.decoding.free_fields import fill_attributes
 from ringfence.events.decoding.record import RECORDS, Event, Lifecycle, Transaction
 from ringfence.events.model import BIN_FIELDS
+from ringfence.events.repeated import may_repeat, repeated_fault
 from ringfence.events.values.times import format_ms
 from ringfence.events.values.vocabulary import KINDS, nearest
 from ringfence.masking import mask_cards
@@ -130,7 +131,9 @@ def _decode(lines: Sequence[bytes]) -> tuple[list[Event | None], dict[int, tuple
     """A record, or None, per line, and the faults of lines that are no record."""
     if max(map(len, lines), default=0) <= RECORD_LIMIT:
         with contextlib.suppress(*_UNREADABLE):
-            return list(map(_TRANSACTIONS.decode, lines)), {}
+            every: list[Event | None] = list(map(_TRANSACTIONS.decode, lines))
+            if not may_repeat(lines):
+                return every, {}
     records: list[Event | None] = []
     faults: dict[int, tuple[Fault, ...]] = {}
     for row, line in enumerate(lines):
@@ -152,9 +155,13 @@ def _decode_one(line: bytes) -> Event | tuple[Fault, ...] | None:
             ),
         )
     try:
-        return _TRANSACTIONS.decode(line)
+        record: Event | tuple[Fault, ...] = _TRANSACTIONS.decode(line)
     except _UNREADABLE:
-        return _decode_other(line)
+        record = _decode_other(line)
+    if isinstance(record, tuple) or not may_repeat([line]):
+        return record
+    repeated = repeated_fault(line)
+    return record if repeated is None else (repeated,)
 
 
 def _decode_other(line: bytes) -> Event | tuple[Fault, ...]:

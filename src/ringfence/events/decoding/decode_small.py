@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -32,10 +32,12 @@ from ringfence.events.model import (
 from ringfence.events.privacy.cards import may_hold_card
 from ringfence.events.privacy.sensitive import named
 from ringfence.events.privacy.tokens import IDS
+from ringfence.events.repeated import are_keys, may_repeat
 from ringfence.events.values import amounts, times
 from ringfence.events.values.bins import NO_CARD, Card, is_bin
 from ringfence.events.values.currencies import CURRENCIES, CURRENCY_EXPONENT
 from ringfence.events.values.norms import rule_of
+from ringfence.events.values.visible import may_show_nothing
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
@@ -89,26 +91,30 @@ class SmallDecoder:
             return None
         try:
             records = list(map(_DECODER.decode, lines))
-            return self._batch(records, ingest_time_ms)
+            return self._batch(lines, records, ingest_time_ms)
         except (*_UNREADABLE, _NotPlainError, UnicodeEncodeError, OverflowError):
             return None
 
-    def _batch(self, records: list[Transaction], ingest_time_ms: int) -> EventBatch:
+    def _batch(self, lines: Sequence[bytes], records: list[Transaction], ingest_time_ms: int) -> EventBatch:
         count = len(records)
         given = dict(zip(_FIELDS, zip(*map(msgspec.structs.astuple, records), strict=True), strict=True))
+        nulls = {name: values.count(None) for name, values in given.items()}
+        if not are_keys(lines, _values_in(given, nulls, count)) and may_repeat(lines):
+            raise _NotPlainError
         event_time_ms = _event_times(given["event_time"], ingest_time_ms)
         money = _money(given)
-        texts = {name: self._plain(values) for name in _TEXTS if (values := given[name]).count(None) < count}
-        if None in texts.get("transaction_id", (None,)):
+        texts = {name: self._plain(given[name]) for name in _TEXTS if nulls[name] < count}
+        ids = texts.get("transaction_id", (None,))
+        if None in ids or may_show_nothing(cast("Sequence[str]", ids)):
             raise _NotPlainError
-        if given["card_number"].count(None) < count:
+        if nulls["card_number"] < count:
             self._cards(given["card_number"], texts)
         elif not texts.keys().isdisjoint(BIN_FIELDS):
             _check_bins(texts, count)
         if money.currencies is not None:
             texts["currency"] = money.currencies
         others = self._attributes(given["attributes"], texts) if any(given["attributes"]) else {}
-        places = {name: _place(given[name], limit) for name, limit in _LIMITS if _any_given(given[name])}
+        places = {name: _place(given[name], limit) for name, limit in _LIMITS if nulls[name] < count}
         kind = np.zeros(count, np.uint8)
         columns = {
             "kind": pa.array(kind),
@@ -265,6 +271,14 @@ def _in_order(names: tuple[str, ...]) -> list[str]:
 
 
 _LIMITS: Final = (("lat", 90.0), ("lon", 180.0))
+
+
+def _values_in(given: Mapping[str, Values], nulls: Mapping[str, int], count: int) -> int:
+    """Values that the reader found, those in attributes as well."""
+    found = count * len(_FIELDS) - sum(nulls.values())
+    if nulls["attributes"] == count:
+        return found
+    return found + sum(len(attributes) for attributes in given["attributes"] if attributes)
 
 
 def _any_given(values: Values) -> bool:

@@ -20,7 +20,7 @@ from ringfence.events.privacy.dropped import Dropped
 from ringfence.events.privacy.masked import with_masked
 from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.privacy.shown_values import shown
-from ringfence.events.privacy.tokens import IDS, numeric_cards
+from ringfence.events.privacy.tokens import IDS, RECORD_IDS, numeric_cards
 from ringfence.events.values import amounts, times
 from ringfence.events.values.bins import malformed, no_bin, settled
 from ringfence.events.values.currencies import (
@@ -34,6 +34,7 @@ from ringfence.events.values.currencies import (
 )
 from ringfence.events.values.norms import norm_entities
 from ringfence.events.values.numbers import to_bools, to_floats, whole
+from ringfence.events.values.visible import without_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +93,7 @@ class Draft:
     def text(self, name: str, values: Any, prefix: str = "", norms: Norms | None = None) -> None:
         """An id in its norm, a category or another text; numbers get their shortest text, empty text null."""
         texts = self._limited(name, self._as_text(name, values))
+        texts = without_unseen(texts) if name in RECORD_IDS else texts
         tracks: list[int] = []
         texts = self._tokenizer.guard(
             texts, tracks, strict=name in IDS
@@ -281,11 +283,8 @@ class Draft:
             empty = np.ones(self.rows, bool) if column is None else np.asarray(pc.is_null(column))
             field = {"event_time_ms": "event_time", "amount_minor": "amount"}.get(name, name)
             # A field that is there but wrong has been named already.
-            named = [
-                row
-                for row, found in self.faults.items()
-                if any(fault.field in (name, field) for fault in found)
-            ]
+            both = (name, field)
+            named = [row for row, told in self.faults.items() if any(one.field in both for one in told)]
             empty[named] = False
             self.fault(empty, Reason.MISSING_FIELD, field, "is missing")
 

@@ -27,6 +27,7 @@ from ringfence.events.privacy.card_memory import CardMemory
 from ringfence.events.privacy.cards import may_hold_card
 from ringfence.events.privacy.nameless import without_persons
 from ringfence.events.privacy.sensitive import Secret, named, secret_in
+from ringfence.events.repeated import repeated_key
 from ringfence.events.values.bins import NO_CARD, Card, bins_of
 from ringfence.events.values.norms import Norms, norm
 from ringfence.masking import FoundCard, find_cards, fold, is_card_number, replace_cards
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     from ringfence.events.personal_names import PersonalClass
     from ringfence.events.privacy.personal import PersonalData
 
-IDS: Final = frozenset({"transaction_id", "event_id", "entity_id", *ID_FIELDS})
+RECORD_IDS: Final = frozenset({"transaction_id", "event_id", "entity_id"})
+"""Ids of records, and of what they are about: kept as they were sent."""
+
+IDS: Final = RECORD_IDS | frozenset(ID_FIELDS)
 """Fields that other records are joined by: in these only a network's number counts as a card's."""
 
 _TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4})(?:/b([0-9]{6}|[0-9]{8}))?)?")
@@ -248,7 +252,11 @@ class Tokenizer:
                     self.personal.record(found)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.masked(original)
-        return original if clean == record and not _hides_some(original) else msgspec.json.encode(clean)
+        if clean == record and not _hides_some(original):
+            return original
+        if repeated_key(original) is not None:  # written anew it would be a record, and no bad one
+            return self.masked(original, every=True)
+        return msgspec.json.encode(clean)
 
     def masked(self, original: bytes, *, every: bool = False) -> bytes:
         """What may be kept of bytes that nobody can tell the fields of."""

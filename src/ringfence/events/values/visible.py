@@ -9,16 +9,23 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.events.buffers import is_text
+from ringfence.events.buffers import is_text, spans
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _CODES: Final = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF)
 _MARKS: Final = {"\uff0e": ".", "\uff0c": ",", "\uff0d": "-", "\uff0b": "+"}
 _NOTHING: Final = dict.fromkeys(_CODES)
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})  # general categories
+_FILLERS: Final = frozenset(
+    "\u115f\u1160\u2800\u3164\uffa0\u034f"
+)  # letters and signs that are drawn as nothing
 
 INVISIBLE: Final = "[" + "".join(f"\\x{{{code:04X}}}" for code in _CODES) + "]"
 """A pattern of Arrow for zero-width characters and marks of direction."""
@@ -56,6 +63,33 @@ def western(text: str, decimal: str, thousands: str) -> str:
         return text
     marks = _MARKS | {"\u066b": decimal, "\u066c": thousands}
     return "".join(marks.get(letter) or str(unicodedata.decimal(letter, letter)) for letter in text)
+
+
+def shows_nothing(text: str) -> bool:
+    r"""Whether a reader sees no character of a text.
+
+    >>> shows_nothing(" \u200b\u3164"), shows_nothing(" 7"), shows_nothing("\u540d")
+    (True, False, False)
+    """
+    return all(
+        letter in _FILLERS or "\ufe00" <= letter <= "\ufe0f" or unicodedata.category(letter) in _UNSEEN
+        for letter in text
+    )
+
+
+def may_show_nothing(texts: Sequence[str]) -> bool:
+    """Whether any of these texts, of which none is empty, may: each that surely does not begins in ASCII."""
+    return min(texts)[0] <= " " or max(texts)[0] > "~"
+
+
+def without_unseen(texts: Any) -> Any:
+    """A text column with null for what shows nothing; what shows something stays byte for byte."""
+    data, offsets = spans(texts)
+    begins = offsets[:-1][np.diff(offsets) > 0]
+    if not len(begins) or not ((data[begins] <= ord(" ")) | (data[begins] > ord("~"))).any():
+        return texts
+    empty = [text is not None and shows_nothing(text) for text in texts.to_pylist()]
+    return pc.if_else(pa.array(empty), None, texts) if any(empty) else texts
 
 
 def trimmed(values: Any) -> Any:

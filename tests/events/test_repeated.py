@@ -1,0 +1,98 @@
+"""A key that stands twice in one JSON object: no reader's choice decides a payment."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringfence.adapters.files.json_rows import parse_lines
+from ringfence.events.bad import BadRecord, Reason
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.decoding.decode_block import BlockDecoder
+from ringfence.events.decoding.decode_small import SmallDecoder
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.events.repeated import are_keys, may_repeat, repeated_key
+
+NOW = 1_750_000_000_000
+PAN = "4111111111111111"
+TOKENIZER = Tokenizer(b"0123456789abcdef")
+EXACT = JsonDecoder(TOKENIZER)
+REST = '"event_time": "2024-03-01T10:15:00Z", "currency": "EUR"'
+TWICE = {
+    "amount": f'{{"transaction_id": "t1", "amount": "9.00", {REST}, "amount": "900.00"}}',
+    "transaction_id": f'{{"transaction_id": "t1", "amount": "9.00", {REST}, "transaction_id" : "t2"}}',
+    "country": f'{{"transaction_id": "t1", "amount": "9.00", {REST}, "country": null, "country": "DE"}}',
+    "tier": f'{{"transaction_id": "t1", "amount": "9.00", {REST}, "attributes": {{"tier": 1, "tier": 2}}}}',
+    "m": f'{{"transaction_id": "t1", "amount": "9.00", {REST}, "attributes": {{"m": 1, "\\u006d": 2}}}}',
+}
+ONCE = [
+    f'{{"transaction_id": "t{row}", "amount": "9.00", {REST}, "attributes": {{"amount": 1, "tier": "\\":"}}}}'
+    for row in range(600)
+]
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_the_record_is_refused_with_the_name_of_the_key(name):
+    bad = EXACT.decode_one(TWICE[name].encode(), NOW)
+    assert isinstance(bad, BadRecord)
+    assert [(fault.reason, fault.field) for fault in bad.faults] == [(Reason.REPEATED_FIELD, name)]
+    assert bad.original == TWICE[name].encode()
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_the_short_ways_leave_it_to_the_exact_one(name):
+    assert SmallDecoder(TOKENIZER, 7).decode([ONCE[0].encode(), TWICE[name].encode()], NOW) is None
+    block = [line.encode() for line in ONCE]
+    block[300] = TWICE[name].encode()
+    events, bad = BlockDecoder(TOKENIZER).decode(b"\n".join(block), NOW, "file")
+    assert len(events) == 599
+    assert [(one.position, one.reason) for one in bad] == [(301, Reason.REPEATED_FIELD)]
+
+
+def test_names_of_attributes_and_texts_may_look_like_keys_that_were_there():
+    lines = [line.encode() for line in ONCE]
+    assert SmallDecoder(TOKENIZER, 7).decode(lines[:20], NOW) is not None
+    assert not EXACT.decode_lines(lines, NOW, "test")[1]
+
+
+def test_a_mapped_line_is_refused_where_a_key_stands_twice_at_any_depth():
+    objects, faults = parse_lines([b'{"a": {"b": [{"c": 1, "c": 2}]}}', b'{"a": {"c": 1}, "c": 2}'])
+    assert objects == [None, {"a": {"c": 1}, "c": 2}]
+    assert [(fault.reason, fault.field) for fault in faults[0]] == [(Reason.REPEATED_FIELD, "c")]
+
+
+def test_what_is_kept_of_it_is_no_record_that_a_replay_would_take():
+    line = f'{{"transaction_id": "t1", {REST}, "card_number": "{PAN}", "card_number": "{PAN}"}}'
+    bad = EXACT.decode_one(line.encode(), NOW)
+    assert isinstance(bad, BadRecord)
+    assert PAN.encode() not in bad.original
+    assert isinstance(EXACT.decode_one(bad.original, NOW), BadRecord)
+
+
+def _objects(names):
+    values = st.none() | st.integers() | st.text() | st.booleans()
+    return st.recursive(
+        values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=5)
+    )
+
+
+@given(st.dictionaries(st.text(max_size=3), _objects(st.text(max_size=3))), st.booleans())
+def test_json_that_a_writer_made_has_no_key_twice(record, spaced):
+    line = json.dumps(record, ensure_ascii=spaced, indent=2 if spaced else None).encode()
+    assert repeated_key(line) is None
+
+
+@given(st.data())
+def test_no_key_that_stands_twice_is_overlooked(data):
+    names = [f"n{number}" for number in range(data.draw(st.integers(1, 400)))]
+    names.append(random.Random(data.draw(st.integers(0, 99))).choice(names))
+    between = data.draw(st.sampled_from([":", " :", " : ", "\n:", ": "]))
+    object_text = "{" + ",".join(f'"{name}"{between}"x:"' for name in names) + "}"
+    line = f'{{"n0": 1, "deep": [{{}}, {object_text}]}}'.encode()
+    assert may_repeat([b'{"n0": 2}', line])
+    assert not are_keys([line], len(names) + 1)  # of n + 2 keys one hides another
+    assert repeated_key(line) == names[-1]
