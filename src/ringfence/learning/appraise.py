@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ringfence.learning.choosing.input_choice import TOO_GOOD, telling
+from ringfence.learning.data.repeats import copied_frauds
 from ringfence.learning.evaluate import SHUFFLED, gained
 from ringfence.learning.measures.metrics import Ranking
 from ringfence.learning.measures.money import outcome_costs
@@ -80,6 +81,8 @@ def _warnings(data: Dataset, trained: Trained, found: Figures) -> Iterator[str]:
             f"AUC {area.value:.3f} is too good to be true, a leak is suspected: an input probably knows the "
             f"label, as what is known only later does. Look at {_most_telling(data, trained)}"
         )
+    if trained.plan.algorithm != "isolation_forest":
+        yield from copied_frauds(data, trained.train, trained.test)
     frauds = int(trained.test.fraud.sum())
     if _TOO_FEW_FRAUDS <= frauds < _FEW_FRAUDS:
         yield f"its test part has only {frauds} frauds: the figures may be luck"

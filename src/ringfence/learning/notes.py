@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ringfence.scoring.artifacts.manifest import Costs
 
 
+_LATE_LABELS: Final = 0.2  # share of the labels from which on it is said
+
+
 def facts(
     data: Dataset, learned: Part, maturity_ms: int, folds: Sequence[Fold], *, supervised: bool
 ) -> list[str]:
@@ -36,6 +39,12 @@ def facts(
         )
     elif data.unmatched:
         said.append(f"{data.unmatched:,} labels name transactions that are not in this history")
+    if data.late > _LATE_LABELS * data.told:
+        said.append(
+            f"{data.late:,} of {data.told:,} labels came behind payments made after they were known, so that "
+            "no count or rate of labels saw them in time: name files of payments, and those of labels with "
+            "--labels, and each label takes its place"
+        )
     if data.same:
         said.append(f"left out, the same text always: {listed(data.same)}")
     if data.untold:

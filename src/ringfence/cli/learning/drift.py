@@ -38,6 +38,8 @@ def drift(
     data: options.Data = None,
     mapping: options.Mapping = None,
     label_delay: options.LabelDelay = None,
+    labels: options.Labels = None,
+    labels_mapping: options.LabelsMapping = None,
     fmt: options.SourceFormat = None,
     since: Annotated[str | None, typer.Option(help="First day shown.", metavar="TIME")] = None,
     maturity: Annotated[
@@ -74,7 +76,15 @@ def drift(
     if REFERENCE not in artifact.files:
         raise InputError("this model has no reference.json to compare with: train it again")
     reference = DriftReference.from_json(artifact.files[REFERENCE])
-    wanted = WantedHistory(sources or [], data, mapping, label_delay, fmt)
+    wanted = WantedHistory(
+        sources or [],
+        data,
+        mapping,
+        label_delay,
+        fmt,
+        labels=labels or [],
+        labels_mapping=labels_mapping,
+    )
     scored = scored_by(artifact, wanted, "measuring")
     mature_ms = latest_label_ms(scored.data) - parse_duration_ms(maturity)
     review_at = artifact.manifest.bands.review_at

@@ -33,6 +33,8 @@ def evaluate(
     mapping: options.Mapping = None,
     rules: options.Rules = None,
     label_delay: options.LabelDelay = None,
+    labels: options.Labels = None,
+    labels_mapping: options.LabelsMapping = None,
     fmt: options.SourceFormat = None,
     against: Annotated[
         str | None, typer.Option(help="Another model to compare with, on the same payments.", metavar="MODEL")
@@ -61,7 +63,16 @@ def evaluate(
 
     Example: ringfence evaluate models/first payments.parquet --mapping handbook
     """
-    wanted = WantedHistory(sources or [], data, mapping, label_delay, fmt, rules=rules)
+    wanted = WantedHistory(
+        sources or [],
+        data,
+        mapping,
+        label_delay,
+        fmt,
+        rules=rules,
+        labels=labels or [],
+        labels_mapping=labels_mapping,
+    )
     first = scored_by(model_named(model, data), wanted, "measuring")
     period = period_of(first, since, until, maturity, drop_known=drop_known_victims)
     contestants = {"model": contestant(first, period)}

@@ -22,7 +22,8 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
-from ringfence.events.model import ATTRIBUTE_PREFIX
+from ringfence.events.decoding.decode import NO_EVENTS
+from ringfence.events.model import ATTRIBUTE_PREFIX, Kind
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.features.durations import parse_duration_ms
 from ringfence.learning.choosing.key_choice import (
@@ -84,6 +85,8 @@ class WantedHistory:
     rules: Path | None = None
     spec: FeatureSpec | None = None
     before_ms: int | None = None  # a wide set is chosen by what is earlier
+    labels: list[str] = field(default_factory=list)  # files of labels for the payments of the sources
+    labels_mapping: str | None = None
     inputs: frozenset[str] | None = None  # attributes and categories worth keeping, None for all
 
 
@@ -140,6 +143,11 @@ def _rules(wanted: WantedHistory, spec: FeatureSpec) -> CompiledRules:
 
 @contextmanager
 def _opened(wanted: WantedHistory, tell: screen.Tell) -> Iterator[_Open]:
+    if wanted.labels and not wanted.sources:
+        raise InputError(
+            f"--labels belong to files of payments, and none is named: `ringfence run {wanted.labels[0]}` "
+            "takes them into the data folder"
+        )
     if wanted.sources:
         yield _of_sources(wanted, tell)
         return
@@ -152,10 +160,11 @@ def _of_sources(wanted: WantedHistory, tell: screen.Tell) -> _Open:
     chosen = choose_mapping(wanted.mapping or settings.mapping, wanted.sources, wanted.fmt)
     label_delay = wanted.label_delay or settings.label_delay
     bad: list[int] = []
+    tokenizer = Tokenizer(secrets.token_bytes(32))  # ids are compared within this history only
     arrivals = read_ordered(
         wanted.sources,
         chosen,
-        Tokenizer(secrets.token_bytes(32)),  # ids are compared within this history only
+        tokenizer,
         now_ms(),
         say=screen.say,
         batch_rows=_BATCH_ROWS,
@@ -163,7 +172,8 @@ def _of_sources(wanted: WantedHistory, tell: screen.Tell) -> _Open:
         fmt=wanted.fmt,
     )
     passed = [0.0]
-    history = in_log_order(_told(arrivals, bad, tell, passed))
+    reports = _reports(wanted, tokenizer)
+    history = in_log_order(chain(reports, _told(arrivals, bad, tell, passed)))
     spec, keys, looked_ms = _spec(wanted), NO_KEYS, 0
     if spec is None:
         first = first_part(history, lambda: passed[0], wanted.before_ms)
@@ -175,6 +185,25 @@ def _of_sources(wanted: WantedHistory, tell: screen.Tell) -> _Open:
         history = chain(given_up(first), history)
     passed_on = (Passed(events) for events in history)
     return _Open(passed_on, spec, " ".join(wanted.sources), 0, bad, keys, looked_ms, label_fields(chosen))
+
+
+def _reports(wanted: WantedHistory, tokenizer: Tokenizer) -> list[SourceBatch]:
+    """Labels that stand in files of their own, each to enter the history when it became known."""
+    if not wanted.labels:
+        return []
+    mapping = choose_mapping(wanted.labels_mapping, wanted.labels)
+    read = list(read_ordered(wanted.labels, mapping, tokenizer, now_ms()))
+    lost = [one for batch in read for one in batch.bad]
+    if lost:
+        screen.say(
+            f"{len(lost):,} records of {' '.join(wanted.labels)} are no labels and are left out, the first "
+            f"because {lost[0].faults[0]}"
+        )
+    reports = []
+    for batch in read:
+        told = batch.events.take(batch.events.kind == Kind.LABEL)
+        reports.append(replace(batch, events=NO_EVENTS, labels=told))
+    return reports
 
 
 def given_up(first: list[EventBatch]) -> Iterator[EventBatch]:

@@ -69,6 +69,8 @@ def train(
     ] = False,
     rules: options.Rules = None,
     label_delay: options.LabelDelay = None,
+    labels: options.Labels = None,
+    labels_mapping: options.LabelsMapping = None,
     fmt: options.SourceFormat = None,
     algorithm: Annotated[
         Literal["lightgbm", "logistic", "isolation_forest"],
@@ -167,7 +169,17 @@ def train(
         budget,
     )
     wanted = WantedHistory(
-        sources or [], data, mapping, label_delay, fmt, features, wide, rules, before_ms=plan.test_from_ms
+        sources or [],
+        data,
+        mapping,
+        label_delay,
+        fmt,
+        features,
+        wide,
+        rules,
+        before_ms=plan.test_from_ms,
+        labels=labels or [],
+        labels_mapping=labels_mapping,
     )
     made = learned(wanted, plan, name)
     digest = write_artifact(folder, made.files)

@@ -77,6 +77,19 @@ LabelDelay = Annotated[
     str | None,
     typer.Option(help="How long after the payment its label becomes known, such as 7d.", metavar="DURATION"),
 ]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A file of labels for the payments of the sources: a report each, with the time it came. "
+        "Repeatable.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+LabelsMapping = Annotated[
+    str | None,
+    typer.Option(help="The mapping of --labels. [default: told from the file]", metavar="NAME|FILE"),
+]
 SourceFormat = Annotated[
     Literal["csv", "ndjson", "parquet"] | None,
     typer.Option("--format", help="Format of the sources. [default: by name and content]"),

@@ -41,6 +41,7 @@ class Dataset:
         points: risk score of the rules alone, None where no rules were asked.
         outcome: strictness of the rules' outcome alone, likewise.
         unmatched: labels whose transaction is not here.
+        late: labels, out of `told`, that came behind payments made after they were known.
         left_out: payments, the oldest, for which there was no room.
         untold: text fields of which no value is frequent: no input says what theirs is.
         same: text fields that have one value wherever they have any.
@@ -58,6 +59,8 @@ class Dataset:
     points: NDArray[np.float64] | None = None
     outcome: NDArray[np.int8] | None = None
     unmatched: int = 0
+    late: int = 0
+    told: int = 0
     left_out: int = 0
     untold: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
@@ -165,6 +168,8 @@ def dataset(kept: Collected, names: Sequence[str] | None = None) -> Dataset:
         np.concatenate(kept.points) if kept.points else None,
         np.concatenate(kept.outcomes) if kept.outcomes else None,
         unmatched,
+        kept.labels.late,
+        sum(map(len, kept.labels.transaction)),
         kept.left_out,
         untold,
         same,

@@ -42,6 +42,7 @@ MIN_OF_EACH: Final = 10
 
 EVENT_NUMBERS: Final = ("amount", "cents", "hour", "weekday")
 _MOST_WORDS: Final = 256
+_LATE_MS: Final = 86_400_000
 
 
 class Passed(NamedTuple):
@@ -64,17 +65,22 @@ class Labels:
     fraud: list[NDArray[np.bool_]] = field(default_factory=list)
     ranks: list[NDArray[np.int64]] = field(default_factory=list)
     source: list[NDArray[np.int64]] = field(default_factory=list)  # hashes, 0 for none
+    newest_ms: int = 0  # of the payments passed
+    late: int = 0  # came behind payments made more than a day after they were known
 
     def add(self, events: EventBatch, seed: int) -> None:
         """Keep the labels of a batch."""
         rows = events.kind == Kind.LABEL
         if rows.any():
             labels = events.take(rows)
+            self.late += int(np.count_nonzero(labels.event_time_ms < self.newest_ms - _LATE_MS))
             self.transaction.append(labels.hashes("transaction_id", seed))
             self.known_ms.append(labels.event_time_ms)
             self.fraud.append(np.array([bool(told) for told in labels.column("label").to_pylist()]))
             self.ranks.append(source_ranks(labels.column("label_source"), self.sources))
             self.source.append(labels.hashes("label_source", seed))
+        times = events.event_time_ms[events.is_transaction]
+        self.newest_ms = max(self.newest_ms, int(times.max(initial=0)))
 
     def settling(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Transactions (hash), and when known, of labels from sources that tell of fraud and of good alike.

@@ -158,8 +158,8 @@ def check_learnable(train: Part, data: Dataset, *, supervised: bool = True) -> N
     if frauds < MIN_FRAUDS:
         raise InputError(
             f"{frauds} frauds are known among {rows:,} payments to learn from, at least {MIN_FRAUDS} are "
-            "needed: give labels (a mapping's label column, or label events), a longer history, or train "
-            f"with --algorithm isolation_forest, which needs none{_late(train, data)}"
+            "needed: give labels (a mapping's label column, a file for --labels, or label events), a longer "
+            f"history, or train with --algorithm isolation_forest, which needs none{_late(train, data)}"
         )
 
 
