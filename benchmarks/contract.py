@@ -20,6 +20,7 @@ UNTOLD = {
     "POST /v1/decisions": "an amount is given once, with the digits of its currency; cards have check digits",
     "POST /v1/events": "as for decisions",
     "GET /v1/events/stream": "what a pattern says",
+    "POST /v1/alerts/mutes": "which names there are, and when a year from now is",
     "POST /v1/bus/test": "what a pattern says",
     "POST /v1/bus/subscriptions": "what a pattern says, and where an address leads",
     "POST /v1/outbox/retry": "ids, or all",

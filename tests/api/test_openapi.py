@@ -70,6 +70,8 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/quarantine/replay",
         "/v1/alerts",
         "/v1/alerts/{alert_id}/acknowledge",
+        "/v1/alerts/mutes",
+        "/v1/alerts/mutes/removals",
         "/v1/cases",
         "/v1/cases/queues",
         "/v1/cases/next",

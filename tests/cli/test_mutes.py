@@ -43,3 +43,22 @@ def test_a_rule_of_before_and_a_card_that_has_not_paid_are_muted_with_a_note(dec
     assert "Note: card_testing is not among the rules in force" in ended.err
     assert "Note: no payment names card-77777" in ended.err
     assert ("card_testing", "card-77777") in muted(ringfence)
+
+
+@pytest.mark.parametrize("given", [("--for", "0s"), ("--for", "367d"), ("--entity", " ")])
+def test_no_time_a_time_without_an_end_and_nobody_are_refused(decided, ringfence, given):
+    """It was taken, and muted nothing, or a rule for centuries."""
+    ended = ringfence("alerts", "mute", "card_testing", "--entity", "card-00001", *given)
+    assert ended.code == 2, ended.out
+    assert muted(ringfence) == []
+
+
+def test_a_card_number_is_muted_as_its_token(decided, ringfence):
+    assert ringfence("alerts", "mute", "card_testing", "--entity", "4111111111111111").code == 0
+    ((_, entity),) = muted(ringfence)
+    assert entity.startswith("tok_")
+    assert b"4111111111111111" not in b"".join(
+        file.read_bytes() for file in decided.glob("ringfence-data/bus.db*")
+    )
+    assert ringfence("alerts", "unmute", "card_testing", "--entity", "4111 1111 1111 1111").code == 0
+    assert muted(ringfence) == []

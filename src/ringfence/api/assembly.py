@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ringfence.api import services as groups
+from ringfence.compose.messaging.mutes import mute_desk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,6 +128,9 @@ def _people(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroundi
         case_book=server.cases.book,
         places=server.places,
         stopping=server.stopping,
+        mutes=mute_desk(
+            server.session.store, server.lake, server.outboxes.alerts, server.session.tokenizer
+        ),
     )
     yield groups.AnswerServices(
         **common, decider=server.decider, outboxes=server.outboxes, later=server.background.later

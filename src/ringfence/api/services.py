@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ringfence.compose.deciding.versions import StoredLibrary
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.decisions.impact import Impact
+    from ringfence.desks.alerts import MuteDesk
     from ringfence.desks.cases import CaseDesk
     from ringfence.desks.confirming import ChangeLimits
     from ringfence.desks.lists import ListDesk
@@ -187,6 +188,7 @@ class BusServices(Surroundings):
     case_book: CaseBook
     places: Places
     stopping: asyncio.Event
+    mutes: MuteDesk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

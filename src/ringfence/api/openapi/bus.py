@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ringfence.alerts.book import Mute
 from ringfence.alerts.model import Alert
 from ringfence.api.handlers.bus_changes import (
     Chosen,
@@ -15,16 +16,25 @@ from ringfence.api.handlers.bus_changes import (
 )
 from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body, text_answer
 from ringfence.api.routes.bus import AlertPage, BusView, EventPage, SubscriptionView
+from ringfence.api.routes.mutes import ToMute, ToUnmute, Unmuted
 from ringfence.api.routes.outbox import Changed, LetterPage
+from ringfence.desks.alerts import Muted, MuteList
 from ringfence.desks.bus import Appraisal
 
 STRUCTS: Final = (
     *(EventPage, BusView, SubscriptionView, DestinationView, AlertPage, Alert),
     *(Subscribe, Subscribed, TryPattern, Appraisal, Chosen, Changed, LetterPage, NewSecret),
+    *(Mute, Muted, MuteList, ToMute, ToUnmute, Unmuted),
 )
 """Whose schemas the document needs."""
 
 _DECLINES: Final = {"name": "declines", "to": "console:", "pattern": "outcome = 'decline' and amount > 500"}
+_MUTE: Final = {
+    "typology": "card_testing",
+    "entity_id": "tok_9f31",
+    "until_ms": 1_900_000_000_000,
+    "note": "a test of ours",
+}
 _FORM: Final = {
     "application/x-www-form-urlencoded": {
         "schema": {"type": "object", "properties": {"payload": {"type": "string"}}}
@@ -35,6 +45,8 @@ BODIES: Final = {
     "/v1/bus/subscriptions": json_body("Subscribe", _DECLINES),
     "/v1/outbox/retry": json_body("Chosen", {"all": True}),
     "/v1/outbox/purge": json_body("Chosen", {"ids": ["3f2a:decisions:17:declines"]}),
+    "/v1/alerts/mutes": json_body("ToMute", _MUTE),
+    "/v1/alerts/mutes/removals": json_body("ToUnmute", {"typology": "card_testing", "entity_id": "tok_9f31"}),
     "/slack/actions": _FORM,
 }
 """Bodies of the routes that take one."""
@@ -78,6 +90,15 @@ CONTRACT: Final[Contract] = {
     ("post", "/v1/alerts/{alert_id}/acknowledge"): (
         {"200": json_answer("Alert", "The alert after it.")},
         (404, 422, *ASKED),
+    ),
+    ("get", "/v1/alerts/mutes"): ({"200": json_answer("MuteList", "What is muted.")}, (422, *ASKED)),
+    ("post", "/v1/alerts/mutes"): (
+        {"200": json_answer("Muted", "What is muted now, and what to know of it.")},
+        (*BODY, *ASKED),
+    ),
+    ("post", "/v1/alerts/mutes/removals"): (
+        {"200": json_answer("Unmuted", "Alerts are raised.")},
+        (*BODY, *ASKED),
     ),
 }
 """Answers and refusals of each route."""

@@ -18,18 +18,19 @@ from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show, show_json, show_table
 from ringfence.compose.clock import now_ms
 from ringfence.compose.folder.bus import messages
-from ringfence.compose.folder.store import open_store
+from ringfence.compose.folder.store import open_store, tokenizer_of
 from ringfence.compose.folder.tables import open_tables
 from ringfence.compose.messaging.alerts import alert_policy, templates
-from ringfence.compose.messaging.mutes import mute_ground
+from ringfence.compose.messaging.mutes import mute_desk
 from ringfence.compose.messaging.notifiers import check_destination, notifier
-from ringfence.desks.alerts import check_mute
 from ringfence.errors import InputError
 from ringfence.events.values.durations import parse_delay_ms
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ringfence.desks.alerts import MuteDesk
 
 app = typer.Typer(
     help="Alerts on reviewed and declined payments: list, acknowledge, mute, preview.", no_args_is_help=True
@@ -122,17 +123,14 @@ def mute(
 
     Example: ringfence alerts mute card_testing --entity tok_9f31 --for 4h --note "a test of ours"
     """
-    ends_ms = now_ms() + parse_delay_ms(until)
-    with (
-        open_store(folder(data), read_only=True) as store,
-        closing(open_tables(store)) as tables,
-        messages(store.folder) as kept,
-    ):
-        remarks = check_mute(typology, entity, mute_ground(store, tables, kept.alerts))
+    at_ms = now_ms()
+    ends_ms = at_ms + parse_delay_ms(until)
+    with _mutes(data) as desk:
         by = author or getpass.getuser()
-        kept.alerts.mute(Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note))
-    say(f"No alerts of {typology} for {entity} until {format_time(ends_ms)} UTC.")
-    for remark in remarks:
+        wanted = Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note)
+        made = desk.mute(wanted, at_ms)
+    say(f"No alerts of {typology} for {made.entity_id} until {format_time(ends_ms)} UTC.")
+    for remark in made.remarks:
         say(f"Note: {remark}")
 
 
@@ -142,20 +140,20 @@ def unmute(typology: Typology, entity: Entity, data: Data = None) -> None:
 
     Example: ringfence alerts unmute card_testing --entity tok_9f31
     """
-    with _book(data) as book:
-        if not book.unmute(typology, entity):
+    with _mutes(data) as desk:
+        if not desk.unmute(typology, entity):
             raise InputError(f"{typology} is not muted for {entity}: `ringfence alerts mutes` lists what is")
     say(f"Alerts of {typology} for {entity} are raised again.")
 
 
 @app.command()
 def mutes(data: Data = None, json: Json = False) -> None:
-    """List what is muted, for whom and until when.
+    """List what is muted now, for whom and until when.
 
     Example: ringfence alerts mutes
     """
-    with _book(data) as book:
-        found = book.mutes()
+    with _mutes(data) as desk:
+        found = desk.mutes(now_ms()).mutes
     if json:
         show_json(found)
         return
@@ -217,3 +215,13 @@ def _book(data: Path | None) -> Iterator[Alerts]:
     open_store(where, read_only=True).close()
     with messages(where) as kept:
         yield kept.alerts
+
+
+@contextmanager
+def _mutes(data: Path | None) -> Iterator[MuteDesk]:
+    with (
+        open_store(folder(data), read_only=True) as store,
+        closing(open_tables(store)) as tables,
+        messages(store.folder) as kept,
+    ):
+        yield mute_desk(store, tables, kept.alerts, tokenizer_of(store))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ringfence.alerts.model import ENTITIES
 from ringfence.compose.deciding.rules import StoredHistory
 from ringfence.decisions.index import DecisionQuery
-from ringfence.desks.alerts import MuteGround
+from ringfence.desks.alerts import MuteDesk, MuteGround
 from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from ringfence.alerts.book import Alerts
+    from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.tables import Tables
     from ringfence.store import DataFolder
 
 _REASONS: Final = "SELECT DISTINCT unnest(reasons) AS reason FROM decisions"
 _LATELY: Final = 1000  # alerts
+
+
+def mute_desk(store: DataFolder, tables: Tables, alerts: Alerts, tokenizer: Tokenizer) -> MuteDesk:
+    """Where alerts of a store are muted."""
+    return MuteDesk(alerts, partial(mute_ground, store, tables, alerts), tokenizer)
 
 
 def mute_ground(store: DataFolder, tables: Tables, alerts: Alerts) -> MuteGround:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.alerts.book import Mute
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
@@ -52,7 +51,10 @@ async def mute(
     """Raise no more alerts like this one, on the same entity, for some hours."""
     by = who_asks(request, "").name
     tell(request.scope, object=alert_id, hours=str(hours))
-    await beside(request, _mute, dashboard_of(request), alert_id, hours, by)
+    dashboard = dashboard_of(request)
+    now_ms = dashboard.of(Surroundings).clock.now_ms()
+    mute_like = dashboard.of(BusServices).mutes.mute_like
+    await beside(request, mute_like, alert_id, now_ms + hours * _HOUR_MS, by, now_ms)
     return RedirectResponse("/alerts", 303)
 
 
@@ -64,24 +66,8 @@ async def unmute(
 ) -> Response:
     """Raise them again."""
     tell(request.scope, object=f"{typology} {entity_id}"[:200])
-    book = dashboard_of(request).of(BusServices).outboxes.alerts
-    await beside(request, book.unmute, typology, entity_id)
+    await beside(request, dashboard_of(request).of(BusServices).mutes.unmute, typology, entity_id)
     return RedirectResponse("/alerts", 303)
-
-
-def _mute(dashboard: Dashboard, alert_id: str, hours: int, by: str) -> None:
-    book, now_ms = dashboard.of(BusServices).outboxes.alerts, dashboard.of(Surroundings).clock.now_ms()
-    alert = book.alert(alert_id)
-    until_ms = now_ms + hours * _HOUR_MS
-    book.mute(
-        Mute(
-            typology=alert.typology,
-            entity_id=alert.entity_id,
-            until_ms=until_ms,
-            by=by,
-            note=f"from {alert_id}",
-        )
-    )
 
 
 def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
@@ -97,5 +83,5 @@ def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
     return empty | {
         "alerts": book.alerts(state=None if state == "all" else state, limit=_SHOWN),
         "counts": book.counts(),
-        "mutes": [one for one in book.mutes() if one.until_ms > now_ms],
+        "mutes": dashboard.of(BusServices).mutes.mutes(now_ms, _SHOWN).mutes,
     }
