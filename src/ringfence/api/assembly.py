@@ -128,9 +128,7 @@ def _people(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroundi
         case_book=server.cases.book,
         places=server.places,
         stopping=server.stopping,
-        mutes=mute_desk(
-            server.session.store, server.lake, server.outboxes.alerts, server.session.tokenizer
-        ),
+        mutes=mute_desk(server.session.store, server.lake, server.outboxes.alerts, server.session.tokenizer),
     )
     yield groups.AnswerServices(
         **common, decider=server.decider, outboxes=server.outboxes, later=server.background.later

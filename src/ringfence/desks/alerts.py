@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -43,7 +43,7 @@ class MuteGround(NamedTuple):
 class Muted(Mute, frozen=True, kw_only=True):
     """What is muted now, and what whoever muted it should know."""
 
-    remarks: list[str] = []
+    remarks: tuple[str, ...] = ()
 
 
 class MuteList(msgspec.Struct, frozen=True):
@@ -76,15 +76,13 @@ class MuteDesk:
             raise InputError('name the card, customer or account, or "*" for all')
         remarks = check_mute(kept.typology, kept.entity_id, self.ground())
         self._keep(kept, now_ms)
-        return Muted(**msgspec.structs.asdict(kept), remarks=remarks)
+        return Muted(**msgspec.structs.asdict(kept), remarks=tuple(remarks))
 
     def mute_like(self, alert_id: str, until_ms: int, by: str, now_ms: int) -> None:
         """As `mute`, of what an alert is about; `InputError` where there is none."""
         alert = self.book.alert(alert_id)
         note = f"from {alert_id}"
-        wanted = Mute(
-            typology=alert.typology, entity_id=alert.entity_id, until_ms=until_ms, by=by, note=note
-        )
+        wanted = Mute(typology=alert.typology, entity_id=alert.entity_id, until_ms=until_ms, by=by, note=note)
         self._keep(wanted, now_ms)
 
     def unmute(self, typology: str, entity_id: str) -> bool:
