@@ -100,3 +100,42 @@ def test_a_storm_that_nobody_acknowledges_is_a_few_escalations_and_a_digest(stor
     assert all("for 1 minute" in words(one).title for one in told)
     notices = AlertBook(bus.database).notices(0, 1000)
     assert len([one for _, one in notices if b"alert.escalated" in one]) == count
+
+
+NIGHT = AlertPolicy(
+    team=("slack:#team",), most=2, window="1s", quiet="22:00-06:30", quiet_below="critical",
+    escalate_from="medium", escalate_after="10m", escalate_to=("mailto:lead@bank.example",),
+)  # fmt: skip
+MORNING = round(6.5 * HOUR)
+
+
+def test_a_night_is_capped_as_the_morning_that_it_is_told_in(store, bus):
+    r"""night             06:30        07:00            08:00
+    alerts ~~~~~~~~~~~~~~~~~~| 2 messages |   the digest's hour ends at 07:00
+    """
+    fill(store, batches=10)
+    take(store, NIGHT)
+    watch = Watch(bus, msgspec.structs.replace(NIGHT, escalate_to=()), "log")
+    held = sum(AlertBook(bus.database).counts().values()) - 2
+    assert [one.due_ms for one in bus.letters()] == [MORNING] * 2
+    assert watch.look(6 * HOUR) == 0, "no digest in the night of what the morning tells"
+    assert watch.look(7 * HOUR) == 1
+    assert msgspec.json.decode(bus.letters()[0].event)["data"]["count"] == held
+
+
+def test_a_digest_waits_until_quiet_hours_end(store, bus):
+    day = msgspec.structs.replace(NIGHT, quiet="01:00-06:30", escalate_to=())  # alerts come before one
+    fill(store, batches=10)
+    take(store, day)
+    assert Watch(bus, day, "log").look(HOUR) == 1
+    assert bus.letters()[0].due_ms == MORNING
+
+
+def test_nobody_is_told_at_night_that_the_team_which_sleeps_has_not_answered(store, bus):
+    fill(store, batches=1)
+    take(store, NIGHT)
+    watch = Watch(bus, msgspec.structs.replace(NIGHT, most=100), "log")
+    alerts = sum(AlertBook(bus.database).counts().values())
+    assert watch.look(HOUR) == 0
+    assert watch.look(MORNING + 9 * 60_000) == 0
+    assert watch.look(MORNING + 10 * 60_000) == alerts

@@ -12,7 +12,9 @@ from ringfence.alerts import wording
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.bus.catalog import PREFIX
 from ringfence.bus.words import Words, words_of
+from ringfence.decisions.decision import PROBABILITY
 from ringfence.errors import InputError
+from ringfence.events.values.currencies import major
 from ringfence.scoring.language.words import in_words, split
 
 if TYPE_CHECKING:
@@ -93,9 +95,20 @@ def _filled(text: str, data: dict[str, Any], feature: Callable[[str], float | No
         entity, _, name = asked.partition(".")
         if entity == "typology":
             return in_words(data.get("typologies", {}).get(name, 0.0), form)
+        if asked == "amount":
+            return _amount(data.get("transaction", {}))
+        if asked == PROBABILITY:
+            return in_words(data.get("probability"), form)
         return in_words(feature(asked), form)
 
     return _ASKED.sub(value, text)
+
+
+def _amount(payment: dict[str, Any]) -> str:
+    if payment.get("amount") is None:
+        return in_words(None)
+    currency = payment.get("currency") or ""
+    return f"{major(payment['amount'], currency)} {currency}".rstrip()
 
 
 class Wording:

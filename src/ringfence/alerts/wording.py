@@ -7,24 +7,28 @@ customer's template knows the payment and nothing of why it was stopped: what it
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import cache, partial
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.bus.words import Words, cut, plain
 from ringfence.errors import InputError
+from ringfence.events.values.currencies import major
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from jinja2.runtime import Context
 
 MOST_BYTES: Final = 16_384
 _MOST_CHARACTERS: Final = 20_000
 _TITLE_CHARACTERS: Final = 300
 _GERMAN_SIGNS: Final = str.maketrans(",.", ".,")  # 1.234,50
+_GERMAN: Final = {"medium": "mittel", "high": "hoch", "critical": "kritisch", "escalated": "eskaliert"}
 _CUT: Final = {
     "en": ("This message was cut here.", "All of it: ringfence alerts show"),
     "de": ("Hier wurde diese Nachricht gekürzt.", "Alles: ringfence alerts show"),
@@ -143,6 +147,8 @@ def rendered(audience: str, text: str, values: Mapping[str, Any], language: str 
     ('', 'This message was cut here. All of it: ringfence alerts show alert-17')
     """
     known = {name: _plain(values.get(name, "")) for name in NAMES[audience]}
+    if language == "de" and "severities" in known:
+        known["severities"] = counts_in_german(known["severities"])
     try:
         whole = _compiled(text, language).render(known)
     except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
@@ -173,7 +179,7 @@ def shipped(audience: str, language: str) -> str:
 def _environment(language: str) -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals.clear()  # no range, no cycler: a template fills in words
-    made.filters["money"] = partial(_money, language=language)
+    made.filters["money"] = _in_german if language == "de" else _money
     return made
 
 
@@ -189,11 +195,27 @@ def _plain(value: Any) -> Any:
     return plain(value) if isinstance(value, str) else value
 
 
-def _money(value: Any, language: str) -> str:
-    if not isinstance(value, int | float):
-        return str(value)
-    told = f"{value:,.2f}"
-    return told.translate(_GERMAN_SIGNS) if language == "de" else told
+@pass_context
+def _money(context: Context, value: Any) -> str:
+    """An amount, with the digits of the payment's currency."""
+    return major(value, context.get("currency") or "") if isinstance(value, int | float) else str(value)
+
+
+@pass_context
+def _in_german(context: Context, value: Any) -> str:
+    return _money(context, value).translate(_GERMAN_SIGNS) if isinstance(value, int | float) else str(value)
+
+
+def counts_in_german(text: str) -> str:
+    """Counts by severity, as a German message has them.
+
+    >>> counts_in_german("1,200 high, 12 medium")
+    '1.200 hoch, 12 mittel'
+    """
+    counts = (one.partition(" ") for one in text.split(", "))
+    return ", ".join(
+        f"{number.translate(_GERMAN_SIGNS)} {_GERMAN.get(word, word)}" for number, _, word in counts
+    )
 
 
 SAMPLES: Final[dict[str, dict[str, Any]]] = {

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from ringfence.bus.catalog import DECISION_MADE, PREFIX
+from ringfence.events.values.currencies import major
 
 _MOST_FIELDS: Final = 20
 _WHOLE_WORDS: Final = 0.7  # of the room, which has to be used
@@ -70,7 +71,8 @@ def _words_of(event: dict[str, Any]) -> Words:
     if event["type"] == DECISION_MADE:
         payment = data.get("transaction", {})
         amount = payment.get("amount")
-        money = "" if amount is None else f" of {amount:,.2f} {payment.get('currency', '')}".rstrip()
+        currency = payment.get("currency") or ""
+        money = "" if amount is None else f" of {major(amount, currency)} {currency}".rstrip()
         lines = [("Score", f"{data['score']:g}"), ("Reasons", ", ".join(data.get("reasons", ())) or "none")]
         shown = ("card_id", "customer_id", "merchant_id", "country")
         lines += [

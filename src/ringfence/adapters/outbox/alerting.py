@@ -162,7 +162,7 @@ class Alerting:
         severity = Severity[alert.severity.upper()]
         due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)
         for address in self._policy.team:
-            if self._caps.allow(address, alert.severity, event["data"]["decided_at_ms"]):
+            if self._caps.allow(address, alert.severity, due_ms):  # a night's messages are a morning's
                 self._put(
                     offset, f"{event_id}:{tag(address)}", ALERTS, address, alert.entity_id, body, due_ms
                 )
@@ -269,7 +269,7 @@ class Watch:
                 declare(connection, address)
             connection.executemany(
                 "INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, "
-                "made_ms) VALUES (?, ?, ?, ?, 0, ?, 'waiting', 0, ?) ON CONFLICT (id) DO NOTHING",
+                "made_ms) VALUES (?, ?, ?, ?, 0, ?, 'waiting', ?, ?) ON CONFLICT (id) DO NOTHING",
                 [(*row, now_ms) for row in made],
             )
         return len(made)
@@ -294,7 +294,9 @@ class Watch:
             )
             subject = f"digest-{severity}-{bucket}" + (f"-{told}" if told else "")
             data = {"count": held - told, "severities": f"{held - told:,} {severity}"}
-            made.append(self._row(events.DIGEST, subject, address, now_ms, data))
+            of = self._policy.escalate_from if severity == _ESCALATED else severity
+            due_ms = self._policy.due_ms(now_ms, Severity[of.upper()])
+            made.append((*self._row(events.DIGEST, subject, address, now_ms, data), due_ms))
         return made
 
     def _escalations(self, connection: Connection, now_ms: int) -> list[tuple[Any, ...]]:
@@ -302,11 +304,14 @@ class Watch:
         if not policy.escalate_to:
             return []
         until_ms = now_ms - policy.escalate_after_ms
+        least = Severity[policy.escalate_from.upper()]
+        if policy.due_ms(until_ms, least) > until_ms:  # the team has not been told of these yet
+            least = Severity[policy.quiet_below.upper()]
         rows = connection.execute(
             "SELECT alert.id, alert.body FROM alert LEFT JOIN seen ON seen.id = alert.id "
             "WHERE raised_ms <= ? AND raised_ms > ? AND severity >= ? AND seen.id IS NULL "
             "AND alert.id NOT IN (SELECT id FROM done) LIMIT 1000",
-            (until_ms, until_ms - DEAD_AFTER_MS, Severity[policy.escalate_from.upper()]),
+            (until_ms, until_ms - DEAD_AFTER_MS, least),
         ).fetchall()
         made = []
         caps = MessageCaps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
@@ -318,7 +323,8 @@ class Watch:
                 self._row(events.ESCALATED, alert_id, address, now_ms, data) for address in policy.escalate_to
             ]
             alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
-            made += [row for row in rows if caps.allow(row[2], _ESCALATED, now_ms)]
+            due_ms = policy.due_ms(now_ms, Severity[alert["severity"].upper()])
+            made += [(*row, due_ms) for row in rows if caps.allow(row[2], _ESCALATED, now_ms)]
         caps.write(connection)
         return made
 

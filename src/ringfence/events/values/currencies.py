@@ -90,6 +90,15 @@ def currency_exponent(currency: str) -> int:
     return CURRENCY_EXPONENT.get(currency, 2)
 
 
+def major(amount: float, currency: str) -> str:
+    """An amount in major units with the digits of its currency.
+
+    >>> major(1234.5, "EUR"), major(1234, "JPY"), major(1.5, "KWD")
+    ('1,234.50', '1,234', '1.500')
+    """
+    return f"{amount:,.{currency_exponent(currency)}f}"
+
+
 def currency_code(written: str) -> str:
     """The letters of a code in capitals or not, or of a number whose leading zeros may be lost.
 

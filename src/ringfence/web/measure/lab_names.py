@@ -71,7 +71,7 @@ TEMPLATES: Final = {
         when="amount > 200 and amount > 8 * customer.mean_amount_30d",
         outcome=Outcome.CHALLENGE,
         reason="UNUSUAL_AMOUNT",
-        analyst="{amount}, and usually {customer.mean_amount_30d}.",
+        analyst="This customer usually pays {customer.mean_amount_30d}.",
     ),
     "model": Rule(
         id="model_and_amount",
@@ -79,7 +79,7 @@ TEMPLATES: Final = {
         when="model.score >= 60 and amount > 100",
         outcome=Outcome.REVIEW,
         reason="MODEL_AND_AMOUNT",
-        analyst="Model score {model.score} for {amount}.",
+        analyst="The model gives it a probability of {model.probability:percent}.",
     ),
     "list": Rule(
         id="listed_device",

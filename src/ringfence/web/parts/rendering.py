@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED
 from ringfence.api.services import Surroundings, services_of
-from ringfence.events.values.currencies import currency_exponent
+from ringfence.events.values.currencies import major
 from ringfence.scoring.language.words import percent, times
 from ringfence.scoring.rulesets.rules import OUTCOMES
 from ringfence.web.parts import period
@@ -66,7 +66,7 @@ def money(amount: float | None, currency: str | None = None) -> str:
     """
     if amount is None:
         return _DASH
-    return f"{amount:,.{currency_exponent(currency or '')}f} {currency or ''}".rstrip()
+    return f"{major(amount, currency or '')} {currency or ''}".rstrip()
 
 
 def sums(by_currency: Mapping[str, float]) -> str:

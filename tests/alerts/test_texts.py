@@ -1,0 +1,65 @@
+"""Messages as people read them: the words of their language, the digits of the currency."""
+
+import json
+
+import pytest
+
+from ringfence.alerts.events import explanations
+from ringfence.alerts.policy import OUTCOMES, Severity
+from ringfence.alerts.wording import SAMPLES, rendered, shipped
+from ringfence.bus.words import words_of
+from ringfence.scoring.rulesets.ruleset import RuleSet
+
+
+def told(audience, language, **values):
+    return rendered(audience, shipped(audience, language), SAMPLES[audience] | values, language).text
+
+
+@pytest.mark.parametrize(
+    ("language", "amount", "currency", "shown"),
+    [
+        ("en", 250_000.0, "JPY", "250,000 JPY"),
+        ("de", 250_000.0, "JPY", "250.000 JPY"),
+        ("en", 1234.5, "KWD", "1,234.500 KWD"),
+        ("de", 1234.5, "KWD", "1.234,500 KWD"),
+    ],
+)
+def test_an_amount_has_the_digits_of_its_currency(language, amount, currency, shown):
+    for audience in ("team", "customer"):
+        assert shown in told(audience, language, amount=amount, currency=currency)
+    decision = {"transaction_id": "t1", "outcome": "decline", "score": 5.0}
+    decision["transaction"] = {"amount": 250_000.0, "currency": "JPY"}
+    title = words_of({"type": "com.ringfence.decision.made.v1", "data": decision}).title
+    assert title == "Payment t1 of 250,000 JPY: decline"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_payment_without_a_currency_leaves_no_gap(language):
+    for audience in ("team", "customer"):
+        assert " ," not in told(audience, language, currency="", card_last4="")
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("entity", ["card", "customer", "account", "merchant", "device", "transaction"])
+def test_a_german_message_has_german_words(outcome, entity):
+    text = told("team", "de", outcome=outcome, entity=entity, typology="x", reasons=[])
+    text += told("escalation", "de", entity=entity, typology="x")
+    text += told("digest", "de", severities="1,200 high, 12 medium, 3 critical, 4 escalated")
+    for word in (outcome, f"{entity} ", *(one.name.lower() for one in Severity), "escalated", "93.5"):
+        assert word not in text, word
+    assert "1.200 hoch, 12 mittel, 3 kritisch, 4 eskaliert" in text
+
+
+def test_a_digest_of_one_speaks_of_one():
+    assert told("digest", "en", count=1).startswith("1 more alert like this\nIt was not sent by itself")
+    assert told("digest", "de", count=1).startswith("1 weiterer Alarm dieser Art\nEr wurde nicht")
+
+
+def test_reasons_may_name_the_amount_and_the_models_probability():
+    """They stood as unknown, though the message gives the amount a line above."""
+    rule = {"id": "big", "title": "x", "when": "amount > 9", "outcome": "review", "reason": "BIG"}
+    rule["analyst"] = "{amount} at {model.probability:percent}, {card.count_1h} in an hour."
+    rules = RuleSet.from_json(json.dumps({"rules": [rule]}))
+    data = {"rules": ["big"], "probability": 0.5, "transaction": {"amount": 1500.0, "currency": "EUR"}}
+    found = explanations({"data": data}, rules, {"card.count_1h": 3.0}.get)
+    assert found == ["1,500.00 EUR at 50 %, 3 in an hour."]
