@@ -31,3 +31,16 @@ def test_where_nothing_tells_how_long_reports_take_that_is_said(tmp_path):
     early = Drafted(labelled(tmp_path, "%Y-%m-%dT%H:%M:%SZ", lambda _: -24 * 90))
     assert early.label["delay"] == "7d"
     assert "no column says when fraud was reported: is_fraud is taken as known 7d after the" in early.said
+
+
+def test_reports_are_held_against_a_day_and_a_time_in_two_columns(tmp_path):
+    begin = datetime(2025, 3, 1, tzinfo=UTC)
+    lines = ["id,date,time,amount,chargeback,chargeback_date"]
+    for n in range(200):
+        paid, fraud = begin + timedelta(hours=n), n % 10 == 3
+        known = f"{paid + timedelta(days=19):%Y-%m-%d}" if fraud else ""
+        lines.append(f"t{n},{paid:%Y-%m-%d},{paid:%H:%M:%S},9.{n % 90 + 10},{int(fraud)},{known}")
+    found = Drafted(written(tmp_path, "\n".join(lines)))
+    assert found.fields["event_time"]["join"] == ["date", "time"]
+    assert found.label["delay"] == "19d"
+    assert "event_time" not in found.questions

@@ -42,16 +42,20 @@ class DraftDesk:
             raise InputError(f"--answer {question.key}={given}: one of {', '.join(question.answers)}")
         return given
 
+    def named(self, field: str, name: str) -> Column:
+        """The column that an answer names for a field, which no other field will get."""
+        if name not in self.left:
+            raise InputError(
+                f"--answer {field}={name}: no such column, or it serves as something else"
+                f"{nearest(name, self.left)}"
+            )
+        return self.take(name)
+
     def best(self, field: str, points: Callable[[Column], float]) -> Column | None:
         """The column for a field: the one that was named, or the best; a close runner-up is asked about."""
         named = self.answers.get(field)
         if named is not None:
-            if named not in self.left:
-                raise InputError(
-                    f"--answer {field}={named}: no such column, or it serves as something else"
-                    f"{nearest(named, self.left)}"
-                )
-            return self.take(named)
+            return self.named(field, named)
         found = ranked(self.left.values(), points)
         if not found:
             return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.desk import DraftDesk
 from ringfence.adapters.drafts.label_delay import choose_label_delay
-from ringfence.adapters.drafts.labels import known_late, label_of, says_otherwise
+from ringfence.adapters.drafts.labels import choose_label, known_late
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
 from ringfence.adapters.drafts.plan import MappingPlan
@@ -96,7 +96,7 @@ def _plan(
     desk = DraftDesk(sample, left, plan, answers, now)
     _damaged(desk)
     _secrets(desk)
-    _label(desk)
+    choose_label(desk)
     choose_time(desk)
     choose_label_delay(desk)
     choose_amount(desk)
@@ -167,26 +167,6 @@ def _secrets(desk: DraftDesk) -> None:
             desk.take(name)
             desk.plan.left_out[name] = f"{meant.secret} are never kept"
             desk.plan.remarks.append(f"{name} is left out: {meant.secret} are never kept, because nobody may")
-
-
-def _label(desk: DraftDesk) -> None:
-    found = label_of(desk.left.values())
-    for one in desk.left.values():
-        if found is None and says_otherwise(one):
-            desk.plan.remarks.append(
-                f"{one.name} is not taken as the label: its name tells what is no fraud, or what somebody "
-                "guessed. Where it is one, name its values under label of the mapping"
-            )
-    if found is None:
-        desk.plan.remarks.append(
-            "no column seems to say which payments were fraud: a label record is missing"
-        )
-        return
-    name, options, doubt = found
-    desk.take(name)
-    desk.plan.label = {"column": name, **options}
-    if doubt:
-        desk.plan.remarks.append(f"{name}: {doubt}")
 
 
 def _transaction(desk: DraftDesk) -> None:

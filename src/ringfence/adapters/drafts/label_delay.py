@@ -76,14 +76,16 @@ def _source_of(column: Column) -> dict[str, Any]:
 
 
 def _times(desk: DraftDesk, source: Any) -> NDArray[np.int64] | None:
-    """Milliseconds of each row that was looked at; None where that takes more than one column and its form.
+    """Milliseconds of each row that was looked at; None where they only count from some beginning.
 
     A zone makes no difference between two times of one source.
     """
     options: dict[str, Any] = source if isinstance(source, dict) else {"column": source}
-    column = desk.sample.columns.get(options.get("column", ""))
-    if column is None or "offset_s" in options:
+    parts = options.get("join", [options.get("column", "")])
+    if any(name not in desk.sample.columns for name in parts) or "offset_s" in options:
         return None
-    texts = [None if (one := column.at(row)) is None else str(one) for row in range(column.rows)]
+    columns = [desk.sample.columns[name] for name in parts]
+    cells = ([one.at(row) for one in columns] for row in range(desk.sample.rows))
+    texts = [None if None in row else " ".join(map(str, row)) for row in cells]
     ms, bad = to_ms(pa.array(texts, pa.string()), options.get("format", "iso"), "UTC")
     return np.where(bad, NO_TIME, ms)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from ringfence.errors import InputError
 from ringfence.events.values.numbers import to_bools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ringfence.adapters.drafts.desk import DraftDesk
     from ringfence.adapters.drafts.sample import Column
 
 _FRAUD: Final = frozenset(
@@ -33,7 +36,34 @@ _GUESSED: Final = frozenset(
     "score predicted prediction probability prob risk model detector rule".split()  # noqa: SIM905
 )
 _MOST_WORDS: Final = 12
+_MOST_NAMED: Final = 4
+_LETTERS: Final = re.compile("[^a-z]+")
 _LATE: Final = re.compile("refund|charge.?back|disput|settled|reversed|erstattet|reembols")
+
+
+def choose_label(desk: DraftDesk) -> None:
+    """Fills the plan's label, or says which columns may be it."""
+    named, found = desk.answers.get("label"), label_of(desk.left.values())
+    if named is not None:
+        column = desk.named("label", named)
+        found = (named, *_label_in(column, desk.answers.get("fraud")))
+    for one in desk.left.values():
+        if found is None and says_otherwise(one):
+            desk.plan.remarks.append(
+                f"{one.name} is not taken as the label: its name tells what is no fraud, or what somebody "
+                "guessed. Where it is one, name its values under label of the mapping"
+            )
+    if found is None:
+        maybe = _might_tell(desk.left.values())
+        said = "no column seems to say which payments were fraud: a label record is missing"
+        hint = f". It may be {' or '.join(maybe)}: --answer label=COLUMN, and --answer fraud=VALUE for a code"
+        desk.plan.remarks.append(said + (hint if maybe else ""))
+        return
+    name, options, doubt = found
+    desk.left.pop(name, None)
+    desk.plan.label = {"column": name, **options}
+    if doubt:
+        desk.plan.remarks.append(f"{name}: {doubt}")
 
 
 def label_of(columns: Iterable[Column]) -> tuple[str, dict[str, Any], str] | None:
@@ -45,6 +75,41 @@ def label_of(columns: Iterable[Column]) -> tuple[str, dict[str, Any], str] | Non
         if told is not None and (best is None or points > best[0]):
             best = (points, column.name, *told)
     return None if best is None else best[1:]
+
+
+def _label_in(column: Column, fraud: str | None) -> tuple[dict[str, Any], str]:
+    """The options of a column that somebody named, and perhaps the value that means fraud there."""
+    words = list(dict.fromkeys([*column.different, *column.placeholders]))
+    shown = ", ".join(words[:_MOST_WORDS])
+    if fraud is not None:
+        if fraud not in words:
+            raise InputError(
+                f"--answer fraud={fraud}: {column.name} has no such value in its first rows: {shown}"
+            )
+        return {"fraud": [fraud]}, ""
+    told = _told(column)
+    if told is None:
+        raise InputError(
+            f"--answer label={column.name}: which of its values means fraud? Add --answer fraud=VALUE, "
+            f"one of {shown}"
+        )
+    return told
+
+
+def _might_tell(columns: Iterable[Column]) -> list[str]:
+    """Columns that may be the label under a name unknown here, the likeliest first, with their values."""
+    found: list[tuple[float, str]] = []
+    for column in columns:
+        words = list(dict.fromkeys([*column.different, *column.placeholders]))
+        if not 2 <= len(words) <= _MOST_WORDS or says_otherwise(column):
+            continue
+        bad = [word for word in words if _FRAUD & set(_LETTERS.sub(" ", word.lower()).split())]
+        if bad:
+            found.append((-1.0, f"{column.name} ({', '.join(bad)})"))
+        elif _told(column) is not None:
+            rarest = min(Counter(column.texts).values(), default=0) / max(column.rows, 1)
+            found.append((rarest, f"{column.name} ({', '.join(words)})"))
+    return [said for _, said in sorted(found)[:_MOST_NAMED]]
 
 
 def says_otherwise(column: Column) -> bool:

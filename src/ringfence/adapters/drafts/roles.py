@@ -118,7 +118,7 @@ def id_points(column: Column) -> float:
     meanings, words = column.meanings, column.words
     if column.filled < MOST or column.unique < 0.9 or is_scientific(column.different[:_SOME]):
         return 0
-    if column.kinds == {float} or (column.moments is not None and "id" not in meanings):
+    if column.kinds == {float} or (column.is_dated and "id" not in meanings):
         return 0
     if column.unnamed:
         plain = (
@@ -151,7 +151,7 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
         if (
             meanings & ((_NO_ID | {"email", "phone", "ip"}) - {main})
             or is_scientific(column.different[:_SOME])
-            or column.moments
+            or column.is_dated
         ):
             return 0
         out = 40.0 + 25 * (better in meanings) + 15 * (meanings == {main}) + 5 * ("code" in meanings)

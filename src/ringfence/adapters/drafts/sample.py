@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ringfence.adapters.drafts.moments import MomentGuess, clock_of, moments_of
 from ringfence.adapters.drafts.money import AmountStyle, money_of
@@ -17,6 +18,7 @@ from ringfence.adapters.drafts.words import meanings_of, words_of
 from ringfence.adapters.files.paths import STDIN, CutShortError, opened, resolve
 from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
+from ringfence.events.values.paths import written
 
 if TYPE_CHECKING:
     from ringfence.adapters.files.paths import OpenedFile
@@ -30,6 +32,7 @@ PLACEHOLDERS: Final = frozenset(
     00000000-0000-0000-0000-000000000000 0.0.0.0 0""".split()  # noqa: SIM905
 )
 """Texts that stand where nothing is known, in small letters."""
+_NAMED_TIME: Final = frozenset({"date", "time", "when", "created", "booked", "later"})
 
 
 @dataclass(slots=True)
@@ -73,8 +76,17 @@ class Column:
 
     @cached_property
     def moments(self) -> MomentGuess | None:
-        named = self.meanings & {"date", "time", "when", "created", "booked", "later"}
-        return moments_of(self.texts, named=bool(named))
+        return moments_of(self.texts, named=bool(self.meanings & _NAMED_TIME))
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether its values are times: written as such, or numbers under a name that says so.
+
+        Ids count up through the seconds since 1970, too.
+        """
+        moments = self.moments
+        numeric = moments is not None and moments.form.startswith(("epoch", "excel"))
+        return moments is not None and (not numeric or bool(self.meanings & _NAMED_TIME))
 
     @cached_property
     def clock(self) -> str | None:
@@ -143,13 +155,19 @@ def sample_of(path: str, fmt: Format | None = None) -> FileSample:
 def _rows_of(source: OpenedFile) -> tuple[list[str], list[Any], SampleLayout]:
     if source.format == "parquet":
         file, probe = open_twice(source)
-        names = file.schema_arrow.names
-        most = rows_at_once(probe, 0, names, ROWS) if file.num_row_groups else ROWS
+        most = rows_at_once(probe, 0, file.schema_arrow.names, ROWS) if file.num_row_groups else ROWS
         if not most:
             raise InputError(f"{source.path} unpacks to far more than its size: write smaller row groups")
         table = pa.Table.from_batches(islice(file.iter_batches(most), 1), file.schema_arrow)
-        plain = list(zip(*(_plain(column) for column in table.columns), strict=True))
-        return list(table.schema.names), plain, SampleLayout()
+        leaves = [
+            one
+            for field, column in zip(table.schema, table.columns, strict=True)
+            for one in _flat(field, column)
+        ]
+        lists = [name for name, column in leaves if pa.types.is_nested(column.type)]
+        flat = {name: _plain(column) for name, column in leaves if name not in lists}
+        said = [f"lists are left out: {', '.join(lists)}"] if lists else []
+        return list(flat), list(zip(*flat.values(), strict=True)), SampleLayout(remarks=said)
     head = b""
     try:
         for chunk in source.chunks():
@@ -178,14 +196,21 @@ def _tail(source: OpenedFile) -> bytes:
         return file.read().partition(b"\n")[2]
 
 
+def _flat(field: Any, column: Any, path: str = "") -> list[tuple[str, Any]]:
+    """A column under its name; of objects each member by its path, as a mapping names it."""
+    if not pa.types.is_struct(field.type):
+        return [(path or field.name, column)]
+    here = path or written(field.name)
+    inner = [(one, pc.struct_field(column, [place])) for place, one in enumerate(field.type)]
+    return [leaf for one, values in inner for leaf in _flat(one, values, f"{here}.{written(one.name)}")]
+
+
 def _plain(column: Any) -> list[Any]:
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         text = column.cast(pa.timestamp("ms")).cast(pa.string()).to_pylist()
         zone = "Z" if pa.types.is_timestamp(kind) and kind.tz else ""
         return [None if one is None else one + zone for one in text]
-    if pa.types.is_nested(kind):
-        return [None] * len(column)
     return list(column.to_pylist())
 
 

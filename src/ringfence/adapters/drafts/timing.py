@@ -34,7 +34,7 @@ def choose_time(desk: DraftDesk) -> None:
     if column is None or column.moments is None:
         _counted(desk, column)
         return
-    others = [one.name for one in desk.left.values() if one.moments is not None]
+    others = [one.name for one in desk.left.values() if one.is_dated]
     if others:
         desk.plan.runners.setdefault("event_time", others[0])
     moments, midnight = column.moments, ""

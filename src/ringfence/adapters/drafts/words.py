@@ -91,7 +91,7 @@ _LEXICON: Final = {
     # Who and where.
     "customer": """customer cust client clients user kunde kunden cliente klant benutzer buyer payer
         usuario utilisateur cardholder karteninhaber shopper orig nameorig kaeufer kaufer
-        acheteur comprador member uid""",
+        acheteur comprador member uid porteur titulaire titular titolare pagador payeur""",
     "card": """card cards karte karten tarjeta carte cartao kaart carta pan cc ccnum cardnumber
         kreditkarte kreditkarten karty""",
     "account": "account acct acc konto cuenta compte conta rekening iban bban conto kontonummer",
