@@ -8,6 +8,7 @@ decides, and between its parts, in a seeded order:
     broker      kill -9 of the Kafka broker, which comes back some seconds later
     checkpoint  checkpoints that cannot be written
     partition   a TaskManager that nobody hears for longer than the heartbeat's timeout, and that comes back
+    rescale     stopped with a savepoint twice: one TaskManager more goes on, then as many as before
     rules       another rule book, put in force on the running job
     upgrade     stopped with a savepoint; another book, and a model, in the project; more or fewer workers
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from ringfence.compose.flink_host.check import Compared
     from ringfence.compose.flink_host.running import FlinkRun
 
-KINDS = ("worker", "manager", "broker", "checkpoint", "partition", "rules", "upgrade")
+KINDS = ("worker", "manager", "broker", "checkpoint", "partition", "rescale", "rules", "upgrade")
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 BOOK = """
 rules:
@@ -98,7 +99,7 @@ class FlinkTrial:
                     acts[kind]()
                 self._send(share - share // 2)
             self._await(self._payments)
-            self.running.stop()
+            self._stop()
         finally:
             self._job.close()
             self._counted.close()
@@ -201,9 +202,27 @@ class FlinkTrial:
         self._another_book()
         activate(self.folder, self.ends, self._definitions(), author="benchmark")
 
-    def _upgrade(self) -> None:
+    def _rescale(self) -> None:
+        for workers in (self.workers + 1, self.workers):
+            self._stop()
+            self.workers = workers
+            self._start()
+            self._send(len(self.lines) // 20 + 1)
+            self._await(self._payments)
+
+    def _stop(self) -> None:
+        """With a savepoint, which Flink makes of a job of which all tasks run."""
+        look, end = self.running.cluster.jobs.look, time.monotonic() + _PATIENCE_SECONDS
+        while (tasks := look(self.running.job).tasks)[0] < tasks[1]:
+            self.running.cluster.tend()
+            if time.monotonic() > end:
+                sys.exit(f"FAIL: not all tasks run\n{self.running.cluster.said()}")
+            time.sleep(0.2)
         self.running.stop()
         self._job.close()
+
+    def _upgrade(self) -> None:
+        self._stop()
         self.workers = 3 - self.workers if self.workers < 3 else self.workers - 1
         self._another_book()
         if self.model is None:

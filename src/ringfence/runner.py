@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.given import given
 from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.activation import Part, is_activation, versions
@@ -28,7 +29,7 @@ from ringfence.saving import SNAPSHOTTING, Saving, Snapshotting
 from ringfence.threads import Behind, ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,6 +60,9 @@ class Arrival(Protocol):
 
     @property
     def positions(self) -> Sequence[Position]: ...  # where the source goes on after these rows
+
+    @property
+    def decided(self) -> Mapping[str, bytes] | None: ...  # by another host, as `given` has it
 
 
 @dataclass(slots=True)
@@ -172,8 +176,7 @@ class Runner:
             ) as arrivals,
         ):
             for arrival in arrivals:
-                work = self._decide(arrival.events, arrival.labels, arrival.bad)
-                work.positions = arrival.positions
+                work = self._taken(arrival)
                 writer.put(work)
                 _count(totals, work)
                 self.saving.maybe(self.pipeline.offset, self._state)
@@ -185,16 +188,15 @@ class Runner:
         """Save a snapshot if there is anything new; the journal stays the caller's."""
         self.saving.close(self.pipeline.offset, self._state)
 
-    def take(
-        self,
-        events: EventBatch,
-        bad: Sequence[BadRecord] = (),
-        labels: EventBatch | None = None,
-        positions: Sequence[Position] = (),
-    ) -> PendingBatch:
+    def take(self, events: EventBatch, bad: Sequence[BadRecord] = ()) -> PendingBatch:
         """Decide live events; durable only once `commit`, in order, has returned."""
-        work = self._decide(events, labels, bad)
-        work.positions = positions
+        work = self._decide(events, None, bad)
+        self.saving.maybe(self.pipeline.offset, self._state)
+        return work
+
+    def take_in(self, arrival: Arrival) -> PendingBatch:
+        """The same for what a source hands over; where it goes on commits with its events."""
+        work = self._taken(arrival)
         self.saving.maybe(self.pipeline.offset, self._state)
         return work
 
@@ -255,6 +257,13 @@ class Runner:
                 self._ends = None
                 raise
         self.seconds["commit"] += self.pipeline.stopwatch() - begin
+
+    def _taken(self, arrival: Arrival) -> PendingBatch:
+        work = self._decide(arrival.events, arrival.labels, arrival.bad)
+        work.positions = arrival.positions
+        if arrival.decided is not None and work.step.decisions is not None:
+            work.step.decisions = given(work.step.decisions, arrival.decided)
+        return work
 
     def _decide(
         self, events: EventBatch, labels: EventBatch | None, bad: Sequence[BadRecord]

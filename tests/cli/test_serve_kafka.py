@@ -14,6 +14,11 @@ import pytest
 from tests.kafka import broker
 from tests.waiting import until
 
+from ringfence.adapters.sqlite import Store
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.written import json_of
+from ringfence.ports import DECISIONS
+
 from .conftest import payment
 
 pytestmark = pytest.mark.slow
@@ -71,3 +76,25 @@ def test_a_server_decides_what_a_topic_holds_once_whatever_is_killed(project):
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 0
     assert "hunter2" not in (project / "said").read_text()
+
+
+def test_a_server_keeps_and_shows_what_another_host_decided(project, ringfence):
+    kafka = broker()
+    topic, decisions = kafka.topic(2), kafka.topic()
+    source = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(0, 20))
+    assert ringfence("run", source, "--data", "elsewhere").code == 0
+    with Store.open(project / "elsewhere") as other:
+        batches = [DecisionBatch.decode(one.payload) for one in other.log.read(DECISIONS)]
+    made = [json.loads(line) | {"outcome": "decline"} for batch in batches for line in json_of(batch)]
+    with served(project, f"{source}?decisions={decisions}") as (url, running):
+        kafka.send(decisions, map(json.dumps, made))
+        until(lambda: ready(url)["offset"] == 20)
+        told = httpx.get(f"{url}/v1/decisions/p7").json()
+        assert told["decision"]["outcome"] == "decline", told
+        assert httpx.post(f"{url}/v1/decisions", json=payment(7)).json()["outcome"] == "decline"
+        assert httpx.post(f"{url}/v1/decisions", json=payment(30)).json()["outcome"] != "decline"
+        page = httpx.get(f"{url}/decisions?outcome=decline").text
+        assert len(set(re.findall(r"/decisions/(p\d+)", page))) == 20
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -62,6 +62,23 @@ class Streamed(NamedTuple):
     kept: Mapping[str, Any] = {}
 
 
+class RecordDecoding(Protocol):
+    """Reads records; attributes and methods as of `StreamDecoding`."""
+
+    @property
+    def keep(self) -> frozenset[str]: ...
+
+    @property
+    def enveloped(self) -> bool: ...
+
+    @property
+    def needs_row_ids(self) -> bool: ...
+
+    def plain(self, values: Sequence[bytes], now_ms: int, /) -> FilePiece | None: ...
+
+    def __call__(self, records: Iterable[Streamed], now_ms: int, /) -> FilePiece: ...
+
+
 class StreamDecoding:
     """Reads records by one mapping. One thread at a time.
 
@@ -104,7 +121,7 @@ class StreamDecoding:
             if value is None:
                 skipped += 1
             elif isinstance(value, Fault):
-                bad.append(self._refused(record, value))
+                bad.append(self.refused(record, value))
             else:
                 lines.append(with_attributes(value, record.kept, canonical=self._is_canonical))
                 own.append(record)
@@ -132,7 +149,7 @@ class StreamDecoding:
         ids = pa.array([record.row_id for record in own], pa.string())
         return reader.records("stream", lines, ids)
 
-    def _refused(self, record: Streamed, fault: Fault) -> BadRecord:
+    def refused(self, record: Streamed, fault: Fault) -> BadRecord:
         """A value that holds no record; bytes that are no text are kept as they are, if they may be."""
         whole, mapping = record.raw, self._mapping
         clean = self._tokenizer.sanitize_json(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
 Options: TypeAlias = dict[str, tuple[str, ...] | None]
 _ENVIRONMENT: Final = "RINGFENCE_KAFKA_"  # and a property of librdkafka with _ for its dots
-_TOPIC_OPTIONS: Final = ("flag_matches", "quarantine", "flagged")  # of a sink, and name topics
+_TOPIC_OPTIONS: Final = ("flag_matches", "quarantine", "flagged", "decisions")  # name topics
 _NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK"})  # settings of our own
 
 
-def kafka_client(address: str, options: Options) -> KafkaClient:
-    """A maker of clients for an address that may have these options; `InputError` says what is wrong."""
+def kafka_client(address: str, options: Options, topic: str | None = None) -> KafkaClient:
+    """A maker of clients for an address that may have these options; `InputError` says what is wrong.
+
+    `topic` stands in for the topics of the address.
+    """
     needs_kafka()
     from ringfence.adapters.kafka.address import KafkaAddress  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.client import KafkaClient, properties_in  # noqa: PLC0415 (likewise)
@@ -36,7 +40,8 @@ def kafka_client(address: str, options: Options) -> KafkaClient:
         rest = name.removeprefix(_ENVIRONMENT)
         if name.startswith(_ENVIRONMENT) and rest not in _NOT_PROPERTIES:
             properties[rest.lower().replace("_", ".")] = value
-    return KafkaClient(KafkaAddress.of(address, options), properties)
+    made = KafkaAddress.of(address, options)
+    return KafkaClient(made if topic is None else replace(made, topics=(topic,)), properties)
 
 
 class KafkaOptions(NamedTuple):
@@ -49,9 +54,9 @@ class KafkaOptions(NamedTuple):
 def kafka_options() -> KafkaOptions:
     """The options that there are; `InputError` where the client library is missing."""
     needs_kafka()
-    from ringfence.adapters.kafka import sink, source  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka import decided, sink, source  # noqa: PLC0415 (an extra)
 
-    return KafkaOptions(source.OPTIONS, sink.OPTIONS)
+    return KafkaOptions(source.OPTIONS | decided.OPTIONS, sink.OPTIONS)
 
 
 def look_at(client: KafkaClient, topics: Iterable[str]) -> list[TopicFacts]:
@@ -88,7 +93,7 @@ def topic_outlet(address: str) -> TopicOutlet:
 
 
 def topics_of(client: KafkaClient) -> list[str]:
-    """All topics that an address names, of a sink also those of its options."""
+    """All topics that an address names, also in its options."""
     options = client.address.options
     return [*client.address.topics, *(options[name] for name in _TOPIC_OPTIONS if options.get(name))]
 

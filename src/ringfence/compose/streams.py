@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.aws import needs_aws
-from ringfence.compose.kafka import kafka_client, needs_kafka
+from ringfence.compose.kafka import kafka_client, kafka_options, needs_kafka
 from ringfence.errors import InputError
+from ringfence.events.ids.hashing import hash_text
 from ringfence.events.mapping import load_mapping
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.bucket import BucketSource
     from ringfence.adapters.kafka import KafkaSource
+    from ringfence.adapters.kafka.decided import DecidedSource
     from ringfence.adapters.kinesis import KinesisSource
     from ringfence.adapters.kinesis.leases import ShardLeases
     from ringfence.compose.deciding.session import Session
@@ -58,21 +61,39 @@ def stream_of(
     return make(session, address, mapping, say)
 
 
-def _kafka(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KafkaSource:
+def _kafka(
+    session: Session, text: str, mapping: str | None, say: Callable[[str], None]
+) -> KafkaSource | DecidedSource:
     needs_kafka()
+    from ringfence.adapters.kafka.decided import DecidedSource, DecisionReading  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.records import NAMES  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.registry import URL, SchemaRegistry  # noqa: PLC0415 (likewise)
-    from ringfence.adapters.kafka.source import OPTIONS, KafkaSource  # noqa: PLC0415 (likewise)
+    from ringfence.adapters.kafka.source import KafkaSource  # noqa: PLC0415 (likewise)
 
-    client = kafka_client(text, OPTIONS)
-    return KafkaSource(
-        client,
-        _decoding(session, client.address.options, mapping, NAMES),
-        session.store.positions,
-        session.clock.now_ms,
+    client = kafka_client(text, kafka_options().source)
+    read = partial(
+        KafkaSource,
+        positions=session.store.positions,
+        now_ms=session.clock.now_ms,
         group=f"ringfence-{session.store.log.identity}",
-        registry=SchemaRegistry(client.registry) if URL in client.registry else None,
         say=say,
+    )
+    decoding = _decoding(session, client.address.options, mapping, NAMES)
+    payments = read(
+        client,
+        decoding,
+        registry=SchemaRegistry(client.registry) if URL in client.registry else None,
+    )
+    topic = client.address.options.get("decisions")
+    if topic is None:
+        return payments
+    reading, seed = DecisionReading(decoding.refused), session.store.meta.hash_seed
+    return DecidedSource(
+        payments,
+        read(kafka_client(text, kafka_options().source, topic), reading),
+        reading,
+        lambda name: bool(session.runner.intake.seen.offsets_of(hash_text(name, seed))),
+        say,
     )
 
 

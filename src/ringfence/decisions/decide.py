@@ -57,7 +57,7 @@ class DecisionMaker:
         self._digests = list(models.digests)
         words = {"outcome": _OUTCOMES, "model": self._digests}
         dictionaries = {name: pa.array(known, pa.string()) for name, known in words.items()}
-        self._stream = Stream(_schema(self._known, rules), dictionaries)
+        self._stream = Stream(schema_of(self._known), dictionaries)
         self._ids = [rule.id for rule in rules.active]
         self._shadow_ids = [rule.id for rule in rules.shadow]
         self._typology_ids = [one.id for one in rules.typologies]
@@ -172,7 +172,8 @@ def _known(rules: CompiledRules, models: Models, versions: Mapping[str, str]) ->
     return Known(list(rules.spec.names), every, list(models.deployment.challengers))
 
 
-def _schema(known: Known, rules: CompiledRules) -> pa.Schema:
+def schema_of(known: Known) -> pa.Schema:
+    """What a batch of decisions is made of that has this to say."""
     metadata = {
         "features": known.versions["features"],
         "rules": known.versions["rules"],
@@ -180,7 +181,7 @@ def _schema(known: Known, rules: CompiledRules) -> pa.Schema:
         "versions": json.dumps(known.versions),
         "challengers": json.dumps(known.challengers),
     }
-    features = [pa.field(name, pa.float64()) for name in rules.spec.names]
+    features = [pa.field(name, pa.float64()) for name in known.feature_names]
     return pa.schema([*DECISION_FIELDS, *features], metadata)
 
 

@@ -11,7 +11,7 @@ from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.ports import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
@@ -36,6 +36,7 @@ class SourceBatch:
     total: int | None
     skipped: int = 0
     positions: tuple[Position, ...] = ()
+    decided: None = None  # by another host: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class StreamBatch:
     """Some messages: events in order of arrival, bad records, and where each partition goes on after them.
 
     `skipped` are tombstones and what the mapping leaves out. `position` messages have been read of `total`,
-    which is None where a stream does not tell.
+    which is None where a stream does not tell. `decided` are decisions of another host, as JSON by payment.
     """
 
     events: EventBatch
@@ -53,6 +54,7 @@ class StreamBatch:
     position: int
     total: int | None
     skipped: int = 0
+    decided: Mapping[str, bytes] | None = None
 
 
 class StreamSource(Protocol):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.files.readers import FilePiece
     from ringfence.adapters.kafka.registry import SchemaRegistry
-    from ringfence.adapters.stream_records import StreamDecoding
+    from ringfence.adapters.stream_records import RecordDecoding
 
 KEY: Final = "kafka_key"
 HEADER: Final = "kafka_header_"
@@ -31,7 +31,7 @@ _MOST_HEADERS: Final = 32
 _STRUCTURED: Final = b"application/cloudevents+json"
 
 
-def streamed_of(message: Message, decoding: StreamDecoding, registry: SchemaRegistry | None) -> Streamed:
+def streamed_of(message: Message, decoding: RecordDecoding, registry: SchemaRegistry | None) -> Streamed:
     """A message as a record of a stream: its source is `topic/partition`, its position the offset."""
     value = value_of(message, enveloped=decoding.enveloped, registry=registry)
     source, offset = source_of(message.topic(), message.partition()), message.offset() or 0

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.files.readers import FilePiece
     from ringfence.adapters.kafka.registry import SchemaRegistry
-    from ringfence.adapters.stream_records import StreamDecoding
+    from ringfence.adapters.stream_records import RecordDecoding
 
 OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {
     "mapping": None,
@@ -95,7 +95,7 @@ class KafkaSource:
     def __init__(
         self,
         client: KafkaClient,
-        decoding: StreamDecoding,
+        decoding: RecordDecoding,
         positions: Callable[[str], dict[str, str]],
         now_ms: Callable[[], int],
         *,

@@ -42,8 +42,7 @@ class Arrived(Order):
 
     def work(self, runner: Runner) -> PendingBatch:
         """Have them decided; where the stream goes on commits with them."""
-        arrival = self.arrival
-        return runner.take(arrival.events, arrival.bad, arrival.labels, arrival.positions)
+        return runner.take_in(self.arrival)
 
 
 def keep(promise: asyncio.Future[Any], value: Any) -> None:

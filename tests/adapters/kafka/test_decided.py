@@ -1,0 +1,149 @@
+"""Payments of a real Kafka whose decisions another host writes: each is kept as that host made it."""
+
+import json
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+from tests.cli.conftest import payment
+from tests.kafka import broker
+from tests.spine import open_store, runner
+
+from ringfence.adapters.kafka.address import KafkaAddress
+from ringfence.adapters.kafka.client import KafkaClient
+from ringfence.adapters.kafka.decided import DecidedSource, DecisionReading
+from ringfence.adapters.kafka.records import NAMES
+from ringfence.adapters.kafka.source import OPTIONS, KafkaSource
+from ringfence.adapters.stream_records import StreamDecoding, Streamed
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.written import json_of
+from ringfence.events.ids.hashing import hash_text
+from ringfence.events.mapping import load_mapping
+from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.ports import DECISIONS
+
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    return broker()
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """What another host decided of payments, by id: all declined, by other rules in the second half."""
+    with open_store(tmp_path / "elsewhere") as other:
+        at_work = runner(other)
+        decoding = StreamDecoding(load_mapping("canonical"), Tokenizer(other.meta.token_key), NAMES)
+        records = (Streamed("elsewhere", at, "", b"", line) for at, line in enumerate(lines(0, COUNT)))
+        at_work.ingest(decoding(records, 1_800_000_000_000).events)
+        made = {}
+        for one in decisions_in(other):
+            one |= {"outcome": "decline", "offset": one["offset"] + 7, "reasons": ["ELSEWHERE"]}
+            one["versions"] = one["versions"] | {"rules": "before" if len(made) < COUNT // 2 else "after"}
+            made[one["transaction_id"]] = one
+    return made
+
+
+def lines(first, count):
+    return [json.dumps(payment(n)).encode() for n in range(first, first + count)]
+
+
+def decisions_in(store):
+    return [
+        json.loads(line)
+        for batch in store.log.read(DECISIONS)
+        for line in json_of(DecisionBatch.decode(batch.payload))
+    ]
+
+
+@contextmanager
+def followed(store, kafka, payments, decisions, told=None):
+    """A source, and the runner that takes it in."""
+    at_work, say = runner(store), (told if told is not None else []).append
+    decoding = StreamDecoding(load_mapping("canonical"), Tokenizer(store.meta.token_key), NAMES)
+    reading = DecisionReading(decoding.refused)
+    both = [
+        KafkaSource(
+            KafkaClient(KafkaAddress.of(f"kafka://{kafka.address}/{topic}", OPTIONS), {}),
+            one,
+            store.positions,
+            lambda: 1_800_000_000_000,
+            group="tests",
+        )
+        for topic, one in ((payments, decoding), (decisions, reading))
+    ]
+    seed = store.meta.hash_seed
+    source = DecidedSource(
+        *both, reading, lambda name: bool(at_work.intake.seen.offsets_of(hash_text(name, seed))), say
+    )
+    source.open()
+    try:
+        yield at_work, source
+    finally:
+        source.close()
+
+
+def take(store, kafka, payments, decisions, told=None, rows=16):
+    with followed(store, kafka, payments, decisions, told) as (at_work, source):
+        return at_work.run(source.batches(rows, until_end=True, is_over=lambda: False))
+
+
+def test_decisions_of_another_host_are_kept_as_it_made_them(kafka, store, elsewhere):
+    payments, decisions = kafka.topic(2), kafka.topic(2)
+    for at in range(0, COUNT, 5):
+        kafka.send(payments, lines(at, 5), partition=at // 5 % 2)
+    kafka.send(payments, lines(3, 2), partition=0)  # a retry
+    for number, one in enumerate(reversed(elsewhere.values())):
+        kafka.send(decisions, [json.dumps(one)], partition=number % 2)
+    too_large = json.dumps(elsewhere["p0"] | {"latency_us": 1 << 70})
+    kafka.send(
+        decisions, ["no decision", '{"offset": 1, "card": "4111111111111111"}', too_large], partition=0
+    )
+    totals = take(store, kafka, payments, decisions)
+    assert (totals.transactions, totals.duplicates, totals.bad) == (COUNT, 2, 3)
+    assert not any(b"4111111111111111" in one.original for one in store.quarantine.records())
+    kept = decisions_in(store)
+    assert [one.pop("offset") for one in kept] == list(range(COUNT))
+    assert {one["transaction_id"]: one for one in kept} == {
+        name: {key: value for key, value in one.items() if key != "offset"} for name, one in elsewhere.items()
+    }
+
+
+def test_a_payment_waits_for_its_decision_and_is_read_again_until_it_comes(kafka, store, elsewhere):
+    payments, decisions = kafka.topic(), kafka.topic()
+    kafka.send(payments, lines(0, COUNT))
+    written = [json.dumps(one) for one in elsewhere.values()]
+    told = []
+    kafka.send(decisions, written[:20])
+    assert take(store, kafka, payments, decisions, told).transactions == 16  # whole batches
+    assert told[0].startswith(f"Note: {COUNT - 16} payments of kafka://{kafka.address}/{payments} are not")
+    kafka.send(payments, lines(2, 1))  # again, when its decision has been used long since
+    kafka.send(decisions, written[20:])
+    assert take(store, kafka, payments, decisions, told).transactions == COUNT - 16
+    assert take(store, kafka, payments, decisions, told).events == 0
+    assert len(told) == 1
+    assert {one["outcome"] for one in decisions_in(store)} == {"decline"}
+
+
+def test_a_decision_of_another_host_has_all_that_it_had(kafka, store, elsewhere):
+    payments, decisions = kafka.topic(), kafka.topic()
+    first = elsewhere["p0"] | {
+        "probability": 0.5,
+        "model": "m",
+        "challengers": {"c": 0.25, "d": None},
+        "factors": [{"input": "amount", "weight": 1.5}],
+        "typologies": {"mule": 80.0},
+        "degraded": ["model"],
+    }
+    kafka.send(payments, lines(0, 1))
+    kafka.send(decisions, [msgspec.json.encode(first)])
+    take(store, kafka, payments, decisions)
+    assert decisions_in(store) == [first | {"offset": 0}]
