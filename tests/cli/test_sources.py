@@ -49,3 +49,15 @@ def test_rows_that_the_mapping_skips_are_counted_by_run(ringfence, paypal):
     ended = ringfence("run", paypal, "--mapping", "paypal.toml", "--json")
     assert (ended.json["transactions"], ended.json["skipped"], ended.code) == (2, 2, 0)
     assert "2 rows skipped" in ringfence("run", paypal, "--mapping", "paypal.toml").out
+
+
+@pytest.mark.parametrize(
+    ("last", "told"), [(b"t2,2024-05-01T10:01:00Z,12", True), (b"t2,2024-05-01T10:01:00Z,1234.50\r\n", False)]
+)
+def test_a_table_that_ends_within_a_line_is_decided_and_doubted(ringfence, project, last, told):
+    head = b"transaction_id,event_time,amount\r\nt1,2024-05-01T10:00:00Z,9.00\r\n"
+    (project / "pay.csv").write_bytes(head + last)
+    (project / "utf16.csv").write_bytes((head + b"t3,2024-05-01T10:01:00Z,5\n").decode().encode("utf-16"))
+    ended = ringfence("run", "pay.csv", "utf16.csv")
+    assert ("pay.csv does not end with a newline" in ended.err) is told
+    assert "utf16.csv does not" not in ended.err

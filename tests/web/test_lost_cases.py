@@ -29,6 +29,8 @@ def test_without_its_cases_a_server_decides_and_shows_decisions(tmp_path, damage
     assert decided.status_code == 200
     assert {path: page.status_code for path, page in pages.items()} == dict.fromkeys(pages, 200)
     assert "Cases cannot be read now" in pages["/decisions/tx-0001"].text
+    assert [hit["kind"] for hit in pages["/find"].json()][:2] == ["problem", "decision"]
+    assert "cases were not searched" in pages["/find"].json()[0]["label"]
     assert (cases.status_code, page.status_code) == (503, 503)
     if not damage:
         assert any("accept-loss cases.db" in one for one in ready["warnings"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ringfence.rulebook.entries import MOST_ROWS, ListResult, RowFault, read_csv, to_events
+from ringfence.rulebook.named_countries import named_on_a_list
 from ringfence.scoring.rulesets.actions import ListKind
 
 if TYPE_CHECKING:
@@ -72,4 +73,5 @@ class ListDesk:
         if len(events):
             self.put(events)
         faults = sorted([*refused, *wrong], key=lambda fault: fault.line)
-        return ListResult(len(entries) - len(wrong), faults)
+        asked = [] if removed else [(entry.entity_type, entry.entity_id.strip()) for entry in entries]
+        return ListResult(len(entries) - len(wrong), faults, named_on_a_list(asked))

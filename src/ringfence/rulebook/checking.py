@@ -11,6 +11,7 @@ import yaml
 
 from ringfence.errors import RuleError
 from ringfence.events.values.vocabulary import nearest
+from ringfence.rulebook.named_countries import country_names
 from ringfence.scoring.language.names import TYPOLOGY_PREFIX
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.rules import Mode, Policy, Rule, RuleSet, Typology, lists_of
@@ -97,7 +98,8 @@ def check(
         faults = _faults(ruleset, fit, text) or [RuleFault(str(error))]
         return Checked(digest=None, faults=faults)
     rates = list(measure(ruleset))
-    warnings = warnings_of(rates) + (missing_lists(ruleset, lists()) if lists is not None else [])
+    warnings = warnings_of(rates) + country_names(ruleset, rates)
+    warnings += missing_lists(ruleset, lists()) if lists is not None else []
     return Checked(digest=ruleset.digest, faults=[], warnings=warnings, rates=rates, modes=_modes(ruleset))
 
 

@@ -55,11 +55,12 @@ class RowFault(msgspec.Struct, frozen=True):
     problem: str
 
 
-class ListResult(msgspec.Struct, frozen=True):
-    """What became of some entries."""
+class ListResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of some entries. `warnings` are of those taken that hardly do what is meant."""
 
     taken: int
     refused: list[RowFault]
+    warnings: list[str] = []
 
 
 def to_events(

@@ -15,7 +15,7 @@ from ringfence.cli.deciding import streams
 from ringfence.cli.deciding.shared_ids import Majority
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.deciding.session import Session, open_session
-from ringfence.compose.files import read_ordered, reading_of, sniff
+from ringfence.compose.files import read_ordered, reading_of, sniff, unended_tables
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
@@ -185,6 +185,10 @@ def _read_files(
         **asked,
     )
     _process(session, reading.resumed(batches) if reading else batches, account, tell)
+    account.remarks += [
+        f"{file} does not end with a newline: if it was cut off, the amount in its last row may be too short"
+        for file in unended_tables(sources, asked["fmt"])
+    ]
     if reading and not account.interrupted:
         session.store.commit(positions=[reading.ended], now_ms=session.clock.now_ms())
 

@@ -163,6 +163,8 @@ def _show_result(done: ListResult, where: str, name: str, *, json: bool) -> None
         screen.show(f"{done.taken:,} {where} list {name!r}, from the next event on.")
         for refused in done.refused:
             screen.say(f"Refused, line {refused.line}: {refused.problem}")
+        for warning in done.warnings:
+            screen.say(f"Note: {warning}.")
     if done.refused:
         raise typer.Exit(EXIT_QUARANTINED)
 

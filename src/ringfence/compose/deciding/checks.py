@@ -21,6 +21,7 @@ from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, NoAn
 from ringfence.decisions.impact import Impact  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.errors import InputError, RuleError, ScorerError, StoreError
 from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
+from ringfence.rulebook.named_countries import country_names
 from ringfence.scoring.reference import Lookups
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.compiled_books import compiled_of
@@ -108,7 +109,8 @@ class ChecksHere:
     def tried(self, ruleset: RuleSet, lookups: Lookups) -> Tried:
         """See `Checks.tried`."""
         rates = self._rates(ruleset, lookups)
-        return Tried(rates, warnings_of(rates) + missing_lists(ruleset, lookups.lists.names()))
+        missing = missing_lists(ruleset, lookups.lists.names())
+        return Tried(rates, warnings_of(rates) + country_names(ruleset, rates) + missing)
 
     def read(self, text: str) -> RuleSet:
         """See `Checks.read`."""

@@ -55,12 +55,12 @@ async def find(request: Request, q: Annotated[str, Form(max_length=400)] = "") -
 
 
 def _cases(dashboard: Dashboard, text: str, now_ms: int) -> list[Hit]:
-    """Cases of this number, or about an id that begins so; none while their file is lost."""
+    """Cases of this number, or about an id that begins so; where their file is lost, a word of that."""
     query = CaseQuery(states=tuple(CaseState), text=text, order="changed", limit=_EACH)
     try:
         cases = dashboard.of(CaseServices).case_book.cases(query, now_ms)
     except StoreError:
-        return []
+        return [Hit("cases were not searched: their file cannot be read", "problem", "/cases")]
     return [
         Hit(
             f"{case.id} {', '.join(one.entity_id for one in case.subjects)}",
@@ -115,7 +115,7 @@ def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
     place = place_of(dashboard, text)
     if place is not None:
         found.append(Hit(text, place.split("/")[1].removesuffix("s"), place))
-    if not found:  # nothing has this very id, and no case is about it
+    if all(hit.kind == "problem" for hit in found):  # nothing has this very id, and no case is about it
         found += _beginning(dashboard, text)
     rules = dashboard.of(RecordServices).pipeline.rules.ruleset.every_rule
     named = [rule for rule in rules if _resembles(word, rule.id) or word in rule.title.lower()]

@@ -15,6 +15,7 @@ from ringfence.api.services import ListServices, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
 from ringfence.rulebook.entries import Entry
+from ringfence.rulebook.named_countries import named_on_a_list
 from ringfence.scoring.rulesets.actions import ListKind
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
@@ -60,6 +61,7 @@ def _entries(dashboard: Dashboard, name: str, before: int | None = None) -> dict
     return {
         "name": name,
         "entries": entries,
+        "warnings": named_on_a_list((one.entity_type, one.entity_id) for one in entries),
         "audit": lists_of.audit(services.annotations, name, limit=30),
         "kinds": list(ListKind),
         "kind": entries[0].kind if entries else "watch",
