@@ -98,7 +98,7 @@ def check(
         faults = _faults(ruleset, fit, text) or [RuleFault(str(error))]
         return Checked(digest=None, faults=faults)
     rates = list(measure(ruleset))
-    warnings = warnings_of(rates) + country_names(ruleset, rates)
+    warnings = warnings_of(rates) + country_names(ruleset, true_parts(rates))
     warnings += missing_lists(ruleset, lists()) if lists is not None else []
     return Checked(digest=ruleset.digest, faults=[], warnings=warnings, rates=rates, modes=_modes(ruleset))
 
@@ -147,6 +147,11 @@ def warnings_of(rates: Iterable[Rate]) -> list[str]:
         if part.mistake
     ]
     return always + never
+
+
+def true_parts(rates: Iterable[Rate]) -> list[str]:
+    """The parts of conditions that were true of some payment."""
+    return [part.text for rate in rates for part in rate.parts if part.fired]
 
 
 def _much(rate: Rate) -> str:

@@ -12,9 +12,8 @@ from ringfence.scoring.language.expression import read
 from ringfence.scoring.rulesets.rules import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from ringfence.rulebook.checking import Rate
     from ringfence.scoring.rulesets.rules import RuleSet
 
 _ONE_VALUE: Final = (exp.EQ, exp.NEQ, exp.In)
@@ -35,12 +34,11 @@ def named_on_a_list(entries: Iterable[tuple[str | None, str]]) -> list[str]:
     ][:_TOLD]
 
 
-def country_names(ruleset: RuleSet, rates: Iterable[Rate] = ()) -> list[str]:
+def country_names(ruleset: RuleSet, true: Collection[str] = ()) -> list[str]:
     """A warning for each literal that is compared with `country` and is a country's name.
 
-    A source may send names, so that what was true of some payments is left alone.
+    A source may send names, so that what stands in a part that was `true` of some payments is left alone.
     """
-    true = [part.text for rate in rates for part in rate.parts if part.fired]
     return [
         f"{what} {name!r} compares country with {text!r}, a country's name: of a payment that has the code "
         f"this is never true: write {code!r}"

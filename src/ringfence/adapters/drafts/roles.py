@@ -64,6 +64,12 @@ _MASKED: Final = re.compile(r"(?=.*[*xX•#])[0-9*xX•#][0-9*xX•# -]{6,22}[0-
 _CARD_DIGITS: Final = 19
 _DIGITS_ALONE: Final = re.compile(r"1?(?:%\w)+")  # a form without a mark
 _LETTERS: Final = re.compile("[A-Za-z]")
+_OF_MANY_CARDS: Final = frozenset(
+    {
+        "brand", "network", "issuer", "bank", "product", "level", "tier", "holder", "owner", "titular",
+        "inhaber", "titulaire", "marke", "marque",
+    }
+)  # fmt: skip
 _WORD_CODE: Final = re.compile(r"[A-Za-z]{3}|\d{3}")
 
 
@@ -130,7 +136,7 @@ def id_points(column: Column) -> float:
         return 20.0 * plain * (column.money is None or column.money.whole)
     own = meanings & {"txn", "payment", "event", "receipt", "order"}
     points = 0.0
-    if meanings & {"id", "ref"} or {"code", "txn"} <= meanings:
+    if meanings & {"id", "ref"} or ("code" in meanings and meanings & {"txn", "order"}):
         points = 65.0 if not own else 85 if "txn" in own else 78 if "payment" in own else 60
         points -= 12 * ("id" not in meanings)
     elif own and not meanings - own:
@@ -152,6 +158,7 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
             meanings & ((_NO_ID | {"email", "phone", "ip"}) - {main})
             or is_scientific(column.different[:_SOME])
             or column.is_dated
+            or ("ref" in meanings and column.unique >= MOST)  # the payment's, as this party calls it
         ):
             return 0
         out = 40.0 + 25 * (better in meanings) + 15 * (meanings == {main}) + 5 * ("code" in meanings)
@@ -168,6 +175,8 @@ def card_points(column: Column) -> float:
         return 60 + 30 * ("card" in column.meanings)
     if looks_masked(column):
         return 30 + 30 * ("card" in column.meanings)
+    if "name" in column.meanings or not _OF_MANY_CARDS.isdisjoint(column.words):
+        return 0
     return _who("card", worse=frozenset({"customer", "merchant", "party"}))(column)
 
 

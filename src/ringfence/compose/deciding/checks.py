@@ -20,7 +20,15 @@ from ringfence.compose.deciding.versions import vet_book
 from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, NoAnswerError, TooLateError
 from ringfence.decisions.impact import Impact  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.errors import InputError, RuleError, ScorerError, StoreError
-from ringfence.rulebook.checking import Checked, Rate, all_heard, check, missing_lists, warnings_of
+from ringfence.rulebook.checking import (
+    Checked,
+    Rate,
+    all_heard,
+    check,
+    missing_lists,
+    true_parts,
+    warnings_of,
+)
 from ringfence.rulebook.named_countries import country_names
 from ringfence.scoring.reference import Lookups
 from ringfence.scoring.rulesets.books import load_book
@@ -110,7 +118,7 @@ class ChecksHere:
         """See `Checks.tried`."""
         rates = self._rates(ruleset, lookups)
         missing = missing_lists(ruleset, lookups.lists.names())
-        return Tried(rates, warnings_of(rates) + country_names(ruleset, rates) + missing)
+        return Tried(rates, warnings_of(rates) + country_names(ruleset, true_parts(rates)) + missing)
 
     def read(self, text: str) -> RuleSet:
         """See `Checks.read`."""

@@ -94,6 +94,14 @@ SEVERAL: Final[dict[str, dict[str, tuple[str, str]]]] = {
 }
 """Names of several zones: the offset in each place, and the currencies and other zones that speak for it."""
 
+_WITH_SUMMER: Final = {
+    "EASTERN TIME": "America/New_York",
+    "CENTRAL TIME": "America/Chicago",
+    "MOUNTAIN TIME": "America/Denver",
+    "PACIFIC TIME": "America/Los_Angeles",
+}
+"""Names that hold in winter and in summer; Square and Ruby on Rails write "(US & Canada)" behind them."""
+
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2}):?(\d{2})?")
 _FAR_MS: Final = 10**15
 
@@ -106,6 +114,8 @@ def zone_of(word: str, near: str = "UTC") -> int | str:
 
     >>> zone_of("CEST"), zone_of("-0330"), zone_of("Asia/Tokyo"), zone_of("CST", "America/Chicago")
     (120, -210, 'Asia/Tokyo', -360)
+    >>> zone_of("Eastern Time (US & Canada)")
+    'America/New_York'
     """
     name = word.strip()
     known = _of(near).get(name.upper())
@@ -113,6 +123,9 @@ def zone_of(word: str, near: str = "UTC") -> int | str:
         return known
     if name.upper() in _HOURS:
         return round(60 * _HOURS[name.upper()])
+    both = _WITH_SUMMER.get(name.upper().removesuffix(" (US & CANADA)"))
+    if both is not None:
+        return both
     offset = _OFFSET.fullmatch(name.upper())
     if offset is not None:
         minutes = 60 * int(offset[2]) + int(offset[3] or 0)
