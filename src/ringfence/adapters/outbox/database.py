@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from contextlib import contextmanager
+import time
+from contextlib import closing, contextmanager
+from functools import cache
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
+from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
+from ringfence.errors import InUseError
 from ringfence.store import BUS
 
 if TYPE_CHECKING:
@@ -132,6 +137,9 @@ CREATE INDEX IF NOT EXISTS asked_at ON asked (at_ms);
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
 _HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'"
+_OF_BEFORE: Final = ("message_due", "message_done")
+_LOOK_SECONDS: Final = 0.05  # between two looks whether another process has brought the file up to date
+_LOGGER: Final = logging.getLogger(__name__)
 _ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
 
 
@@ -223,9 +231,7 @@ class OutboxDatabase:
                 check_known(connection, self.path)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                connection.executescript(_SCHEMA)
-                if connection.execute(_HAS_TRIED).fetchone() is None:  # a file of before
-                    _add_tried(connection)
+                _bring_up_to_date(connection, self.path)
             self._connection = connection
         return self._connection
 
@@ -236,6 +242,55 @@ class OutboxDatabase:
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise explain(error, self.path) from error
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+    """Give a file all tables and indexes, one process at a time.
+
+    An index of many messages takes longer to make than SQLite waits for whoever holds its lock.
+    """
+    if _is_up_to_date(connection):
+        return
+    with _alone(path):
+        if _is_up_to_date(connection):
+            return
+        if "message" in _names(connection):
+            _LOGGER.warning("%s is of an earlier version, and gets new indexes: others wait for it", path)
+        connection.executescript(_SCHEMA)
+        if connection.execute(_HAS_TRIED).fetchone() is None:
+            _add_tried(connection)
+
+
+def _is_up_to_date(connection: sqlite3.Connection) -> bool:
+    found = _names(connection)
+    has_all = _made() <= found and found.isdisjoint(_OF_BEFORE)
+    return has_all and connection.execute(_HAS_TRIED).fetchone() is not None
+
+
+def _names(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+@cache
+def _made() -> set[str]:
+    """What a new file has."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(_SCHEMA)
+        return _names(empty)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    lock = None
+    while lock is None:
+        try:
+            lock = WriterLock(path.with_suffix(".lock"))
+        except InUseError:
+            time.sleep(_LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _add_tried(connection: sqlite3.Connection) -> None:
