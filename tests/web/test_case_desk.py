@@ -80,3 +80,26 @@ def test_a_note_is_still_there_when_the_session_ends_while_it_is_written(guarded
     page.get_by_role("button", name="Add note").click()
     expect(page.locator(".reason .said")).to_have_text("She knows the shop.")
     watched.faults.clear()  # the browser notes the 401
+
+
+def test_a_reopened_case_still_says_how_it_was_closed(office, watched):  # noqa: F811
+    desk, now = office.server.cases.desk, office.server.clock.now_ms()
+    seen = desk.book.case("C-1").version
+    found = wire.Close(version=seen, disposition=Disposition.INCONCLUSIVE)
+    closed = desk.act("C-1", found, Who("anna", now))
+    page = watched.open(f"{office.url}/cases/C-1")
+    page.get_by_label("Reason").fill("she called back")
+    page.get_by_role("button", name="Reopen").click()
+    expect(page.locator(".head")).to_contain_text("earlier outcome: inconclusive, anna")
+    assert desk.book.case("C-1").version > closed.version
+    box, panel = page.locator(".linked th").last, page.locator("section", has=page.locator(".linked"))
+    right = panel.bounding_box()["x"] + panel.bounding_box()["width"]
+    assert box.bounding_box()["x"] + box.bounding_box()["width"] <= right  # its frauds are on the screen
+
+
+def test_a_merged_case_leads_to_where_its_payments_are(office, watched):  # noqa: F811
+    desk, now = office.server.cases.desk, office.server.clock.now_ms()
+    versions = [desk.book.case(one).version for one in ("C-1", "C-2")]
+    desk.act("C-1", wire.Merge(version=versions[0], other="C-2", other_version=versions[1]), Who("anna", now))
+    page = watched.open(f"{office.url}/cases/C-2")
+    expect(page.get_by_text("Its payments are in C-1.")).to_be_visible()

@@ -1,8 +1,10 @@
 """Where each role begins, and the one time range and zone of all pages."""
 
 import re
+from threading import Event
 
 from playwright.sync_api import expect
+from tests.waiting import until
 from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
@@ -73,3 +75,34 @@ def test_notifications_are_what_the_callers_role_can_deal_with(locked, visitor):
         with database.transaction() as connection:
             connection.execute("DELETE FROM message WHERE id = 'x'")
             connection.execute("DELETE FROM destination WHERE address = 'console:'")
+
+
+def test_a_zone_that_does_not_exist_is_told_and_the_page_stays(site, watched):
+    page = watched.open(f"{site.url}/decisions?outcome=decline&zone=Asia%2FTokyo")
+    zone = page.get_by_label("Time zone", exact=True)
+    zone.fill("Mars/Olympus")
+    zone.press("Enter")
+    expect(page.locator("#notices")).to_contain_text("There is no time zone")
+    expect(zone).to_have_value("Asia/Tokyo")
+    zone.fill("Europe/Berlin")
+    zone.press("Enter")
+    page.wait_for_url("**zone=Europe%2FBerlin**")
+    assert "outcome=decline" in page.url
+
+
+def test_the_managers_home_opens_while_currencies_are_counted(site, visitor, monkeypatch):
+    counting = Event()
+
+    def slow(*_given):
+        assert counting.wait(60)
+        return ["EUR"]
+
+    monkeypatch.setattr("ringfence.web.pages.performance.currencies", slow)
+    client = visitor(site)
+    try:
+        page = client.get("/home?as=manager&range=24h")
+    finally:
+        counting.set()
+    assert "data-counting" in page.text
+    assert "Queue age" in page.text
+    until(lambda: "data-counting" not in client.get("/home?as=manager&range=24h").text)

@@ -95,3 +95,19 @@ def test_the_page_of_a_rule_says_what_its_sql_says(own, watched):
     assert shown[2] == f"{row['payments'] / row['days']:.1f}"
     expect(page.locator("figure[data-measure=weeks] canvas")).to_be_visible()
     assert violations(page) == []
+
+
+def test_a_check_that_could_not_be_made_says_why_and_is_made_again(own, watched):
+    page = watched.open(f"{own.url}/rules/lab?template=amount")
+    expect(page.locator("#lab-said")).to_contain_text("Valid")
+    checks = own.server.pools.checks
+    was, checks.busy = checks.busy, 1000
+    try:
+        typed(page, "amount > 70")
+        expect(page.locator("#lab-said")).to_contain_text("too many requests for checks of rules")
+        assert violations(page) == []
+    finally:
+        checks.busy = was
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#lab-said")).to_contain_text("Valid")
+    watched.faults.clear()  # the browser notes the 503

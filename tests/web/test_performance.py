@@ -296,3 +296,24 @@ def test_the_page_opens_while_others_figures_are_worked_out_and_follows(site, vi
         done.set()
     expect(page.get_by_role("heading", name="Performance")).to_have_count(1, timeout=60_000)
     expect(page.locator("canvas").first).to_be_visible(timeout=60_000)
+
+
+def test_a_cell_and_a_bar_lead_to_the_frauds_behind_them(site, watched):
+    page = watched.open(f"{site.url}/performance?{SPAN}")
+    cell = page.locator("table.heat a").first
+    frauds = int(cell.inner_text())
+    cell.click()
+    page.wait_for_url("**/sql?panel=hours**")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#answer table.rows tbody tr")).to_have_count(frauds)
+    expect(page.locator("#answer")).to_contain_text("tx-0311")
+    page.goto(f"{site.url}/sql?panel=country&part=DE&{SPAN}")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#answer")).to_contain_text("tx-0311")
+
+
+def test_the_part_of_a_chart_is_a_text_in_its_statement(site, visitor):
+    client = visitor(site)
+    assert client.get(f"/sql?panel=hours&part=1-x&{SPAN}").status_code == 422
+    page = client.get(f"/sql?panel=country&part=D'E&{SPAN}").text
+    assert "= 'D''E'" in html.unescape(page)

@@ -69,6 +69,11 @@ def test_a_topic_is_filtered_followed_and_exported(site, watched):
     page.get_by_role("link", name="Follow").click()
     expect(page.locator("#messages")).to_contain_text("newest first")
     assert violations(page) == []
+    page.goto(f"{site.url}/streams/events?match=tx-0123")
+    with page.expect_download() as told:
+        page.get_by_role("link", name="Export NDJSON").click()
+    [line] = told.value.path().read_text("utf-8").splitlines()
+    assert json.loads(line)["transaction_id"] == "tx-0123"
     answer = page.request.get(f"{site.url}/streams/events/export?offset=310")
     lines = [json.loads(line) for line in answer.text().splitlines()]
     assert [one["log_offset"] for one in lines] == list(range(310, 310 + len(lines)))

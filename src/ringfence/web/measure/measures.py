@@ -21,8 +21,8 @@ STOPPED: Final = "outcome IN ('decline', 'review')"
 """In SQL, that a payment did not go through: a challenged one does once its customer passes."""
 _CHOSEN: Final = """\
 WITH chosen AS (
-  SELECT {local} AS event_time, d.outcome, t.amount, t.country, t.merchant_category, t.channel, t.merchant_id,
-    l.is_fraud
+  SELECT d.transaction_id, {local} AS event_time, d.outcome, t.amount, t.country, t.merchant_category,
+    t.channel, t.merchant_id, l.is_fraud
   FROM decisions d
   JOIN transactions t ON t."offset" = d."offset"
   LEFT JOIN known_labels l ON l.transaction_id = d.transaction_id
@@ -66,6 +66,10 @@ SELECT coalesce({{column}}, '(none)') AS value,
   coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed
 FROM chosen GROUP BY value ORDER BY frauds DESC, payments DESC, value LIMIT 12"""
 
+_FRAUDS: Final = """\
+SELECT * FROM chosen WHERE is_fraud AND {place}
+ORDER BY event_time DESC LIMIT 1000"""
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
@@ -76,16 +80,33 @@ class Panel:
     note: str
     kind: Literal["kpis", "trend", "hours", "bars"]
     body: str
+    column: str = ""  # by which its bars stand
 
-    def statement(self, since_ms: int, until_ms: int, currency: str | None = None, zone: str = "UTC") -> str:
+    def statement(
+        self,
+        since_ms: int,
+        until_ms: int,
+        currency: str | None = None,
+        zone: str = "UTC",
+        part: str | None = None,
+    ) -> str:
         """The SQL over a time, of payments in one currency unless None, as `ringfence sql` takes it.
 
-        Days and hours are those of `zone`.
+        Days and hours are those of `zone`. With `part`, a bar or `weekday-hour`, the frauds behind that place
+        of the panel.
         """
         money = "" if currency is None else f" AND coalesce(t.currency, '') = {quoted_text(currency)}"
         since, until = _moment(since_ms), _moment(until_ms)
         local = _local("d.event_time", zone)
-        return _CHOSEN.format(since=since, until=until, money=money, local=local) + self.body
+        return _CHOSEN.format(since=since, until=until, money=money, local=local) + (
+            self.body if part is None else _FRAUDS.format(place=self._place(part))
+        )
+
+    def _place(self, part: str) -> str:
+        if self.kind == "hours":
+            weekday, _, hour = part.partition("-")
+            return f"isodow(event_time) = {int(weekday)} AND hour(event_time) = {int(hour)}"
+        return f"coalesce({self.column}, '(none)') = {quoted_text(part)}"
 
     def rows(
         self, lake: Tables, since_ms: int, until_ms: int, currency: str | None = None, zone: str = "UTC"
@@ -96,7 +117,7 @@ class Panel:
 
 
 def _by(name: str, column: str, title: str) -> Panel:
-    return Panel(name, title, "by number of frauds", "bars", _BY.format(column=column))
+    return Panel(name, title, "by number of frauds", "bars", _BY.format(column=column), column)
 
 
 MEASURES: Final = {

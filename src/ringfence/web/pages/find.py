@@ -119,6 +119,7 @@ def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
         found += _beginning(dashboard, text)
     rules = dashboard.of(RecordServices).pipeline.rules.ruleset.every_rule
     named = [rule for rule in rules if _resembles(word, rule.id) or word in rule.title.lower()]
+    named.sort(key=lambda rule: (not rule.id.lower().startswith(word), word not in rule.id.lower()))
     found += [Hit(rule.id, "rule", f"/rule/{quote(rule.id)}") for rule in named[:_EACH]]
     digests = [
         one for one in dashboard.of(ModelServices).models.stored.registry.digests() if one.startswith(word)

@@ -16,7 +16,7 @@ from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.measure.measures import MEASURES
 from ringfence.web.pages.operation.system import CAUSES
-from ringfence.web.pages.performance import currencies_of, span_of, typed
+from ringfence.web.pages.performance import counted_currencies, span_of, typed
 from ringfence.web.pages.response.cases import listed
 from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
@@ -47,8 +47,9 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
         values = await beside(request, _analyst, dashboard, who.name, who.now_ms, queues)
     elif chosen == "manager":
         begin, end = await beside(request, span_of, dashboard, "", "")
-        known = await currencies_of(request, begin, end)
-        values = await beside(request, _manager, dashboard, (begin, end), known, who.now_ms)
+        known = await counted_currencies(request, begin, end)
+        values = await beside(request, _manager, dashboard, (begin, end), known or [], who.now_ms)
+        values |= {"is_counted": known is not None, "address": f"{request.url.path}?{request.url.query}"}
     else:
         values = await beside(request, _engineer, dashboard, who.now_ms)
     page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})

@@ -21,7 +21,6 @@ from ringfence.web.parts.period import current, moment_ms, zone_name
 from ringfence.web.parts.rendering import render, when
 
 if TYPE_CHECKING:
-    from ringfence.web.answer_cache import CachedAnswer
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
@@ -44,10 +43,8 @@ async def performance(
     they are counted the page says so, and asks again.
     """
     begin, end = await beside(request, span_of, dashboard_of(request), since, until)
-    counted = await _currencies(request, begin, end)
-    if counted is not None and counted.problem:
-        raise Stop(422, counted.problem)
-    known = [] if counted is None else counted.value
+    counted = await counted_currencies(request, begin, end)
+    known = counted or []
     values = {
         "is_counted": counted is not None,
         "address": f"{request.url.path}?{request.url.query}",
@@ -63,22 +60,18 @@ async def performance(
     return render(request, "performance.html", values)
 
 
-async def currencies_of(request: Request, begin: int, end: int) -> list[str]:
-    """Currencies of a time, the most frequent first: as they were counted last, or counted now."""
-    known = await _currencies(request, begin, end)
-    if known is None or known.problem:
-        lake = dashboard_of(request).of(RecordServices).lake
-        return await from_tables(request, currencies, lake, begin, end)
-    found: list[str] = known.value
-    return found
-
-
-async def _currencies(request: Request, begin: int, end: int) -> CachedAnswer | None:
-    """The same, None where they are still being counted; a new one appears the next time it is asked."""
+async def counted_currencies(request: Request, begin: int, end: int) -> list[str] | None:
+    """Currencies of a time, the most frequent first; None while they are being counted."""
     dashboard = dashboard_of(request)
     count = partial(currencies, dashboard.of(RecordServices).lake, begin, end)
     asked = ("currencies", begin, end), ends_of(dashboard), count, caller_of(request)
-    return dashboard.cache.ask(*asked) or await dashboard.cache.soon(*asked)
+    counted = dashboard.cache.ask(*asked) or await dashboard.cache.soon(*asked)
+    if counted is None:
+        return None
+    if counted.problem:
+        raise Stop(422, counted.problem)
+    found: list[str] = counted.value
+    return found
 
 
 @router.get("/performance/{name}")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from pyarrow import types
 from starlette.responses import Response
 
@@ -16,7 +16,11 @@ from ringfence.api.audited import tell
 from ringfence.api.services import Surroundings
 from ringfence.errors import InputError
 from ringfence.masking import find_cards, mask_cards
-from ringfence.web.parts.asking import dashboard_of
+from ringfence.web.measure.measures import MEASURES
+from ringfence.web.pages.performance import span_of
+from ringfence.web.parts.asking import beside, dashboard_of
+from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.period import zone_name
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -61,9 +65,23 @@ _EXAMPLES: Final = (
 
 
 @router.get("/sql")
-async def editor(request: Request) -> Response:
-    """The editor, with the tables and their columns."""
+async def editor(
+    request: Request,
+    panel: Annotated[str, Query(pattern="^[a-z]{0,20}$")] = "",
+    part: Annotated[str, Query(max_length=400)] = "",
+    since: Annotated[str, Query(max_length=40)] = "",
+    until: Annotated[str, Query(max_length=40)] = "",
+    currency: Annotated[str | None, Query(pattern="^[A-Z]{0,3}$")] = None,
+) -> Response:
+    """The editor, with the tables and their columns; with the frauds behind a place of a chart to be run."""
     dashboard = dashboard_of(request)
+    statement = _EXAMPLES[0][1]
+    if panel in MEASURES and MEASURES[panel].kind in ("hours", "bars"):
+        begin, end = await beside(request, span_of, dashboard, since, until)
+        try:
+            statement = MEASURES[panel].statement(begin, end, currency, zone_name(), part)
+        except ValueError:
+            raise Stop(422, "Give an hour of the week such as 1-23.") from None
     tables: dict[str, list[tuple[str, str]]] = {}
     problem = ""
     try:
@@ -74,6 +92,7 @@ async def editor(request: Request) -> Response:
         for row in found.to_pylist():
             tables.setdefault(row["table_name"], []).append((row["column_name"], row["data_type"]))
     values: dict[str, Any] = {"tables": tables, "problem": problem, "examples": _EXAMPLES}
+    values["statement"] = statement
     values |= {"most": MOST_ROWS, "seconds": SECONDS}
     return render(request, "sql.html", values)
 

@@ -15,6 +15,12 @@ function notice(text, bad) {
   setTimeout(() => line.remove(), bad ? 12000 : 5000);
 }
 
+// The text of an answer that is a page or a part of one.
+function wordsOf(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  return page.body.textContent.replace(/\s+/g, " ").trim().slice(0, 500);
+}
+
 // A conflict is an answer that belongs on the page: what somebody else has changed.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status === 409 && /data-based-on|data-refused/.test(event.detail.xhr.responseText)) {
@@ -30,8 +36,7 @@ document.addEventListener("htmx:responseError", (event) => {
     return;
   }
   failed(event);
-  const page = new DOMParser().parseFromString(responseText, "text/html");
-  notice(page.body.textContent.replace(/\s+/g, " ").trim().slice(0, 500) || `Problem ${status}`, true);
+  notice(wordsOf(responseText) || `Problem ${status}`, true);
 });
 document.addEventListener("htmx:sendError", (event) => {
   failed(event);
@@ -116,8 +121,7 @@ document.addEventListener("change", async (event) => {
     location.reload();
     return;
   }
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  notice(page.body.textContent.replace(/\s+/g, " ").trim() || `Problem ${answer.status}`, true);
+  notice(wordsOf(await answer.text()) || `Problem ${answer.status}`, true);
   field.value = "";
 });
 
@@ -132,9 +136,18 @@ function setPeriod(field) {
   location.href = here;
 }
 
+function isZone(name) {
+  try {
+    return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
+  } catch {
+    return false;
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   const zones = document.getElementById("zones");
   if (!zones) return;
+  document.getElementById("zone").addEventListener("focus", (event) => event.target.select());
   const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const known = Intl.supportedValuesOf?.("timeZone") ?? [];
   for (const name of new Set([mine, ...known])) {
@@ -142,7 +155,18 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 document.addEventListener("change", (event) => {
-  if ("period" in event.target.dataset) setPeriod(event.target);
+  const field = event.target;
+  if (!("period" in field.dataset)) return;
+  if (field.id === "zone" && field.value && !isZone(field.value)) {
+    notice(`There is no time zone “${field.value}”: choose one of the list, such as Europe/Berlin.`, true);
+    field.value = field.defaultValue;
+    return;
+  }
+  setPeriod(field);
+});
+
+document.addEventListener("submit", (event) => {
+  if (event.target.matches(".period")) event.preventDefault(); // it would leave out what else is in the address
 });
 
 // A list whose choice is the whole form.

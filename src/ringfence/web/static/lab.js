@@ -79,13 +79,35 @@ function place(looked) {
   }
 }
 
+// What went wrong, and a button for another attempt.
+function again(where, why) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "button small", textContent: "Try again" });
+  button.addEventListener("click", () => {
+    kept = "";
+    check();
+  });
+  const line = Object.assign(document.createElement("p"), { className: "problem", role: "alert", textContent: `${why} ` });
+  line.append(button);
+  if (where === said) said.className = "";
+  where.replaceChildren(line);
+}
+
 async function check() {
   checking = 0;
   const body = new URLSearchParams(new FormData(lab));
   body.set("source", pane);
-  const answer = await fetch("/rules/lab/check", { method: "POST", body, headers: { "X-CSRF-Token": document.body.dataset.csrf } });
+  const headers = { "X-CSRF-Token": document.body.dataset.csrf, "HX-Request": "true" };
+  let answer;
+  try {
+    answer = await fetch("/rules/lab/check", { method: "POST", body, headers });
+  } catch {
+    again(said, "The rule could not be checked: the server cannot be reached.");
+    return;
+  }
   if (!answer.ok) {
-    said.textContent = answer.status === 401 ? "Your session has ended: sign in in another tab." : "The rule could not be checked.";
+    if (answer.status === 401) document.getElementById("session-over").showModal();
+    const why = answer.status === 401 ? "your session has ended." : wordsOf(await answer.text());
+    again(said, `The rule could not be checked: ${why}`);
     return;
   }
   const looked = await answer.json();
@@ -108,6 +130,17 @@ async function check() {
   kept = asked;
   htmx.ajax("POST", "/rules/lab/try", { target: "#tried", swap: "innerHTML", values: { text: looked.text, editor: tab } });
 }
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.requestConfig.path !== "/rules/lab/save") return;
+  const line = Object.assign(document.createElement("p"), { className: "note pad", role: "status", textContent: "Saving…" });
+  document.getElementById("answer").replaceChildren(line);
+});
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.requestConfig.path === "/rules/lab/save") document.getElementById("answer").replaceChildren();
+  if (event.detail.target.id !== "tried" || event.detail.xhr.status === 401) return;
+  again(event.detail.target, `The rule could not be tried: ${wordsOf(event.detail.xhr.responseText)}`);
+});
 
 // The rule without its texts and its stage: whatever else is written moves the figures.
 function deciding(text) {

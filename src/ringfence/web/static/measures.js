@@ -128,6 +128,7 @@ function drawMeasure(figure) {
   chart.on("click", (at) => {
     if (figure.dataset.measure === "trend" || figure.dataset.measure === "matches") location.href = `/decisions?since=${at.name}T00:00&until=${at.name}T23:59`;
     else if (figure.dataset.name === "merchant" && at.name !== "(none)") location.href = `/entities/merchant/${encodeURIComponent(at.name)}`;
+    else if (figure.dataset.through) location.href = figure.dataset.through + encodeURIComponent(at.name);
   });
 }
 

@@ -96,7 +96,7 @@ async def topic(
         "key": key,
         "match": text,
         "follow": follow,
-        "newest": bool(text) and not offset,
+        "offset": offset,
         "step": PAGE_MESSAGES,
     }
     return render(request, "parts/topic.html" if is_part(request) else "topic.html", values)
@@ -120,15 +120,24 @@ def _found(
 
 @router.get("/streams/{topic}/export")
 async def export(
-    request: Request, topic: Topic, offset: Annotated[int, Query(ge=0, le=1 << 60)] = 0
+    request: Request,
+    topic: Topic,
+    offset: Annotated[int, Query(ge=0, le=1 << 60)] = 0,
+    match: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """Records from an offset on as NDJSON, at most ten thousand."""
-    dashboard = _known(request, topic)
-    most = messages.MOST_EXPORTED
-    found = await beside(request, messages.page, dashboard.of(RecordServices), topic, str(offset), "", most)
+    """Records from an offset on as NDJSON, at most ten thousand; with `match` those that have the text."""
+    dashboard, text = _known(request, topic), mask_cards(match.strip(), strict=True)
+    found = await beside(request, _exported, dashboard.of(RecordServices), topic, offset, text)
     lines = [msgspec.json.encode(m | {"log_offset": n}, enc_hook=str) for n, m in found.messages]
     headers = {"content-disposition": f'attachment; filename="{topic}-{found.first}.ndjson"'}
     return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson", headers=headers)
+
+
+def _exported(services: RecordServices, topic: str, offset: int, text: str) -> messages.Messages:
+    most = messages.MOST_EXPORTED
+    if not text:
+        return messages.page(services, topic, str(offset), "", most)
+    return messages.matching(services, topic, messages.page(services, topic, str(offset), "", 1), text, most)
 
 
 def _known(request: Request, topic: str) -> Dashboard:
