@@ -90,6 +90,24 @@ print(before > 64 << 20, 48 << 20 < after <= 64 << 20, room.free_bytes() <= afte
 """
 
 
+SHORT = """
+import resource, sys
+from ringfence.cli.entry import main
+from ringfence.cli.learning import train
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (600 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.argv = ["ringfence", "train", "nothing.csv"]
+main()
+"""
+
+
+def test_a_limit_on_addresses_that_training_would_die_of_is_told_before_anything_is_read():
+    ended = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, check=False)
+    assert ended.returncode == 7, ended.stderr
+    assert "there is not enough memory (ulimit -v leaves this process 0." in ended.stderr
+
+
 def test_what_a_limit_of_the_process_leaves_is_known():
     ended = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["True"] * 3

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 _TABLE: Final = 0.3  # of what is free: a table is copied once, and learned from after that
+_MAPPED: Final = 1 << 30
 _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
@@ -15,6 +16,20 @@ def free_bytes() -> int:
     """The least of what the system has, and what limits of the process and of its group leave it."""
     found = [_of_system(), _of_process(), _of_group()]
     return max(min(one for one in found if one is not None), 0)
+
+
+def check_room() -> None:
+    """`MemoryError` where a limit on addresses leaves less than the libraries of training map.
+
+    Those do not fail in order under such a limit: they end the process, in a thread of their own.
+    """
+    left = _of_process()
+    if left is not None and left < _MAPPED:
+        raise MemoryError(
+            f"ulimit -v leaves this process {max(left, 0) / 1e9:.1f} GB of addresses, training maps up to "
+            f"{_MAPPED / 1e9:.1f} GB more, most of which it never fills. A limit on what is filled, MemoryMax"
+            " of systemd or --memory of a container, is kept by leaving out the oldest payments"
+        )
 
 
 def for_table() -> int:

@@ -15,7 +15,7 @@ import typer
 
 from ringfence.cli.learning.histories import WantedHistory, take_in
 from ringfence.cli.terminal import options, screen
-from ringfence.compose.training_memory import for_table
+from ringfence.compose.training_memory import check_room, for_table
 from ringfence.errors import InputError
 from ringfence.features.durations import parse_duration_ms
 from ringfence.features.spec import FeatureSpec
@@ -201,6 +201,7 @@ class Learned(NamedTuple):
 
 def learned(wanted: WantedHistory, plan: Plan, name: str) -> Learned:
     """Take a history in and train on it, with a bar; `InputError` where it cannot teach."""
+    check_room()
     found, table = taken_in(wanted, plan)
     plan = replace(plan, offered=offered(found.collected.spec, found.keys))
     if found.bad:
