@@ -58,3 +58,30 @@ def test_a_text_that_is_asked_for_as_true_or_false_is_named_with_what_to_write(r
     assert said.count("write attributes.flag = 'true'") == 1
     assert said.count("write attributes.flag = 'false'") == 2
     assert [rate["parts"][0]["why"] for rate in found["rates"]][3] == "channel was 'web'"
+
+
+def test_a_list_that_nobody_is_on_is_named_by_the_command_too(ringfence, project):
+    ringfence("run", CASE / "in.csv")
+    book = project / "mine.yaml"
+    rule = "{id: a, title: T, when: card_id IN LIST 'stolen', points: 5, reason: R, analyst: A.}"
+    book.write_text(f"rules:\n  - {rule}\n")
+    (found,) = ringfence("rules", "check", book, "--json").json_lines
+    assert found["warnings"] == [
+        "rule 'a' asks for list 'stolen', which does not exist: it is as if it were empty"
+    ]
+    ringfence("lists", "add", "stolen", "k1", "--kind", "block")
+    (found,) = ringfence("rules", "check", book, "--json").json_lines
+    assert found["warnings"] == []
+
+
+def test_a_country_in_another_code_than_payments_have_is_named(ringfence, project):
+    rows = "".join(f"t{at},2024-05-01T10:0{at}:00Z,1.00,DE\n" for at in range(6))
+    (project / "pay.csv").write_text("transaction_id,event_time,amount,country\n" + rows)
+    ringfence("run", "pay.csv")
+    book = project / "mine.yaml"
+    text = "  - {{id: {}, title: T, when: \"country = '{}'\", points: 5, reason: R, analyst: A.}}\n"
+    book.write_text("rules:\n" + text.format("three", "DEU") + text.format("other", "FR"))
+    (found,) = ringfence("rules", "check", book, "--json").json_lines
+    (warning,) = found["warnings"]
+    assert warning.startswith("rule 'three': country = 'DEU' was true of none of the last 6 payments")
+    assert warning.endswith("did you mean 'DE'?")

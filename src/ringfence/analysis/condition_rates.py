@@ -10,6 +10,7 @@ import numpy as np
 from sqlglot import exp
 
 from ringfence.events.model import ATTRIBUTE_PREFIX, CATEGORY_FIELDS
+from ringfence.events.values.countries import ways_to_write
 from ringfence.events.values.vocabulary import nearest
 from ringfence.rulebook.checking import PartRate
 from ringfence.scoring.language.expression import COMPARISONS, Scope, read, strip
@@ -167,7 +168,10 @@ class Leaves:
         if not self._is_vocabulary(name):
             return plain, False
         close = dict.fromkeys(
-            word for value in wanted for word in _close(value, seen.words) if len(seen.words) < _MOST_WORDS
+            word
+            for value in wanted
+            for word in _close(value, seen.words, is_country=name == "country")
+            if len(seen.words) < _MOST_WORDS
         )
         if close:
             return f"{plain}: did you mean {' or '.join(repr(word[:_CUT]) for word in close)}?", True
@@ -179,8 +183,10 @@ def _some(words: set[str]) -> str:
     return shown + (", …" if len(words) > _LISTED else "")
 
 
-def _close(value: str, words: set[str]) -> list[str]:
+def _close(value: str, words: set[str], *, is_country: bool) -> list[str]:
     """Texts that somebody who wrote `value` may mean."""
+    if is_country and (same := sorted(words.intersection(ways_to_write(value)))):
+        return same
     folded = {word.strip().casefold(): word for word in sorted(words)}
     mine = value.strip().casefold()
     if mine in folded:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from ringfence.analysis.needed_fields import never_given
+from ringfence.cli.backends import desks
 from ringfence.cli.deciding.run import choose_mapping
 from ringfence.cli.policy import importing, rulebook
 from ringfence.cli.terminal import options, screen
@@ -16,6 +17,7 @@ from ringfence.compose.clock import now_ms
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.rules import stored_rates
 from ringfence.compose.files import given
+from ringfence.compose.folder.store import has_store
 from ringfence.errors import InputError, RuleError
 from ringfence.ports.mappings import Given
 from ringfence.rulebook import checking
@@ -23,6 +25,9 @@ from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.possible import check_possible
 from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
 from ringfence.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Source = Annotated[
     str | None,
@@ -70,6 +75,7 @@ def check(
         vet,
         lambda ruleset: stored_rates(where, spec, ruleset),
         str(file),
+        _lists_in(data) if has_store(where) else None,
     )
     if source is not None and not found.faults:
         book = load_book(rulebook.read_book(file), str(file))
@@ -81,6 +87,14 @@ def check(
         _show_checked(found, file, definitions.spec_origin)
     if found.faults:
         raise typer.Exit(RuleError.exit_code)
+
+
+def _lists_in(data: Path | None) -> Callable[[], list[str]]:
+    def names() -> list[str]:
+        with desks.reading(None, data) as desk:
+            return [one.name for one in desk.lists()]
+
+    return names
 
 
 def _show_checked(found: checking.Checked, file: Path, origin: str) -> None:
