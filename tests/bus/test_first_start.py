@@ -1,15 +1,15 @@
 """The first start of a new version, with a file of many messages that an earlier one wrote."""
 
+import fcntl
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from threading import Barrier
 
 from ringfence.adapters.outbox import AlertBook, Bus, database
-from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.store import BUS
 
-MESSAGES = 60_000
+MESSAGES = 5000
 OPENERS = 6
 NEW = ("message_due_made", "message_done_to", "message_key", "message_dead")
 OLD = "CREATE INDEX message_due ON message (destination, due_ms, seq) WHERE state = 'waiting'"
@@ -17,6 +17,13 @@ PUT = (
     "INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, made_ms) "
     "VALUES (?, 's', 'console:', 'k', 1, x'00', 'waiting', 0, 0)"
 )
+
+
+def held(folder):
+    """The lock of whoever brings the file up to date, until it is closed."""
+    lock = (folder / BUS).with_suffix(".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def old_file(folder):
@@ -32,9 +39,27 @@ def old_file(folder):
         connection.executemany(PUT, ((f"m{number}",) for number in range(MESSAGES)))
 
 
-def test_all_who_open_it_at_once_find_it_up_to_date(tmp_path, monkeypatch, caplog):
-    """Server, follower and commands came while one of them made indexes, and failed: "database is locked"."""
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.02)
+def test_whoever_comes_while_indexes_are_made_waits_longer_than_sqlite_does(tmp_path, monkeypatch):
+    """Server, follower and commands failed then: "database is locked"."""
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    old_file(tmp_path)
+    with (
+        held(tmp_path) as making,
+        ThreadPoolExecutor(1) as pool,
+        closing(sqlite3.connect(tmp_path / BUS)) as maker,
+    ):
+        maker.execute("BEGIN IMMEDIATE")
+        bus = Bus(tmp_path)
+        waiting = pool.submit(lambda: len(bus.letters(limit=5)))
+        done, _ = wait([waiting], timeout=1)
+        maker.close()
+        making.close()
+        assert waiting.result() == 5
+        bus.close()
+    assert not done
+
+
+def test_one_of_those_who_open_it_at_once_brings_it_up_to_date(tmp_path, caplog):
     old_file(tmp_path)
     together = Barrier(OPENERS)
 
@@ -47,7 +72,7 @@ def test_all_who_open_it_at_once_find_it_up_to_date(tmp_path, monkeypatch, caplo
 
     with ThreadPoolExecutor(OPENERS) as pool:
         assert list(pool.map(opened, range(OPENERS))) == [(5, [])] * OPENERS
-    assert len(caplog.messages) == 1, "one makes them, and says so"
+    assert len(caplog.messages) == 1, "one says so"
     with closing(sqlite3.connect(tmp_path / BUS)) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     assert names.issuperset(NEW)
@@ -58,7 +83,6 @@ def test_whoever_opens_a_file_of_this_version_waits_for_nobody(tmp_path):
     bus = Bus(tmp_path)
     bus.letters(limit=1)
     bus.close()
-    lock = WriterLock((tmp_path / BUS).with_suffix(".lock"))
-    assert bus.letters(limit=1) == []
-    lock.release()
+    with held(tmp_path):
+        assert bus.letters(limit=1) == []
     bus.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import sqlite3
-import time
 from contextlib import closing, contextmanager
 from functools import cache
 from threading import Lock, RLock
@@ -12,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
-from ringfence.adapters.sqlite.lock import WriterLock
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
-from ringfence.errors import InUseError
 from ringfence.store import BUS
 
 if TYPE_CHECKING:
@@ -138,7 +137,6 @@ CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered 
 """
 _HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'"
 _OF_BEFORE: Final = ("message_due", "message_done")
-_LOOK_SECONDS: Final = 0.05  # between two looks whether another process has brought the file up to date
 _LOGGER: Final = logging.getLogger(__name__)
 _ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
 
@@ -281,16 +279,14 @@ def _made() -> set[str]:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    lock = None
-    while lock is None:
-        try:
-            lock = WriterLock(path.with_suffix(".lock"))
-        except InUseError:
-            time.sleep(_LOOK_SECONDS)
+    """Others wait, of this process and of any other one, until the block is left or its process ends."""
+    held = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
+        fcntl.flock(held, fcntl.LOCK_EX)
         yield
     finally:
-        lock.release()
+        fcntl.flock(held, fcntl.LOCK_UN)  # a child that was forked meanwhile has it open, too
+        os.close(held)
 
 
 def _add_tried(connection: sqlite3.Connection) -> None:
