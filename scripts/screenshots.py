@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 PATIENCE_MS = 120_000  # an impact sheet measures recent payments
-WORKING = re.compile("(Loading|Counting|Checking|payments)…|trying the rule")  # parts on their way
+WORKING = re.compile(  # parts on their way
+    "(Loading|Counting|Checking|payments)…|trying the rule|tried on the last"
+)
 SIZE = {"width": 1280, "height": 800}
 FIXED = {"rules-edit": "/rules/edit"}
 BOTH: Final = {
