@@ -41,6 +41,7 @@ def test_columns_that_hold_nothing_one_value_or_a_value_for_each_are_named():
     )
     said = notes_of(in_batches(odd))
     assert "left out, always null: attributes.missing" in said
+    assert "the mean of 1 " not in said
     assert "always the same: " in said
     assert "attributes.same" in said
     assert "left out, the same text always: attributes.one" in said

@@ -75,6 +75,10 @@ def facts(
     return said
 
 
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
+
+
 def each_by_itself(test: Ranking, chosen: ChosenBands, costs: Costs) -> list[str]:
     """What it would cost to weigh each payment's own amount, beside one threshold for all."""
     places = np.arange(len(test))
@@ -98,10 +102,10 @@ def effort(learner: Learner, budget_seconds: float, *, quick: bool) -> list[str]
     if not isinstance(learner, Boosting):
         return []
     made = learner.parameters
-    said = (
-        f"{made['trees']} trees of {made['num_leaves']} leaves, the mean of {made['members']} such boosters"
-    )
-    said += f"; {made['trials']} sets of parameters were tried" if "trials" in made else ""
+    said = f"{made['trees']} trees of {made['num_leaves']} leaves"
+    said += f", the mean of {made['members']} such boosters" if made["members"] > 1 else ""
+    if "trials" in made:
+        said += f"; {_counted(made['trials'], 'set')} of parameters tried"
     notes = [said]
     if learner.thinned:
         whole, seen = learner.thinned
