@@ -320,6 +320,7 @@ def test_no_id_of_a_message_holds_a_secret(store, bus):
     [
         ("customer", "Hi {{ score }}", "names 'score', which it does not have"),
         ("customer", "Hi {{ amuont }}", "did you mean 'amount'?"),
+        ("customer", "Hi {{ self }}", "names 'self', which it does not have"),
         ("customer", "{{ amount", "line 1"),
         ("team", "{{ ''.__class__.__mro__ }}", "cannot be filled in"),
         ("team", "{{ 'x' * 1000000000 }}", "does not multiply"),

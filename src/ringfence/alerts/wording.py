@@ -94,6 +94,7 @@ def check_template(audience: str, text: str) -> None:
         _check_filters(tree)
         _check_parts(tree)
         asked = meta.find_undeclared_variables(tree)
+        asked |= {"self"} & {one.name for one in tree.find_all(nodes.Name)}  # Jinja's own: the template
     except (TemplateSyntaxError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise InputError(f"line {line} of the template: {error}") from None
