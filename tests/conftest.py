@@ -8,7 +8,13 @@ minutes. The libraries read the variable once, when they are loaded, and some te
 import os
 
 from hypothesis import settings
+from tests.ending import ENDINGS
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_sessionfinish():
+    """Servers of this process end; see `tests.ending`."""
+    ENDINGS.close()

@@ -6,7 +6,6 @@ so; with RINGFENCE_ALL_PARTS=1 in the environment, as in CI, that is a failure.
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import itertools
 import logging
@@ -23,6 +22,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from tests.ending import at_end
 
 VERSION = "4.1.0"
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -227,8 +227,8 @@ def _launched(count: int, jars: Path) -> list[Broker]:
         told = ["-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(folder / "server.properties")]
         subprocess.run([*tool, *told], check=True, capture_output=True)
         made.append(Broker(folder, jars, port, sasl))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        atexit.register(made[-1].kill)
+        at_end(shutil.rmtree, folder, ignore_errors=True)
+        at_end(made[-1].kill)
     for one in made:
         one.launch()
     return made

