@@ -1,4 +1,4 @@
-"""Labels in a file of their own take their place in time, or are said to be of other payments."""
+"""Labels in a file of their own take their place in time; a note tells where they are of other payments."""
 
 import csv
 import json

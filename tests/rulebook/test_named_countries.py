@@ -22,7 +22,7 @@ def book(when: str) -> str:
     [
         ("country = 'Germany'", "write 'DE'"),
         ("amount > 5 AND country IN ('FR', 'ITALY')", "write 'IT'"),
-        ("NOT (country <> 'Netherland')", "write 'NL'"),
+        ("country <> 'Netherland'", "write 'NL'"),
         ("'Great Britain' = country OR amount > 9", "write 'GB'"),
     ],
 )
@@ -48,6 +48,4 @@ def test_an_entry_that_is_a_countrys_name_is_taken_and_told():
     entries = [Entry("Deutschland"), Entry("DE"), Entry("Jordan", "customer")]
     done = desk.add("risky", ListKind.WATCH, entries, Who("ann", 1_750_000_000_000, ""))
     assert (done.taken, done.refused) == (3, [])
-    assert done.warnings == [
-        "'Deutschland' is a country's name: a payment that has the code is not met: add 'DE'"
-    ]
+    assert done.warnings == ["'Deutschland' is the name of a country. Payments carry its code: add 'DE'"]

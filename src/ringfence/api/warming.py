@@ -19,6 +19,7 @@ def warm_up(decoding: Decoding, session: Session) -> None:
     """Load every kernel that a payment meets, by a payment that no log sees."""
     now_ms = session.clock.now_ms()
     sample = examples.PAYMENT | {"event_time": now_ms}
+    decoding([msgspec.json.encode(sample | {"merchant_id": None})], now_ms)  # read with more care
     events, _ = decoding([msgspec.json.encode(sample)], now_ms)
     seed = session.runner.pipeline.seed
     Intake(session.store.log, seed).admit_now(events, 0)

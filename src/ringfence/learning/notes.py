@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.artifacts.manifest import Costs
 
 
-_LATE_LABELS: Final = 0.2  # share of the labels from which on it is said
+_LATE_LABELS: Final = 0.2  # share of the labels from which on a note tells it
 
 
 def facts(

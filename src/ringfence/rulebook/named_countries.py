@@ -24,11 +24,11 @@ def named_on_a_list(entries: Iterable[tuple[str | None, str]]) -> list[str]:
     """A warning for each entry, a type and an id, of any type that is a country's name.
 
     >>> named_on_a_list([(None, "Germany"), ("merchant", "Chad")])
-    ["'Germany' is a country's name: a payment that has the code is not met: add 'DE'"]
+    ["'Germany' is the name of a country. Payments carry its code: add 'DE'"]
     """
     found = {one: code_of_name(one) for kind, one in entries if kind is None}
     return [
-        f"{name!r} is a country's name: a payment that has the code is not met: add {code!r}"
+        f"{name!r} is the name of a country. Payments carry its code: add {code!r}"
         for name, code in found.items()
         if code is not None
     ][:_TOLD]
@@ -40,8 +40,8 @@ def country_names(ruleset: RuleSet, true: Collection[str] = ()) -> list[str]:
     A source may send names, so that what stands in a part that was `true` of some payments is left alone.
     """
     return [
-        f"{what} {name!r} compares country with {text!r}, a country's name: of a payment that has the code "
-        f"this is never true: write {code!r}"
+        f"{what} {name!r} compares country with {text!r}, the name of a country. Payments carry its code: "
+        f"write {code!r}"
         for what, name, text, code in _named(ruleset)
         if not any(f"'{text}'" in part for part in true)
     ]

@@ -47,6 +47,8 @@ def choose_label(desk: DraftDesk) -> None:
     if named is not None:
         column = desk.named("label", named)
         found = (named, *_label_in(column, desk.answers.get("fraud")))
+    elif found is not None and "fraud" in desk.answers:
+        found = (found[0], *_label_in(desk.left[found[0]], desk.answers["fraud"]))
     for one in desk.left.values():
         if found is None and says_otherwise(one):
             desk.plan.remarks.append(

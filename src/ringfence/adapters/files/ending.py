@@ -25,13 +25,21 @@ def unended_tables(paths: Sequence[str], fmt: Format | None = None) -> list[str]
     """
     found = []
     for path in paths:
+        files: list[str] = []
         with suppress(InputError, OSError):
-            for file in resolve([path]) if path != STDIN else ():
-                with opened(file, fmt) as source:
-                    is_plain_table = source.format == "csv" and source.packing is None
-                if is_plain_table and not _last_bytes(file).endswith(_ENDS):
+            files += resolve([path]) if path != STDIN else ()
+        for file in files:
+            with suppress(InputError, OSError):
+                if _ends_within_a_line(file, fmt):
                     found.append(mask_cards(file))
     return found
+
+
+def _ends_within_a_line(file: str, fmt: Format | None) -> bool:
+    with opened(file, fmt) as source:
+        is_plain_table = source.format == "csv" and source.packing is None
+    last = _last_bytes(file)
+    return is_plain_table and last != b"" and not last.endswith(_ENDS)
 
 
 def _last_bytes(file: str) -> bytes:

@@ -35,15 +35,18 @@ def copied_frauds(data: Dataset, learned: Part, test: Part) -> list[str]:
     at_once = _repeats(_mixed(alike[rows[fraud]], [data.time_ms[rows[fraud]].view(np.uint64)]))
     tested = test.rows[test.fraud]
     known = int(np.isin(alike[tested], alike[learned.rows[learned.fraud]]).sum())
-    split = f"; {known:,} of {len(tested):,} frauds of the test part repeat one that was learned from"
     said = (
-        f"{copies:,} of {frauds:,} frauds repeat another one under a different id: the same payer, amount "
-        f"and attributes, {at_once:,} at the same moment, too (of good payments {same / max(good, 1):.1%} "
-        f"repeat){split if known else ''}. A thief may try an amount again; copies, as oversampling and "
-        "exports that overlap make them, have to go: with them no figure and no probability here means "
-        "anything"
+        f"{copies:,} of {frauds:,} frauds repeat another one under a different id, with the same payer, "
+        f"amount and attributes. {at_once:,} of them have the same time, too. Of good payments "
+        f"{same / max(good, 1):.1%} repeat."
     )
-    return [said]
+    if known:
+        said += f" {known:,} of {len(tested):,} frauds of the test part repeat one that was learned from."
+    advice = (
+        " A thief may try an amount again. Oversampling and exports that overlap make copies: remove those "
+        "and train again, or the figures and probabilities here mean nothing"
+    )
+    return [said + advice]
 
 
 def _repeats(keys: NDArray[np.uint64]) -> int:
