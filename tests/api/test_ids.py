@@ -39,7 +39,8 @@ IDS = [
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    process = Process(tmp_path_factory.mktemp("ids"))
+    patient = {"RINGFENCE_SERVE_DEADLINE_MS": "30000"}  # past it a decision is answered before it is stored
+    process = Process(tmp_path_factory.mktemp("ids"), **patient)
     with Client(process.url, tries=1, timeout_seconds=30) as client:
         yield client
     assert process.end() == 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import pyarrow as pa
 
 from ringfence.alerts import events as alerts
 from ringfence.alerts.model import Alert
+from ringfence.api.openapi.pieces import schemas_of
 from ringfence.bus.catalog import (
     CASE_TYPES,
     DECISION_DATA,
@@ -181,7 +181,7 @@ def _input(kind: Kind) -> dict[str, Any]:
 
 
 def _of_alerts() -> dict[str, Any]:
-    _, schemas = msgspec.json.schema_components((Alert,), ref_template="#/components/schemas/{name}")
+    schemas = schemas_of((Alert,))
     decision = _arrow(DECISION_FIELDS, [name for name in DECISION_DATA if name in alerts.KEPT])
     told = {
         "alert": {"$ref": "#/components/schemas/Alert"},

@@ -25,7 +25,16 @@ from ringfence.api.openapi import (
     rules,
     trials,
 )
-from ringfence.api.openapi.pieces import ASKED, BODY, CONNECTION, REF, Contract, json_answer, ref, text_answer
+from ringfence.api.openapi.pieces import (
+    ASKED,
+    BODY,
+    CONNECTION,
+    Contract,
+    json_answer,
+    ref,
+    schemas_of,
+    text_answer,
+)
 from ringfence.api.routes.health import Health, Readiness
 from ringfence.events.decoding.record import RECORDS
 from ringfence.events.model import ACTIONS
@@ -171,7 +180,7 @@ _SECURITY: Final = {
 
 
 def _schemas() -> dict[str, Any]:
-    _, schemas = msgspec.json.schema_components((*_STRUCTS, *RECORDS.values()), ref_template=REF)
+    schemas = schemas_of((*_STRUCTS, *RECORDS.values()))
     schemas = {**schemas, "Event": {"anyOf": [ref(name) for name in _NEEDED]}}
     for name, needed in _NEEDED.items():
         _tighten(schemas[name], needed)

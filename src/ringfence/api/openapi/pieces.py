@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 REF: Final = "#/components/schemas/{name}"
 ASKED: Final = (401, 403, 429, 503)
@@ -16,6 +22,18 @@ BODY: Final = (400, 413, 415, 422)
 
 Contract = dict[tuple[str, str], tuple[dict[str, Any], tuple[int, ...]]]
 """By method and path: answers by status, and the statuses of refusals."""
+
+
+def schemas_of(types: Iterable[type]) -> dict[str, Any]:
+    """JSON Schemas by name, described by docstrings; these are the same whatever Python reads them.
+
+    Before 3.13 a docstring keeps the indentation of its code.
+    """
+    _, schemas = msgspec.json.schema_components(types, ref_template=REF)
+    for schema in schemas.values():
+        if "description" in schema:
+            schema["description"] = cleandoc(schema["description"])
+    return schemas
 
 
 def json_answer(
