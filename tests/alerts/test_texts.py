@@ -6,7 +6,7 @@ import pytest
 
 from ringfence.alerts.events import explanations
 from ringfence.alerts.policy import OUTCOMES, Severity
-from ringfence.alerts.wording import SAMPLES, rendered, shipped
+from ringfence.alerts.wording import SAMPLES, check_template, rendered, shipped
 from ringfence.bus.words import words_of
 from ringfence.scoring.rulesets.ruleset import RuleSet
 
@@ -48,6 +48,39 @@ def test_a_german_message_has_german_words(outcome, entity):
     for word in (outcome, f"{entity} ", *(one.name.lower() for one in Severity), "escalated", "93.5"):
         assert word not in text, word
     assert "1.200 hoch, 12 mittel, 3 kritisch, 4 eskaliert" in text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "english", "german"),
+    [
+        (1, "1 minute", "1 Minute"),
+        (90, "90 minutes", "90 Minuten"),
+        (60, "1 hour", "1 Stunde"),
+        (36 * 60, "36 hours", "36 Stunden"),
+        (1440, "1 day", "1 Tag"),
+        (2 * 1440, "2 days", "2 Tagen"),
+    ],
+)
+def test_a_time_without_an_answer_has_the_largest_unit_that_fits(minutes, english, german):
+    title, *_ = told("escalation", "en", minutes=minutes).splitlines()
+    assert title.endswith(f" for {english}")
+    title, *_ = told("escalation", "de", minutes=minutes).splitlines()
+    assert title.endswith(f" seit {german} bestätigt")
+
+
+@pytest.mark.parametrize("filter_", ["duration", "translate", "with_currency"])
+def test_a_filter_leaves_a_text_of_the_payers_as_it_is(filter_):
+    text, values = f"{{{{ merchant|{filter_} }}}}", SAMPLES["team"] | {"merchant": "%999999d", "currency": ""}
+    check_template("team", text)
+    assert rendered("team", text, values, "de").text == "%999999d"
+
+
+def test_a_template_of_ones_own_has_german_words_and_the_currency():
+    text = "{{ severity|translate|capitalize }}: {{ entity|translate }}, {{ outcome|translate }}, "
+    text += "{{ amount|with_currency }}"
+    check_template("team", text)
+    assert rendered("team", text, SAMPLES["team"]).text == "High: card, decline, 129.90 EUR"
+    assert rendered("team", text, SAMPLES["team"], "de").text == "Hoch: Karte, abgelehnt, 129,90 EUR"
 
 
 def test_a_digest_of_one_speaks_of_one():

@@ -139,3 +139,21 @@ def test_nobody_is_told_at_night_that_the_team_which_sleeps_has_not_answered(sto
     assert watch.look(HOUR) == 0
     assert watch.look(MORNING + 9 * 60_000) == 0
     assert watch.look(MORNING + 10 * 60_000) == alerts
+
+
+def test_escalations_that_wait_for_the_morning_share_its_cap(bus):
+    """Raised just before the night, and in it: both go out in the hour that begins at 06:00."""
+    policy = msgspec.structs.replace(NIGHT, quiet="01:00-06:30", escalate_after="20m")
+    watch = Watch(bus, policy, "log")
+
+    def escalated(offset, raised_ms, now_ms):
+        alerts = [model.opened(offset + n, event(20, raised_ms), policy) for n in range(3)]
+        with bus.database.transaction() as connection:
+            put(connection, alerts)
+        return watch.look(now_ms)
+
+    assert escalated(0, 50 * 60_000, 70 * 60_000) == 2
+    assert [one.due_ms for one in bus.letters()] == [MORNING] * 2
+    assert escalated(10, 3 * HOUR, MORNING + 20 * 60_000) == 0
+    assert watch.look(7 * HOUR) == 1
+    assert msgspec.json.decode(bus.letters()[0].event)["data"]["count"] == 4

@@ -7,7 +7,7 @@ customer's template knows the payment and nothing of why it was stopped: what it
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,17 @@ MOST_BYTES: Final = 16_384
 _MOST_CHARACTERS: Final = 20_000
 _TITLE_CHARACTERS: Final = 300
 _GERMAN_SIGNS: Final = str.maketrans(",.", ".,")  # 1.234,50
-_GERMAN: Final = {"medium": "mittel", "high": "hoch", "critical": "kritisch", "escalated": "eskaliert"}
+_GERMAN: Final = {
+    "medium": "mittel", "high": "hoch", "critical": "kritisch", "escalated": "eskaliert",
+    "card": "Karte", "customer": "Kunde", "account": "Konto", "merchant": "Händler", "device": "Gerät",
+    "transaction": "Zahlung", "approve": "freigegeben", "challenge": "Rückfrage beim Kunden",
+    "review": "zu prüfen", "decline": "abgelehnt",
+}  # fmt: skip
+_UNITS: Final = (  # in minutes; German ones as they stand after "seit"
+    (1440, {"en": ("day", "days"), "de": ("Tag", "Tagen")}),
+    (60, {"en": ("hour", "hours"), "de": ("Stunde", "Stunden")}),
+    (1, {"en": ("minute", "minutes"), "de": ("Minute", "Minuten")}),
+)
 _CUT: Final = {
     "en": ("This message was cut here.", "All of it: ringfence alerts show"),
     "de": ("Hier wurde diese Nachricht gekürzt.", "Alles: ringfence alerts show"),
@@ -73,7 +83,8 @@ _PARTS: Final = (
 )
 FILTERS: Final = frozenset(
     (
-        *("money", "upper", "lower", "capitalize", "title", "trim", "truncate", "replace", "join"),
+        *("money", "with_currency", "translate", "duration"),
+        *("upper", "lower", "capitalize", "title", "trim", "truncate", "replace", "join"),
         *("default", "length", "first", "last", "round", "int", "abs"),
     )
 )
@@ -181,6 +192,9 @@ def _environment(language: str) -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals.clear()  # no range, no cycler: a template fills in words
     made.filters["money"] = _in_german if language == "de" else _money
+    made.filters["with_currency"] = _with_currency
+    made.filters["translate"] = partial(_translated, language)
+    made.filters["duration"] = partial(_duration, language)
     return made
 
 
@@ -207,6 +221,30 @@ def _in_german(context: Context, value: Any) -> str:
     return _money(context, value).translate(_GERMAN_SIGNS) if isinstance(value, int | float) else str(value)
 
 
+@pass_context
+def _with_currency(context: Context, value: Any) -> str:
+    """An amount as `money` writes it, with its currency where the payment has one."""
+    return f"{context.environment.filters['money'](context, value)} {context.get('currency') or ''}".rstrip()
+
+
+def _translated(language: str, word: Any) -> Any:
+    """A severity, an entity or an outcome in a language."""
+    return _GERMAN.get(word, word) if language == "de" else word
+
+
+def _duration(language: str, minutes: Any) -> str:
+    """Minutes in the largest unit that leaves no rest.
+
+    >>> _duration("en", 1440), _duration("en", 90), _duration("de", 2880)
+    ('1 day', '90 minutes', '2 Tagen')
+    """
+    if not isinstance(minutes, int):  # a text would be a format for `%`
+        return str(minutes)
+    size, names = next(unit for unit in _UNITS if not minutes % unit[0])
+    count = minutes // size
+    return f"{count} {names[language][count != 1]}"
+
+
 def counts_in_german(text: str) -> str:
     """Counts by severity, as a German message has them.
 
@@ -215,7 +253,7 @@ def counts_in_german(text: str) -> str:
     """
     counts = (one.partition(" ") for one in text.split(", "))
     return ", ".join(
-        f"{number.translate(_GERMAN_SIGNS)} {_GERMAN.get(word, word)}" for number, _, word in counts
+        f"{number.translate(_GERMAN_SIGNS)} {_translated('de', word)}" for number, _, word in counts
     )
 
 

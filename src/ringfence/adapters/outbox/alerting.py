@@ -324,7 +324,7 @@ class Watch:
             ]
             alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
             due_ms = policy.due_ms(now_ms, Severity[alert["severity"].upper()])
-            made += [(*row, due_ms) for row in rows if caps.allow(row[2], _ESCALATED, now_ms)]
+            made += [(*row, due_ms) for row in rows if caps.allow(row[2], _ESCALATED, due_ms)]
         caps.write(connection)
         return made
 

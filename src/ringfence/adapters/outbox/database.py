@@ -253,10 +253,12 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         if _is_up_to_date(connection):
             return
         if "message" in _names(connection):
-            _LOGGER.warning("%s is of an earlier version, and gets new indexes: others wait for it", path)
+            _LOGGER.warning(
+                "An earlier version wrote %s. This process adds its indexes; other processes wait.", path
+            )
         connection.executescript(_SCHEMA)
         if connection.execute(_HAS_TRIED).fetchone() is None:
-            _add_tried(connection)
+            connection.execute(_ADD_TRIED)
 
 
 def _is_up_to_date(connection: sqlite3.Connection) -> bool:
@@ -287,9 +289,3 @@ def _alone(path: Path) -> Iterator[None]:
     finally:
         fcntl.flock(held, fcntl.LOCK_UN)  # a child that was forked meanwhile has it open, too
         os.close(held)
-
-
-def _add_tried(connection: sqlite3.Connection) -> None:
-    with writing(connection):
-        if connection.execute(_HAS_TRIED).fetchone() is None:  # no other process was faster
-            connection.execute(_ADD_TRIED)

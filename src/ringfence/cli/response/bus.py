@@ -28,6 +28,7 @@ from ringfence.store import DataFolder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ringfence.bus.subscription import Destination
     from ringfence.desks.bus import Appraisal
 
 app = typer.Typer(
@@ -137,7 +138,7 @@ def list_subscriptions(data: Data = None, json: Json = False) -> None:
     rows = [
         (
             one.address,
-            "disabled" if one.disabled else "failing" if one.failing else "well",
+            _state(one, dead=counts.get((one.address, "dead"), 0)),
             counts.get((one.address, "waiting"), 0),
             counts.get((one.address, "dead"), 0),
             one.disabled or one.said,
@@ -145,6 +146,14 @@ def list_subscriptions(data: Data = None, json: Json = False) -> None:
         for one in destinations
     ]
     show_table(["destination", "state", "waiting", "dead", "said"], rows, ["waiting", "dead"])
+
+
+def _state(destination: Destination, *, dead: int) -> str:
+    if destination.disabled:
+        return "disabled"
+    if destination.failing:
+        return "failing"
+    return "dead letters" if dead else "well"
 
 
 @app.command("test")
@@ -215,7 +224,7 @@ def remove(name: Name, data: Data = None) -> None:
     policy = alert_policy()
     with _bus(data) as (bus, _):
         gone = bus.remove(name, (*policy.team, *policy.escalate_to))
-    say(f"{name} is gone, and {gone:,} waiting messages with it.")
+    say(f"{name} is gone, and {gone:,} waiting message{'' if gone == 1 else 's'} with it.")
 
 
 @app.command()

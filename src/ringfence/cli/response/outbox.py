@@ -109,7 +109,7 @@ def retry(
     with _bus(data) as bus:
         _known(bus, ids)
         count = bus.retry(ids or (), destination=to, subscription=subscription, now_ms=now_ms())
-    say(f"{count:,} messages are tried again.")
+    say(f"{count:,} {'message is' if count == 1 else 'messages are'} tried again.")
 
 
 @app.command()
@@ -128,7 +128,7 @@ def purge(
     with _bus(data) as bus:
         _known(bus, ids)
         count = bus.purge(ids or (), destination=to, subscription=subscription)
-    say(f"{count:,} dead letters are gone.")
+    say(f"{count:,} {'dead letter is' if count == 1 else 'dead letters are'} gone.")
 
 
 def _check(ids: list[str] | None, *, all_: bool) -> None:
