@@ -1,4 +1,4 @@
-"""What `ringfence bus list` says of destinations."""
+"""What commands say of destinations and of how many messages they changed."""
 
 import re
 
@@ -23,3 +23,17 @@ def test_a_destination_that_refused_a_message_for_good_is_not_well(store, bus, c
     assert "1 message is tried again." in capsys.readouterr().err
     assert execute(["bus", "list", *folder]) == 0
     assert re.search("^console: +well ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_one_message_is_counted_in_the_singular(store, bus, capsys):
+    fill(store, batches=1)
+    bus.subscribe(Subscription(name="all", pattern=EVERYTHING, to="console:"))
+    take(store)
+    folder = ["--data", str(store.folder)]
+    with bus.database.transaction() as connection:
+        connection.execute("UPDATE message SET state = 'delivered' WHERE seq > 2")
+        connection.execute("UPDATE message SET state = 'dead' WHERE seq = 1")
+    assert execute(["outbox", "purge", "--all", *folder]) == 0
+    assert "1 dead letter is gone." in capsys.readouterr().err
+    assert execute(["bus", "remove", "all", *folder]) == 0
+    assert "all is gone, and 1 waiting message with it." in capsys.readouterr().err
