@@ -91,7 +91,7 @@ def test_so_much_is_muted_and_no_more(api, monkeypatch):
 def test_what_has_ended_makes_room(tmp_path, monkeypatch):
     monkeypatch.setattr(alerts, "MOST_MUTES", 2)
     bus = Bus(tmp_path)
-    ground = MuteGround(frozenset({"big"}), frozenset, lambda _: True, lambda: ())
+    ground = MuteGround(frozenset({"big"}), frozenset, lambda _kind, _id: True, lambda: ())
     desk = MuteDesk(AlertBook(bus.database), lambda: ground, Tokenizer(bytes(16)))
 
     def mute(card, until_ms, now_ms):

@@ -62,3 +62,17 @@ def test_a_card_number_is_muted_as_its_token(decided, ringfence):
     )
     assert ringfence("alerts", "unmute", "card_testing", "--entity", "4111 1111 1111 1111").code == 0
     assert muted(ringfence) == []
+
+
+def test_the_audit_trail_names_whom_a_mute_was_about_and_who_had_set_it(decided, ringfence):
+    for hours, by in (("1h", "mira"), ("2h", "tom")):
+        given = ("--entity", "card-00001", "--for", hours, "--author", by)
+        assert ringfence("alerts", "mute", "card_testing", *given).code == 0
+    assert ringfence("alerts", "unmute", "card_testing", "--entity", "card-00001").code == 0
+    records = ringfence("audit", "list", "--action", "alert", "--json").json
+    acts = sorted(
+        (one for one in records if one["action"] in ("alert.muted", "alert.unmuted")),
+        key=lambda one: one["number"],
+    )
+    assert [one["object"] for one in acts] == ["card_testing card-00001"] * 3
+    assert [one["details"].get("before", "").partition(" ")[0] for one in acts] == ["", "mira", "tom"]

@@ -53,3 +53,8 @@ def test_an_analyst_mutes_what_an_alert_is_about_and_raises_it_again(tmp_path):
             assert f"from {alert.id}" not in page.text
             assert before == 1
             assert len(alerted(site, "m1c")) == 2
+        acts = [one.act for one in site.server.trail.records(action="alert")]
+        done = [one for one in acts if one.outcome == "done" and one.action.endswith("muted")]
+        assert [one.action for one in done] == ["alert.muted", "alert.unmuted"]
+        assert {one.object for one in done} == {f"{alert.typology} {alert.entity_id}"}
+        assert f"from {alert.id}" in done[1].details["before"]

@@ -78,7 +78,7 @@ _ROUTES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("GET", "/v1/alerts"): Permission.READ,
     ("POST", "/v1/alerts/{alert_id}/acknowledge"): Permission.WORK,
     ("GET", "/v1/alerts/mutes"): Permission.READ,
-    ("POST", "/v1/alerts/mutes"): Permission.WORK,
+    ("POST", "/v1/alerts/mutes"): Permission.WORK,  # and APPROVE for what is wide
     ("POST", "/v1/alerts/mutes/removals"): Permission.WORK,
     ("GET", "/v1/cases"): Permission.READ,
     ("GET", "/v1/cases/queues"): Permission.READ,

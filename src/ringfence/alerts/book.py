@@ -80,12 +80,15 @@ class Alerts(Protocol):
         """Whether something that may be used once is used for the first time. Marks are kept for an hour."""
         ...
 
-    def mute(self, mute: Mute) -> None:
-        """Raise no such alerts until a time; the latest word on the same typology and entity counts."""
+    def mute(self, mute: Mute) -> Mute | None:
+        """Raise no such alerts until a time; the latest word on the same typology and entity counts.
+
+        The mute that it takes the place of.
+        """
         ...
 
-    def unmute(self, typology: str, entity_id: str) -> bool:
-        """Whether there was such a mute, which is gone now."""
+    def unmute(self, typology: str, entity_id: str) -> Mute | None:
+        """The mute that is gone now."""
         ...
 
     def mutes(self) -> list[Mute]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from ringfence.alerts.book import Mute
+from ringfence.alerts.model import ENTITIES
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 ANY: Final = "*"
 DAY_MS: Final = 86_400_000
 LONGEST_DAYS: Final = 366
+ANALYST_DAYS: Final = 31
+KINDS: Final = (*ENTITIES, "transaction")
+"""What an alert is about."""
 MOST_MUTES: Final = 10_000
 """All of them are looked at whenever alerts are made."""
 
@@ -30,13 +34,13 @@ class MuteGround(NamedTuple):
     Attributes:
         in_force: names in the rules that decide now.
         earlier: names of rules of before, and reasons of decisions.
-        has_paid: whether a payment names an entity.
+        has_paid: whether a payment names an entity, by what it is and its id.
         lately: entities of the latest alerts.
     """
 
     in_force: frozenset[str]
     earlier: Callable[[], frozenset[str]]
-    has_paid: Callable[[str], bool]
+    has_paid: Callable[[str, str], bool]
     lately: Callable[[], Iterable[str]]
 
 
@@ -53,6 +57,29 @@ class MuteList(msgspec.Struct, frozen=True):
     total: int
 
 
+class MuteChange(NamedTuple):
+    """What is muted now, or is not any more.
+
+    Attributes:
+        entities: whom the alerts are about, in each form in which the log may have them.
+        before: what was muted, of these, and is so no longer.
+    """
+
+    typology: str
+    entities: tuple[str, ...]
+    before: tuple[Mute, ...]
+
+    @property
+    def object(self) -> str:
+        """What the audit trail calls it."""
+        return " ".join((self.typology, *self.entities))
+
+    def details(self) -> dict[str, str]:
+        """Who had muted it before, for the audit trail."""
+        texts = [f"{one.by} until {one.until_ms} {one.note}".rstrip() for one in self.before]
+        return {"before": "; ".join(texts)} if texts else {}
+
+
 @dataclass(frozen=True, slots=True)
 class MuteDesk:
     """What raises no alerts for a while. `ground` is what there is to mute now."""
@@ -61,33 +88,49 @@ class MuteDesk:
     ground: Callable[[], MuteGround]
     tokenizer: Tokenizer
 
-    def mute(self, wanted: Mute, now_ms: int) -> Muted:
+    def mute(self, wanted: Mute, now_ms: int) -> tuple[Muted, MuteChange]:
         """Raise no such alerts until a time; the latest word on a name and an entity counts.
 
         `InputError` for a name that never was one, no entity, a time that is past or too far away, and where
-        too much is muted. A card number is kept as its token.
+        too much is muted. An entity is kept as the log has it; `KIND=ID` says what it is.
         """
-        kept = msgspec.structs.replace(
-            wanted,
-            entity_id=self._kept(wanted.entity_id),
-            note=self.tokenizer.guard_text(wanted.note),
-        )
-        if not kept.entity_id:
+        ground, given = self.ground(), wanted.entity_id.strip()
+        if not given:
             raise InputError('name the card, customer or account, or "*" for all')
-        remarks = check_mute(kept.typology, kept.entity_id, self.ground())
-        self._keep(kept, now_ms)
-        return Muted(**msgspec.structs.asdict(kept), remarks=tuple(remarks))
+        remarks = check_mute(wanted.typology, given, ground)
+        entities: tuple[str, ...] = (ANY,)
+        if given != ANY:
+            entities, has_paid = self._muted_as(given, ground)
+            if not has_paid:
+                shown = self.named(given)
+                remarks.append(f"no payment names {shown[:80]}{_near(shown, ground.lately())}")
+        note = self.tokenizer.clean(wanted.note)
+        kept = msgspec.structs.replace(wanted, entity_id=entities[0], note=note)
+        change = MuteChange(kept.typology, entities, self._keep(kept, entities, now_ms))
+        return Muted(**msgspec.structs.asdict(kept), remarks=tuple(remarks)), change
 
-    def mute_like(self, alert_id: str, until_ms: int, by: str, now_ms: int) -> None:
-        """As `mute`, of what an alert is about; `InputError` where there is none."""
+    def mute_like(self, alert_id: str, until_ms: int, by: str, now_ms: int) -> MuteChange:
+        """As `mute`, of what an alert is about; `InputError` without one, or where its id stands for any."""
         alert = self.book.alert(alert_id)
+        if ANY in (alert.typology, alert.entity_id):
+            raise InputError(f'{alert_id} is about what is called "*", which would mute everybody')
         note = f"from {alert_id}"
         wanted = Mute(typology=alert.typology, entity_id=alert.entity_id, until_ms=until_ms, by=by, note=note)
-        self._keep(wanted, now_ms)
+        entities = (alert.entity_id,)
+        return MuteChange(alert.typology, entities, self._keep(wanted, entities, now_ms))
 
-    def unmute(self, typology: str, entity_id: str) -> bool:
-        """Raise them again; whether they were muted."""
-        return self.book.unmute(typology, self._kept(entity_id))
+    def unmute(self, typology: str, entity_id: str) -> MuteChange:
+        """Raise them again; what was muted before, which may be nothing.
+
+        An entity that stands in the list in another form than the log's is found by what stands there.
+        """
+        given = entity_id.strip()
+        every = dict.fromkeys(form for forms in self._forms(given).values() for form in forms)
+        entities = (ANY,) if given == ANY else tuple(form for form in every if form != ANY)
+        asked = entities if given == ANY else dict.fromkeys((*entities, given, entity_id))
+        before = [found for form in asked if (found := self.book.unmute(typology, form))]
+        gone = tuple(self.tokenizer.clean(one.entity_id) for one in before)
+        return MuteChange(typology, gone or (self.named(given),), tuple(before))
 
     def mutes(self, now_ms: int, most: int = MOST_MUTES) -> MuteList:
         """What is muted now."""
@@ -95,29 +138,68 @@ class MuteDesk:
         found.sort(key=lambda one: (one.until_ms, one.typology, one.entity_id))
         return MuteList(found[:most], len(found))
 
-    def _kept(self, entity_id: str) -> str:
-        return self.tokenizer.guard_text(entity_id.strip(), strict=True)
+    def named(self, entity_id: str) -> str:
+        """What a record calls an entity before anybody has looked who it is; nothing personal in plain."""
+        given = entity_id.strip()
+        if given == ANY:
+            return ANY
+        forms = self._forms(given)
+        return forms.get("customer", next(iter(forms.values())))[0]
 
-    def _keep(self, wanted: Mute, now_ms: int) -> None:
+    def _forms(self, given: str) -> dict[str, tuple[str, ...]]:
+        """By what an entity may be, its id as the log has it then."""
+        kind, sign, name = given.partition("=")
+        kinds = [kind] if sign and kind in KINDS else KINDS
+        name = name.strip() if kinds is not KINDS else given
+        return {kind: self.tokenizer.every_kept(f"{kind}_id", name) for kind in kinds}
+
+    def _muted_as(self, given: str, ground: MuteGround) -> tuple[tuple[str, ...], bool]:
+        """The forms to mute an entity in, and whether payments have them.
+
+        `InputError` where it may be personal data, and nothing says whether it is.
+        """
+        forms = self._forms(given)
+        every = tuple(dict.fromkeys(one for found in forms.values() for one in found))
+        if ANY in every or "" in every:
+            raise InputError(f"{given[:80]!r} names nobody")
+        paid = dict.fromkeys(
+            one for kind, found in forms.items() for one in found if ground.has_paid(kind, one)
+        )
+        if paid:
+            return tuple(paid), True
+        if len(forms) > 1 and len(every) > 1 and self.tokenizer.personal is not None:
+            card = forms["card"][0]
+            if self.tokenizer.card(given).token != card:
+                raise InputError("no payment names it: say what it is, such as customer=ID or card=ID")
+            return (card,), False
+        return every, False
+
+    def _keep(self, wanted: Mute, entities: tuple[str, ...], now_ms: int) -> tuple[Mute, ...]:
+        """Mute these; what that takes the place of."""
         if not now_ms < wanted.until_ms <= now_ms + LONGEST_DAYS * DAY_MS:
             raise InputError(f"muted until when? Between now and {LONGEST_DAYS} days from now")
         known = {(one.typology, one.entity_id): one for one in self.book.mutes()}
-        if len(known) >= MOST_MUTES and (wanted.typology, wanted.entity_id) not in known:
+        more = sum((wanted.typology, one) not in known for one in entities)
+        if more and len(known) + more > MOST_MUTES:
             ended = [which for which, one in known.items() if one.until_ms <= now_ms]
-            if not ended:
+            if len(known) - len(ended) + more > MOST_MUTES:
                 raise InputError(
                     f'{MOST_MUTES:,} are muted, which is the most: unmute some, or mute a rule for all ("*")'
                 )
             for which in ended:
                 self.book.unmute(*which)
-        self.book.mute(wanted)
+        made = [msgspec.structs.replace(wanted, entity_id=one) for one in entities]
+        before = [(one, self.book.mute(one)) for one in made]
+        return tuple(earlier for one, earlier in before if earlier is not None and earlier != one)
+
+
+def is_wide(typology: str, entity_id: str, until_ms: int, now_ms: int) -> bool:
+    """Whether a mute is for more than one rule or one entity, or for long: not for an analyst alone."""
+    return ANY in (typology, entity_id.strip()) or until_ms > now_ms + ANALYST_DAYS * DAY_MS
 
 
 def check_mute(typology: str, entity_id: str, ground: MuteGround) -> list[str]:
-    """What somebody should know who mutes this; `InputError` for a name that never was one.
-
-    A card that has not paid yet may be muted before it does.
-    """
+    """What somebody should know who mutes this name; `InputError` for one that never was one."""
     if typology == entity_id == ANY:
         raise InputError('name a typology or an entity: "*" for both would silence everything')
     remarks = []
@@ -128,8 +210,6 @@ def check_mute(typology: str, entity_id: str, ground: MuteGround) -> list[str]:
             hint = hint or ": `ringfence rules show` has them"
             raise InputError(f"no rule, typology or reason is called {typology[:80]!r}{hint}")
         remarks.append(f"{typology} is not among the rules in force: it was, or a model gave it")
-    if entity_id != ANY and not ground.has_paid(entity_id):
-        remarks.append(f"no payment names {entity_id[:80]}{_near(entity_id, ground.lately())}")
     return remarks
 
 

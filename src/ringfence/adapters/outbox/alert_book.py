@@ -155,28 +155,33 @@ class AlertBook:
                 > 0
             )
 
-    def mute(self, mute: Mute) -> None:
-        """Raise no such alerts until a time; the latest word on the same typology and entity counts."""
+    def mute(self, mute: Mute) -> Mute | None:
+        """See `Alerts.mute`."""
         with self._database.transaction() as connection:
+            before = _mute(connection, mute.typology, mute.entity_id)
             connection.execute(
                 "INSERT INTO mute VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
                 (mute.typology, mute.entity_id, msgspec.json.encode(mute).decode()),
             )
+        return before
 
-    def unmute(self, typology: str, entity_id: str) -> bool:
-        """Whether there was such a mute, which is gone now."""
+    def unmute(self, typology: str, entity_id: str) -> Mute | None:
+        """See `Alerts.unmute`."""
         with self._database.transaction() as connection:
-            return (
-                connection.execute(
-                    "DELETE FROM mute WHERE typology = ? AND entity_id = ?", (typology, entity_id)
-                ).rowcount
-                > 0
-            )
+            before = _mute(connection, typology, entity_id)
+            connection.execute("DELETE FROM mute WHERE typology = ? AND entity_id = ?", (typology, entity_id))
+        return before
 
     def mutes(self) -> list[Mute]:
         """All of them, those that have ended too."""
         rows = self._database.rows("SELECT body FROM mute ORDER BY 1")
         return [msgspec.json.decode(body, type=Mute) for (body,) in rows]
+
+
+def _mute(connection: Connection, typology: str, entity_id: str) -> Mute | None:
+    asked = "SELECT body FROM mute WHERE typology = ? AND entity_id = ?"
+    row = connection.execute(asked, (typology, entity_id)).fetchone()
+    return msgspec.json.decode(row[0], type=Mute) if row else None
 
 
 def near(database: OutboxDatabase, subject: tuple[str, str, str], most: int = 20) -> list[Alert]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
+from ringfence.access.roles import Permission
 from ringfence.alerts.book import Mute
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals, who_asks
+from ringfence.api.http.problems import check_permission
 from ringfence.api.services import BusServices, services_of
-from ringfence.desks.alerts import MOST_MUTES, MuteList
+from ringfence.desks.alerts import MOST_MUTES, MuteList, is_wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
 router = APIRouter(tags=["bus"])
 _BYTES = 64 << 10
 Typology = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -48,36 +51,41 @@ class Unmuted(msgspec.Struct, frozen=True):
 @router.get("/v1/alerts/mutes")
 async def mutes(request: Request, limit: Annotated[int, Query(ge=1, le=MOST_MUTES)] = 1000) -> Response:
     """What is muted now, what ends first first."""
-    return await _done(request, lambda services: _list(services, limit))
+    return as_json(await _done(request, lambda services: _list(services, limit)))
 
 
 @router.post("/v1/alerts/mutes")
 async def mute(request: Request) -> Response:
     """Raise no alerts of a typology for an entity until a time; decisions stay as they are.
 
-    Asked again, it changes nothing; another time or note takes the place of the one before. A name that no
-    rule, typology or reason ever had is refused, with the nearest one.
+    For "*", or for more than 31 days, a supervisor asks. Asked again, it changes nothing; another time or
+    note takes the place of the one before. A name that no rule, typology or reason ever had is refused, with
+    the nearest one.
     """
     asked, who = await body_of(request, ToMute, _BYTES), who_asks(request, "")
-    tell(request.scope, object=asked.typology[:200], until=str(asked.until_ms))
+    named = services_of(request, BusServices).mutes.named(asked.entity_id)
+    tell(request.scope, object=f"{asked.typology} {named}", until=str(asked.until_ms))
+    if is_wide(asked.typology, asked.entity_id, asked.until_ms, who.now_ms):
+        check_permission(request.scope["ringfence.caller"], Permission.APPROVE)
     wanted = Mute(by=who.name, **msgspec.structs.asdict(asked))
-    return await _done(request, lambda services: services.mutes.mute(wanted, who.now_ms))
+    made, change = await _done(request, lambda services: services.mutes.mute(wanted, who.now_ms))
+    tell(request.scope, object=change.object, **change.details())
+    return as_json(made)
 
 
 @router.post("/v1/alerts/mutes/removals")
 async def unmute(request: Request) -> Response:
     """Raise alerts again; what was not muted stays as it is."""
     asked = await body_of(request, ToUnmute, _BYTES)
-    tell(request.scope, object=asked.typology[:200])
-    return await _done(
-        request, lambda services: Unmuted(services.mutes.unmute(asked.typology, asked.entity_id))
-    )
+    change = await _done(request, lambda services: services.mutes.unmute(asked.typology, asked.entity_id))
+    tell(request.scope, object=change.object, **change.details())
+    return as_json(Unmuted(bool(change.before)))
 
 
-async def _done(request: Request, act: Callable[[BusServices], object]) -> Response:
+async def _done(request: Request, act: Callable[[BusServices], T]) -> T:
     services = services_of(request, BusServices)
     with refusals():
-        return as_json(await services.pools.reading.run(act, services))
+        return await services.pools.reading.run(act, services)
 
 
 def _list(services: BusServices, limit: int) -> MuteList:

@@ -14,6 +14,7 @@ import typer
 from ringfence.alerts.book import Alerts, Mute
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.alerts.wording import NAMES, SAMPLES, rendered, shipped
+from ringfence.cli.audited import tell_record
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import format_time, say, show, show_json, show_table
 from ringfence.compose.clock import now_ms
@@ -48,7 +49,8 @@ Id = Annotated[str, typer.Argument(help="As `ringfence alerts list` has it.", me
 Author = Annotated[str | None, typer.Option(help="Who does it. [default: the user]", show_default=False)]
 Typology = Annotated[str, typer.Argument(help='A typology, rule or reason; "*" for any.', metavar="TYPOLOGY")]
 Entity = Annotated[
-    str, typer.Option("--entity", help='Id of the card, customer, ...; "*" for all.', metavar="ID")
+    str,
+    typer.Option("--entity", help='Id of the card, customer, ..., or KIND=ID; "*" for all.', metavar="ID"),
 ]
 
 
@@ -128,7 +130,9 @@ def mute(
     with _mutes(data) as desk:
         by = author or getpass.getuser()
         wanted = Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note)
-        made = desk.mute(wanted, at_ms)
+        tell_record(f"{typology} {desk.named(entity)}", until=str(ends_ms))
+        made, change = desk.mute(wanted, at_ms)
+        tell_record(change.object, until=str(ends_ms), **change.details())
     say(f"No alerts of {typology} for {made.entity_id} until {format_time(ends_ms)} UTC.")
     for remark in made.remarks:
         say(f"Note: {remark}")
@@ -141,7 +145,9 @@ def unmute(typology: Typology, entity: Entity, data: Data = None) -> None:
     Example: ringfence alerts unmute card_testing --entity tok_9f31
     """
     with _mutes(data) as desk:
-        if not desk.unmute(typology, entity):
+        change = desk.unmute(typology, entity)
+        tell_record(change.object, **change.details())
+        if not change.before:
             raise InputError(f"{typology} is not muted for {entity}: `ringfence alerts mutes` lists what is")
     say(f"Alerts of {typology} for {entity} are raised again.")
 

@@ -35,9 +35,10 @@ def mute_ground(store: DataFolder, tables: Tables, alerts: Alerts) -> MuteGround
         reasons = {row["reason"] for row in tables.sql(_REASONS).to_pylist()}
         return frozenset(reasons | {one.lower() for one in reasons}).union(*names.values())
 
-    def has_paid(entity_id: str) -> bool:
-        asked = (DecisionQuery(entity=kind, entity_id=entity_id, limit=1) for kind in ENTITIES)
-        return any(tables.decisions(one).num_rows for one in asked)
+    def has_paid(kind: str, entity_id: str) -> bool:
+        if kind not in ENTITIES:
+            return tables.find_decision(entity_id) is not None
+        return tables.decisions(DecisionQuery(entity=kind, entity_id=entity_id, limit=1)).num_rows > 0
 
     return MuteGround(
         names.get(active, frozenset()),

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
+from ringfence.desks.alerts import ANALYST_DAYS
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.rendering import render
 
@@ -46,15 +47,16 @@ async def acknowledge(request: Request, alert_id: Annotated[str, Form(max_length
 async def mute(
     request: Request,
     alert_id: Annotated[str, Form(max_length=64)],
-    hours: Annotated[int, Form(ge=1, le=24 * 31)] = 24,
+    hours: Annotated[int, Form(ge=1, le=24 * ANALYST_DAYS)] = 24,
 ) -> Response:
     """Raise no more alerts like this one, on the same entity, for some hours."""
     by = who_asks(request, "").name
-    tell(request.scope, object=alert_id, hours=str(hours))
+    tell(request.scope, object=alert_id, alert=alert_id, hours=str(hours))
     dashboard = dashboard_of(request)
     now_ms = dashboard.of(Surroundings).clock.now_ms()
     mute_like = dashboard.of(BusServices).mutes.mute_like
-    await beside(request, mute_like, alert_id, now_ms + hours * _HOUR_MS, by, now_ms)
+    change = await beside(request, mute_like, alert_id, now_ms + hours * _HOUR_MS, by, now_ms)
+    tell(request.scope, object=change.object, **change.details())
     return RedirectResponse("/alerts", 303)
 
 
@@ -65,8 +67,10 @@ async def unmute(
     entity_id: Annotated[str, Form(max_length=8192)],
 ) -> Response:
     """Raise them again."""
-    tell(request.scope, object=f"{typology} {entity_id}"[:200])
-    await beside(request, dashboard_of(request).of(BusServices).mutes.unmute, typology, entity_id)
+    desk = dashboard_of(request).of(BusServices).mutes
+    tell(request.scope, object=f"{typology} {desk.named(entity_id)}")
+    change = await beside(request, desk.unmute, typology, entity_id)
+    tell(request.scope, object=change.object, **change.details())
     return RedirectResponse("/alerts", 303)
 
 

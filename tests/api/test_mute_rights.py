@@ -1,0 +1,82 @@
+"""Who may mute how much over HTTP, and what the audit trail says of it."""
+
+import asyncio
+
+import pytest
+from tests.api.conftest import NOW_MS, payment, running, session_in
+
+from ringfence.access.authoriser import Authoriser
+from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
+from ringfence.adapters.sqlite import Store
+from ringfence.compose.folder.privacy import begin_vault
+
+ADA = "ada@mail.example"
+DAY_MS = 86_400_000
+MUTE = {"typology": "card_testing", "entity_id": "m1", "until_ms": NOW_MS + DAY_MS}
+PATH = "/v1/alerts/mutes"
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Runs a coroutine with a client of a server that keeps tokens, and headers by role."""
+    monkeypatch.setenv("RINGFENCE_PERSONAL_DATA", "vault")
+    monkeypatch.setenv("RINGFENCE_VAULT_KEY", str(tmp_path / "keys.json"))
+    with Store.open(tmp_path / "data") as store:
+        begin_vault(store)
+    keys = ApiKeys(tmp_path / "data")
+    of = {role: {"authorization": f"Bearer {keys.create(role.value, frozenset({role}), 0)}"} for role in Role}
+
+    async def whole(talk):
+        with session_in(tmp_path / "data", patient=False) as session:
+            async with running(session, authoriser=Authoriser(keys)) as client:
+                sent = payment("t1", customer_id=ADA)
+                (await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])).raise_for_status()
+                return await talk(client, of, session)
+
+    yield lambda talk: asyncio.run(whole(talk))
+    keys.close()
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [{"entity_id": "*"}, {"entity_id": " * "}, {"typology": "*"}, {"until_ms": NOW_MS + 32 * DAY_MS}],
+)
+def test_a_supervisor_mutes_a_rule_for_all_or_for_long_and_an_analyst_does_not(serve, wide):
+    async def talk(client, of, _session):
+        found = [
+            (await client.post(PATH, json=MUTE | body, headers=of[role])).status_code
+            for role, body in ((Role.ANALYST, wide), (Role.ANALYST, {}), (Role.SUPERVISOR, wide))
+        ]
+        return found, (await client.get(PATH, headers=of[Role.VIEWER])).json()["total"]
+
+    assert serve(talk) == ([403, 200, 200], 1 + ("until_ms" not in wide))
+
+
+def test_the_audit_trail_names_whom_a_mute_is_about_and_who_set_it_before(serve):
+    async def talk(client, of, session):
+        one = MUTE | {"entity_id": f"customer={ADA}"}
+        which = {name: one[name] for name in ("typology", "entity_id")}
+        token = session.tokenizer.as_kept("customer_id", ADA)
+        await client.post(PATH, json=one, headers=of[Role.ANALYST])
+        later = one | {"until_ms": one["until_ms"] + 1}
+        made = await client.post(PATH, json=later, headers=of[Role.SUPERVISOR])
+        await client.post(PATH, json=one | {"until_ms": 1}, headers=of[Role.ANALYST])
+        await client.post(f"{PATH}/removals", json=which, headers=of[Role.ANALYST])
+        trail = await client.get("/v1/audit", params={"action": "alert"}, headers=of[Role.ADMIN])
+        return token, made.json(), trail
+
+    token, made, trail = serve(talk)
+    assert made["entity_id"] == token
+    assert ADA not in trail.text
+    acts = [one["act"] for one in trail.json()["records"] if one["act"]["action"].endswith("muted")]
+    assert [(one["action"], one["outcome"]) for one in acts] == [
+        *(("alert.muted", "done"), ("alert.muted", "done")),
+        *(("alert.muted", "refused"), ("alert.unmuted", "done")),
+    ]
+    assert {one["object"] for one in acts} == {f"card_testing {token}"}
+    first, second, _, removed = (one["details"].get("before", "") for one in acts)
+    assert first == ""
+    assert acts[0]["actor"] in second
+    assert f"until {MUTE['until_ms']}" in second
+    assert acts[1]["actor"] in removed
