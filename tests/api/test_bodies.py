@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import random
+import threading
 
 import pytest
 import zstandard
@@ -149,3 +150,24 @@ def test_a_key_that_stands_twice_is_refused_by_name(api, path, body, field):
     answer = api(lambda client: client.post(path, content=body, headers={"content-type": "application/json"}))
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_a_long_body_that_may_have_a_key_twice_is_looked_at_beside_the_loop(api):
+    """Python's reader takes a while: payments do not wait for it, and too many at once are refused."""
+    body = json.dumps({"text": "a" * 100_000})[:-1] + ', "text": "b"}'
+
+    async def talk(client):
+        pool, gate = client.server.pools.reading, threading.Event()
+        free = await client.post("/v1/rules/check", content=body, headers=JSON)
+        held = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(64)]
+        await asyncio.sleep(0)
+        busy = await client.post("/v1/rules/check", content=body, headers=JSON)
+        other = await client.post("/v1/rules/check", json={"text": "a" * 100_000})
+        gate.set()
+        await asyncio.gather(*held)
+        return free, busy, other
+
+    free, busy, other = api(talk)
+    assert [error["field"] for error in free.json()["errors"]] == ["text"]
+    assert (busy.status_code, busy.json()["code"]) == (503, "overloaded")
+    assert other.status_code != 503

@@ -77,3 +77,33 @@ def test_labels_that_were_taken_in_after_all_payments_are_told(ringfence, table)
     ended = ringfence("train", "--data", "d", "--wide", "--quick", "--out", "m", "--json")
     assert ended.code == 0, ended.err
     assert any("labels came behind payments made after they were known" in one for one in ended.json["notes"])
+
+
+def test_a_label_column_of_a_file_of_labels_counts_and_its_other_rows_are_told(ringfence, table):
+    (table / "l.toml").write_text(MAPPING + '[records.label]\ncolumn = "fraud"\ndelay = "30d"\n')
+    with (table / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (table / "reports.csv").open() as file:
+        frauds = {row["transaction_id"] for row in csv.DictReader(file)}
+    labelled = ([*row.values(), int(row["id"] in frauds)] for row in rows)
+    write(table / "l.csv", [*rows[0], "fraud"], labelled)
+    given = ["--labels", "l.csv", "--labels-mapping", "l.toml", "--label-delay", "3d"]
+    ended = ringfence("train", "t.csv", "-m", "t.toml", *given, "--quick", "--out", "m", "--json")
+    assert ended.code == 0, ended.err
+    assert "a payment without a report counts as good after 3 days" in ended.json["notes"]
+    left_out = f"{len(rows) - len(frauds):,} of {len(rows):,} records of l.csv that could be read hold no"
+    assert left_out in " ".join(ended.err.split())
+
+
+def test_reports_that_are_older_than_their_payments_are_told_and_kept(ringfence, table):
+    with (table / "reports.csv").open() as file:
+        reports = [list(row.values()) for row in csv.DictReader(file)]
+    for row in reports[::5]:
+        row[1] = "2020-01-01"
+    write(table / "old.csv", ["transaction_id", "reported_at"], reports)
+    ended = ringfence(
+        "train", "t.csv", "-m", "t.toml", "--labels", "old.csv", "--quick", "--out", "m", "--json"
+    )
+    assert ended.code == 0, ended.err
+    old = len(reports[::5])
+    assert any(one.startswith(f"{old} payments have a label that is older") for one in ended.json["notes"])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringfence.adapters.files.json_rows import parse_lines
+from ringfence.adapters.stream_records import json_in, with_attributes
 from ringfence.events.bad import BadRecord, Reason
 from ringfence.events.decoding.decode import JsonDecoder
 from ringfence.events.decoding.decode_block import BlockDecoder
@@ -71,6 +72,36 @@ def test_what_is_kept_of_it_is_no_record_that_a_replay_would_take():
     assert isinstance(bad, BadRecord)
     assert PAN.encode() not in bad.original
     assert isinstance(EXACT.decode_one(bad.original, NOW), BadRecord)
+
+
+@pytest.mark.parametrize("twice", ['"a": 1, "a": 2', '"a": 1, "\\u0061": 2'])
+def test_no_depth_of_nesting_hides_a_key_that_stands_twice(twice):
+    """One reader gives up before the other does: what lies between is refused, and kept as no record."""
+    for depth in range(850, 1050):
+        for opened, closed in (("[", "]"), ('{"k": ', "}")):
+            line = f'{{{twice}, "x": {opened * depth}1{closed * depth}, "card": "{PAN}"}}'.encode()
+            assert parse_lines([line])[0] == [None]
+            kept = TOKENIZER.sanitize_json(line)
+            assert PAN.encode() not in kept
+            assert parse_lines([kept])[0] == [None]
+
+
+def test_an_envelope_with_two_data_is_refused_whichever_of_them_somebody_checked():
+    envelope = f'{{"specversion": "1.0", "data": {ONCE[0]}, "data": {ONCE[1]}'
+    for more in ("", ', "ext": "\udcff"', ', "ext": "\x01"', ', "ext": ' + "[" * 995 + "]" * 995):
+        found = json_in(f"{envelope}{more}}}".encode(errors="surrogateescape"), enveloped=True)
+        assert not isinstance(found, bytes)
+    found = json_in(f"{envelope}}}".encode(), enveloped=True)
+    assert (found.reason, found.field) == (Reason.REPEATED_FIELD, "data")
+    once = f'{{"specversion": "1.0", "data": {ONCE[0]}}}'.encode()
+    assert json_in(once, enveloped=True) == ONCE[0].encode()
+
+
+@pytest.mark.parametrize("canonical", [True, False])
+def test_a_record_that_gets_more_fields_is_not_written_anew_without_one_of_the_two(canonical):
+    line = TWICE["amount"].encode()
+    assert with_attributes(line, {"kafka_key": "k"}, canonical=canonical) == line
+    assert b"kafka_key" in with_attributes(ONCE[0].encode(), {"kafka_key": "k"}, canonical=canonical)
 
 
 def _objects(names):

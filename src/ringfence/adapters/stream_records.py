@@ -15,6 +15,7 @@ from ringfence.adapters.files.readers import FilePiece
 from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
 from ringfence.events.decoding.decode import NO_EVENTS, RECORD_LIMIT
 from ringfence.events.decoding.decode_block import BlockDecoder
+from ringfence.events.repeated import repeated_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -181,6 +182,8 @@ def with_attributes(line: bytes, kept: Mapping[str, Any], *, canonical: bool) ->
         record = _OBJECT.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return line  # it is refused, and keeps its bytes
+    if repeated_fault(line) is not None:
+        return line  # likewise: written anew, one of the two would be gone
     if canonical:
         attributes = record.get("attributes")
         if attributes is not None and not isinstance(attributes, dict):
@@ -215,6 +218,8 @@ def _data_of(raw: bytes) -> bytes | Fault:
         envelope = _ENVELOPE.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Fault(Reason.MALFORMED, "", f"no CloudEvent: {error}")
+    if (repeated := repeated_fault(raw)) is not None:
+        return repeated
     if envelope.data_base64 is not None:
         try:
             data = base64.b64decode(envelope.data_base64, validate=True)

@@ -52,6 +52,9 @@ def may_repeat(records: Sequence[bytes]) -> bool:
 def repeated_key(record: bytes) -> str | None:
     r"""The first key that stands twice in one object of a record, None where there is none.
 
+    `RecursionError` of what is nested too deeply for Python's reader, `ValueError` of what it cannot read:
+    other readers skip over either in values that nobody asked for.
+
     >>> repeated_key(b'{"a": {"b": 1, "\\u0062": 2}}'), repeated_key(b'{"a": 1}')
     ('b', None)
     """
@@ -64,16 +67,22 @@ def repeated_key(record: bytes) -> str | None:
                 found.append(name)
             names.add(name)
 
-    try:
-        json.loads(record, object_pairs_hook=seen, parse_int=str)
-    except (ValueError, RecursionError):
-        return None
+    json.loads(record, object_pairs_hook=seen, parse_int=str)
     return found[0] if found else None
 
 
 def repeated_fault(record: bytes) -> Fault | None:
-    """What is wrong with a record one of whose objects has a key twice; None where none has."""
-    name = repeated_key(record)
+    """What is wrong with JSON one of whose objects has a key twice, or may have one; None where none has."""
+    if not may_repeat([record]):
+        return None
+    try:
+        name = repeated_key(record)
+    except RecursionError:
+        return Fault(Reason.MALFORMED, "", "is nested too deeply")
+    except UnicodeDecodeError:
+        return Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source")
+    except ValueError as error:
+        return Fault(Reason.MALFORMED, "", f"no JSON: {error}")
     if name is None:
         return None
     shown = mask_cards(name[:120])[:_SHOWN]

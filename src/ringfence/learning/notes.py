@@ -39,6 +39,11 @@ def facts(
         )
     elif data.unmatched:
         said.append(f"{data.unmatched:,} labels name transactions that are not in this history")
+    if data.told_before:
+        said.append(
+            f"{data.told_before:,} payments have a label that is older than they are: it is kept, and counts "
+            "as known when they were made. Check the times of the reports, and their zone"
+        )
     if data.late > _LATE_LABELS * data.told:
         said.append(
             f"{data.late:,} of {data.told:,} labels came behind payments made after they were known, so that "

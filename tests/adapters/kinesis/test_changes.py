@@ -7,7 +7,7 @@ from tests.adapters.kinesis.test_kinesis_source import all_of, no_pause, store  
 
 from ringfence.adapters.kinesis.changes import row_in
 from ringfence.events import codec
-from ringfence.events.bad import Fault
+from ringfence.events.bad import Fault, Reason
 from ringfence.events.mapping import parse_mapping
 from ringfence.ports import EVENTS
 
@@ -99,3 +99,17 @@ def test_neither_depth_nor_a_time_out_of_range_ends_the_reader():
         deep = {"L": [deep]}
     for raw in (change({"a": deep}), change(user(1), at=10**18), b"[" * 100_000, b"\xff", b""):
         assert isinstance(row_in(raw), Fault)
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        change(user(1)).replace(b'"eventName"', b'"eventName": "REMOVE", "eventName"'),
+        change(user(1)).replace(b'"NewImage"', b'"NewImage": {"user_id": {"S": "u2"}}, "NewImage"'),
+        change(user(1)).replace(b'"age"', b'"age": {"N": "17"}, "age"'),
+    ],
+)
+def test_a_change_in_which_a_key_stands_twice_is_refused(twice):
+    found = row_in(twice)
+    assert isinstance(found, Fault)
+    assert found.reason is Reason.REPEATED_FIELD

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.decoding.decode import RECORD_LIMIT
-from ringfence.events.repeated import may_repeat, repeated_fault
+from ringfence.events.repeated import repeated_fault
 from ringfence.events.values.paths import each, flat, steps
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def parse_lines(
                 found = decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 faults[row] = (_fault(line, error),)
-            repeated = repeated_fault(line) if found is not None and may_repeat([line]) else None
+            repeated = repeated_fault(line) if found is not None else None
             if repeated is not None:
                 found, faults[row] = None, (repeated,)
             if found is not None and len(found) > FIELDS_LIMIT:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ringfence.events.bad import Fault, Reason
+from ringfence.events.repeated import repeated_fault
 
 TIME: Final = "dynamodb_time"
 CHANGE: Final = "dynamodb_change"
@@ -42,6 +43,8 @@ def row_in(raw: bytes) -> bytes | Fault | None:
     """The row as it is after a change, as JSON on one line; None where it was removed."""
     try:
         told = _CHANGE.decode(raw)
+        if (repeated := repeated_fault(raw)) is not None:
+            return repeated
         if told.change == _REMOVE:
             return None
         if not told.row.new:

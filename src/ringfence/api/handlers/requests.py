@@ -36,6 +36,8 @@ T = TypeVar("T")
 BOOK_BYTES: Final = 256 << 10
 """Of a request that holds the text of a rule book: 1,000 rules and more."""
 
+_AT_ONCE: Final = 64 << 10  # bytes of a suspicious body that Python's reader looks at while others wait
+
 
 class StaleProblem(Problem, frozen=True, kw_only=True, omit_defaults=True):
     """An edit on a version that is not the newest: what has changed since."""
@@ -160,7 +162,10 @@ async def body_of(request: Request, kind: type[T], limit: int | None = None, *, 
         raise Refusal(422, "invalid_request", detail, errors=[FieldError(path, "invalid", told)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refusal(400, "malformed", "the body is no JSON: /openapi.json shows what is taken") from None
-    repeated = repeated_fault(body) if may_repeat([body]) else None
+    if len(body) > _AT_ONCE and may_repeat([body]):
+        repeated = await services_of(request, Surroundings).pools.reading.run(repeated_fault, body)
+    else:
+        repeated = repeated_fault(body)
     if repeated is not None:
         fault = FieldError(repeated.field, repeated.reason, repeated.problem)
         raise Refusal(422, "invalid_request", str(repeated), errors=[fault])

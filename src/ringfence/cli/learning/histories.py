@@ -172,7 +172,7 @@ def _of_sources(wanted: WantedHistory, tell: screen.Tell) -> _Open:
         fmt=wanted.fmt,
     )
     passed = [0.0]
-    reports = _reports(wanted, tokenizer)
+    reports = _reports(wanted, tokenizer, label_delay)
     history = in_log_order(chain(reports, _told(arrivals, bad, tell, passed)))
     spec, keys, looked_ms = _spec(wanted), NO_KEYS, 0
     if spec is None:
@@ -187,22 +187,31 @@ def _of_sources(wanted: WantedHistory, tell: screen.Tell) -> _Open:
     return _Open(passed_on, spec, " ".join(wanted.sources), 0, bad, keys, looked_ms, label_fields(chosen))
 
 
-def _reports(wanted: WantedHistory, tokenizer: Tokenizer) -> list[SourceBatch]:
+def _reports(wanted: WantedHistory, tokenizer: Tokenizer, label_delay: str | None) -> list[SourceBatch]:
     """Labels that stand in files of their own, each to enter the history when it became known."""
     if not wanted.labels:
         return []
     mapping = choose_mapping(wanted.labels_mapping, wanted.labels)
-    read = list(read_ordered(wanted.labels, mapping, tokenizer, now_ms()))
+    read = list(read_ordered(wanted.labels, mapping, tokenizer, now_ms(), label_delay=label_delay))
     lost = [one for batch in read for one in batch.bad]
     if lost:
         screen.say(
             f"{len(lost):,} records of {' '.join(wanted.labels)} are no labels and are left out, the first "
             f"because {lost[0].faults[0]}"
         )
-    reports = []
+    reports, labels = [], 0
     for batch in read:
         told = batch.events.take(batch.events.kind == Kind.LABEL)
+        if batch.labels is not None:
+            told = EventBatch.concat([told, batch.labels])
         reports.append(replace(batch, events=NO_EVENTS, labels=told))
+        labels += len(told)
+    records = sum(len(batch.events) for batch in read)
+    if labels < records:
+        screen.say(
+            f"{records - labels:,} of {records:,} records of {' '.join(wanted.labels)} that could be read "
+            "hold no label and are left out"
+        )
     return reports
 
 

@@ -158,7 +158,7 @@ def _decode_one(line: bytes) -> Event | tuple[Fault, ...] | None:
         record: Event | tuple[Fault, ...] = _TRANSACTIONS.decode(line)
     except _UNREADABLE:
         record = _decode_other(line)
-    if isinstance(record, tuple) or not may_repeat([line]):
+    if isinstance(record, tuple):
         return record
     repeated = repeated_fault(line)
     return record if repeated is None else (repeated,)

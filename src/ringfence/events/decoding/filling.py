@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ringfence.events.bad import Reason
 from ringfence.events.buffers import is_text
 from ringfence.events.decoding.actions import fill_action
-from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, ID_FIELDS
+from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, ID_FIELDS, Kind
 from ringfence.events.personal_names import PersonalClass
 from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.values import amounts
@@ -156,7 +156,9 @@ class Filler:
         zones = None
         if source.zone_column is not None:
             zones = as_text(emptied(self.rows.columns[source.zone_column], self.nulls))
-        found = self.times.read(name, source, values, zones)
+        # What a report dated by its day alone tells was known by the end of that day, and perhaps no earlier.
+        whole_days = name == "event_time" and self.draft.kind is Kind.LABEL
+        found = self.times.read(name, source, values, zones, whole_days=whole_days)
         wanted = f"a time of the form {source.format!r}"
         self.draft.moments(
             TIMES[name],

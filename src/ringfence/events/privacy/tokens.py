@@ -27,7 +27,7 @@ from ringfence.events.privacy.card_memory import CardMemory
 from ringfence.events.privacy.cards import may_hold_card
 from ringfence.events.privacy.nameless import without_persons
 from ringfence.events.privacy.sensitive import Secret, named, secret_in
-from ringfence.events.repeated import repeated_key
+from ringfence.events.repeated import repeated_fault
 from ringfence.events.values.bins import NO_CARD, Card, bins_of
 from ringfence.events.values.norms import Norms, norm
 from ringfence.masking import FoundCard, find_cards, fold, is_card_number, replace_cards
@@ -254,7 +254,7 @@ class Tokenizer:
             return self.masked(original)
         if clean == record and not _hides_some(original):
             return original
-        if repeated_key(original) is not None:  # written anew it would be a record, and no bad one
+        if repeated_fault(original) is not None:  # written anew it would be a record, and no bad one
             return self.masked(original, every=True)
         return msgspec.json.encode(clean)
 

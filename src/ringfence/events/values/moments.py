@@ -48,8 +48,13 @@ class MomentReader:
     zone_names: Mapping[str, str]
     orders: Orders = field(default_factory=Orders)
 
-    def read(self, name: str, source: FieldSource, values: Any, zones: Any = None) -> Moments:
-        """Times of a field; `zones` are the rows' own zones."""
+    def read(
+        self, name: str, source: FieldSource, values: Any, zones: Any = None, *, whole_days: bool = False
+    ) -> Moments:
+        """Times of a field; `zones` are the rows' own zones.
+
+        With `whole_days` a day without a time, or with midnight in its place, is the end of that day.
+        """
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
         if is_text(values):
@@ -66,7 +71,14 @@ class MomentReader:
             words = _with_names(values, ms, bad, naive)
         if zones is not None:
             words = zones if words is None else pc.coalesce(words, zones)
-        return self._local(name, source, Moments(ms, bad), naive, words)
+        days = (naive | (form == "epoch_d")) & ~bad & (ms != times.NO_TIME) & (ms % _DAY_MS == 0)
+        if not whole_days or not days.any():
+            return self._local(name, source, Moments(ms, bad), naive, words)
+        ms[days] += _DAY_MS
+        found, latest = self._local(name, source, Moments(ms, bad), naive, words), self.received_ms + _DAY_MS
+        begun = days & (found.ms - _DAY_MS <= latest)  # east of the zone that the mapping names
+        found.ms[begun] = np.minimum(found.ms[begun], latest)
+        return found
 
     def _local(
         self, name: str, source: FieldSource, found: Moments, naive: NDArray[np.bool_], words: Any

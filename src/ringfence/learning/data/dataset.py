@@ -103,6 +103,11 @@ class Dataset:
         return float(np.mean(self.cleared_ms < NEVER)) >= MIN_GOOD_SHARE
 
     @cached_property
+    def told_before(self) -> int:
+        """Payments with a label that is older than they are."""
+        return int(np.count_nonzero(np.minimum(self.fraud_known_ms, self.cleared_ms) < self.time_ms))
+
+    @cached_property
     def maturity_ms(self) -> int:
         """How long after the payment 95 of 100 reports of fraud have come; 0 without any."""
         known = self.fraud_known_ms < NEVER
