@@ -30,7 +30,13 @@ def saved_everywhere(edges, tmp_path, **options):
 
     async def on_the_page(client):
         form = {"text": BOOK.replace("\n", "\r\n"), "based_on": "head", "note": "why", "activate": "1"}
-        return await client.post("/rules/save", data=form)
+        answer = await client.post("/rules/save", data=form)
+        sheet = answer.headers["hx-redirect"]
+        if "/impact?" in sheet:  # nothing is in force before it has been read
+            version = sheet.rpartition("=")[2]
+            made = await client.post(f"/rules/versions/{version}/activate", data={"note": "why"})
+            assert made.status_code == 303
+        return answer
 
     return (
         (code, printed),

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 from playwright.sync_api import expect
-from tests.web.conftest import serving
+from tests.web.conftest import make_the_change, serving
 from tests.web.sample import fill
 from tests.web.test_pages import violations
 
@@ -63,12 +63,14 @@ def test_a_new_rule_is_completed_tried_and_taken_through_its_life(own, watched):
     kept = len(httpx.get(f"{own.url}/v1/rules").json()["changes"])
     page.get_by_label("Id", exact=True).press("Enter")  # saves nothing: no stage was chosen
     page.get_by_role("button", name="Run in shadow").click()
+    make_the_change(page.locator("#answer"), "Run in shadow")
     page.wait_for_url("**/rule/from_the_lab")
     assert len(httpx.get(f"{own.url}/v1/rules").json()["changes"]) == kept + 1
     expect(page.locator(".life [aria-current]")).to_have_text("shadow")
     expect(page.locator("main")).to_contain_text("It has not fired on any stored payment.")
     page.get_by_role("link", name="Edit in the lab").click()
     page.get_by_role("button", name="Activate for 10 %").click()
+    make_the_change(page.locator("#answer"), "Activate for 10 %")
     page.wait_for_url("**/rule/from_the_lab")
     expect(page.locator(".life [aria-current]")).to_have_text("10 %")
     book = httpx.get(f"{own.url}/v1/rules").json()
@@ -77,6 +79,38 @@ def test_a_new_rule_is_completed_tried_and_taken_through_its_life(own, watched):
     page.get_by_role("link", name="Edit in the lab").click()
     expect(page.get_by_role("button", name="Take out of force: draft")).to_be_visible()
     assert violations(page) == []
+
+
+def test_a_stage_shows_its_impact_before_it_takes_effect(own, watched):
+    def in_force():
+        return httpx.get(f"{own.url}/v1/rules").json()["active"]
+
+    page = watched.open(f"{own.url}/rules/lab?template=amount")
+    typed(page, "amount > 40")
+    page.get_by_label("Id", exact=True).fill("shown_first")
+    expect(page.locator("#lab-text")).to_have_value(re.compile("id: shown_first\n(.*\n)*when: amount > 40"))
+    before, sheet = in_force(), page.locator("#answer")
+    page.get_by_role("group", name="Stage").get_by_role("button", name="Activate…", exact=True).click()
+    expect(sheet).to_contain_text("Outcome changes")
+    expect(sheet).to_contain_text("nothing has changed yet")
+    expect(sheet.locator("#confirm")).to_be_visible()  # it stops far more than a twentieth of these payments
+    assert in_force() == before
+    assert violations(page) == []
+    sheet.get_by_role("link", name="Cancel").click()
+    expect(sheet).to_be_empty()
+    expect(page.locator("[data-pane=form] .CodeMirror-code")).to_contain_text("amount > 40")
+    page.get_by_role("group", name="Stage").get_by_role("button", name="Activate…", exact=True).click()
+    make_the_change(sheet, "Activate")
+    page.wait_for_url("**/rule/shown_first")
+    expect(page.locator(".life [aria-current]")).to_have_text("active")
+    assert in_force() != before
+    after = in_force()
+    page.goto(f"{own.url}/rules/lab?template=amount")
+    page.get_by_label("Id", exact=True).fill("only_a_draft")
+    expect(page.locator("#lab-text")).to_have_value(re.compile("id: only_a_draft"))
+    page.get_by_role("button", name="Save as draft").click()  # it decides nothing: no sheet
+    page.wait_for_url("**/rule/only_a_draft")
+    assert in_force() != after
 
 
 def test_the_page_of_a_rule_says_what_its_sql_says(own, watched):

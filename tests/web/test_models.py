@@ -117,6 +117,9 @@ def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, w
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.small}")
     page.get_by_role("button", name="Run in shadow").click()
+    expect(page.locator("#sheet")).to_contain_text("No outcome changes.")
+    assert violations(page) == []
+    make_the_change(page, "Run in shadow")
     expect(page.locator(".head .badge")).to_have_text("challenger")
     pay(modelled, 12, "heard")
     page.goto(f"{modelled.url}/models")
@@ -135,6 +138,10 @@ def test_a_model_is_put_in_force_challenged_compared_and_rolled_back(modelled, w
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.shipped}")
     after_the_sheet(page, "Promote")
+    expect(page.locator(".head .badge")).to_have_text("champion")
+    page.get_by_role("button", name="Retire").click()
+    expect(page.locator("#sheet")).to_contain_text("Outcome changes")  # it decides now
+    page.get_by_role("link", name="Cancel").click()
     expect(page.locator(".head .badge")).to_have_text("champion")
     page.goto(f"{modelled.url}/models/{modelled.small}")
     expect(page.locator(".head .badge")).to_have_count(0)

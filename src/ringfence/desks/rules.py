@@ -66,6 +66,12 @@ class RulesDesk:
             self._demand(self.book.ruleset(digest), confirm)
         return self.book.roll_back(who, to)
 
+    def proposed(self, text: str, based_on: str) -> Impact:
+        """What a text would do if it were saved on `based_on` and put in force; errors as of `save`."""
+        ruleset = self.read(self.guard(text.replace("\r\n", "\n")))
+        self.book.check(ruleset, based_on)
+        return self.impact_of(ruleset)
+
     def impact(self, asked: ImpactOf) -> Impact:
         """What a version, a text, a rollback or another mode of a rule would do to recent payments.
 

@@ -33,6 +33,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/rule/{rule_id}/figures"): "payment.listed",
     ("POST", "/rules/lab/check"): "rules.checked",
     ("POST", "/rules/lab/try"): "rules.tried",
+    ("POST", "/rules/lab/impact"): "rules.tried",
     ("POST", "/rules/lab/save"): "rules.saved",
     ("POST", "/rules/save"): "rules.saved",
     ("POST", "/rules/mode"): "rules.mode_set",

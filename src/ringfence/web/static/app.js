@@ -21,9 +21,9 @@ function wordsOf(html) {
   return page.body.textContent.replace(/\s+/g, " ").trim().slice(0, 500);
 }
 
-// A conflict is an answer that belongs on the page: what somebody else has changed.
+// A conflict is an answer that belongs on the page: what somebody else has changed, or what has to be confirmed.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status === 409 && /data-based-on|data-refused/.test(event.detail.xhr.responseText)) {
+  if (event.detail.xhr.status === 409 && /data-based-on|id="sheet"/.test(event.detail.xhr.responseText)) {
     event.detail.shouldSwap = true;
     event.detail.isError = false;
   }

@@ -10,6 +10,7 @@ let mark = null;
 let checking = 0;
 let filling = false;
 let kept = "";
+const DOING = { "/rules/lab/impact": "Re-evaluating recent payments…", "/rules/lab/save": "Saving…" };
 const tab = Math.random().toString(36).slice(2);
 
 function complete(editor) {
@@ -132,12 +133,13 @@ async function check() {
 }
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.requestConfig.path !== "/rules/lab/save") return;
-  const line = Object.assign(document.createElement("p"), { className: "note pad", role: "status", textContent: "Saving…" });
+  const doing = DOING[event.detail.requestConfig.path];
+  if (!doing) return;
+  const line = Object.assign(document.createElement("p"), { className: "note pad", role: "status", textContent: doing });
   document.getElementById("answer").replaceChildren(line);
 });
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.requestConfig.path === "/rules/lab/save") document.getElementById("answer").replaceChildren();
+  if (DOING[event.detail.requestConfig.path]) document.getElementById("answer").replaceChildren();
   if (event.detail.target.id !== "tried" || event.detail.xhr.status === 401) return;
   again(event.detail.target, `The rule could not be tried: ${wordsOf(event.detail.xhr.responseText)}`);
 });
@@ -204,6 +206,11 @@ document.addEventListener("htmx:afterSettle", (event) => {
   told(0);
 });
 document.addEventListener("click", async (event) => {
+  if (event.target.closest("#answer [data-cancel]")) {
+    event.preventDefault(); // what is written stays
+    document.getElementById("answer").replaceChildren();
+    return;
+  }
   const button = event.target.closest("[data-tab], [data-use]");
   if (!button) return;
   if (button.dataset.use) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -39,6 +40,14 @@ def change_of_mode(rule: str, mode: Mode, based_on: str) -> OfferedChange:
     return OfferedChange(
         f"Set {rule} to {mode}", "/rules/mode", fields, f"Set to {mode}", "/rules", needs_approval=True
     )
+
+
+def change_of_stage(rule: str, stage: str, text: str, based_on: str) -> OfferedChange:
+    """One rule as it is written in the lab, at a stage."""
+    told = {"draft": "Save as draft", "shadow": "Run in shadow", "tenth": "Activate for 10 %"}
+    word, fields = told.get(stage, "Activate"), {"text": text, "stage": stage, "based_on": based_on}
+    here = f"/rules/lab?rule={quote(rule)}"
+    return OfferedChange(f"{word}: {rule}", "/rules/lab/save", fields, word, here, needs_approval=True)
 
 
 def change_of_version(version: str, *, rollback: bool) -> OfferedChange:
@@ -85,7 +94,7 @@ async def warnings(request: Request, version: Annotated[str, Query(pattern=_DIGE
 
 def sheet(
     request: Request,
-    told: Impact,
+    told: Impact | None,
     change: OfferedChange,
     portion: float = 1.0,
     *,
@@ -95,6 +104,8 @@ def sheet(
 ) -> Response:
     """The page. `portion` is the share of payments for which the change is made, `note` what was typed.
 
+    Nothing is told of a change that leaves every payment to what decides for it now.
+
     `is_kept`, what should be read of this version of the rules follows.
     """
     limits = services_of(request, RuleServices).change_limits()
@@ -103,7 +114,7 @@ def sheet(
         "change": change,
         "is_kept": is_kept,
         "portion": portion,
-        "beyond": limits.exceeded(told, portion),
+        "beyond": None if told is None else limits.exceeded(told, portion),
         "note": note,
         "approval": change.needs_approval and services_of(request, RuleServices).desk.require_approval,
     }

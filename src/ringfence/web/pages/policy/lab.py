@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Form, Query, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ringfence.analysis.rule_lab import try_rule
 from ringfence.api.handlers.checking import checked
@@ -20,7 +20,8 @@ from ringfence.scoring.rulesets.books import dump_book
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.scoring.rulesets.rules import OUTCOMES, Rule, RuleSet
 from ringfence.web.measure.lab_names import TEMPLATES, names_of
-from ringfence.web.parts.asking import beside, dashboard_of
+from ringfence.web.pages.policy.impact import change_of_stage, sheet
+from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -35,6 +36,7 @@ _DAYS: Final = 90.0
 _SHOWN: Final = ("id", "title", "when", "outcome", "points", "reason", "analyst", "customer")
 Text = Annotated[str, Form(max_length=_BYTES)]
 Word = Annotated[str, Form(max_length=2000)]
+Stage = Annotated[str, Form(max_length=10)]
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -57,7 +59,7 @@ async def lab(
     """A rule of the newest version, or a template."""
     dashboard = dashboard_of(request)
     newest, book = await beside(request, _head, dashboard)
-    acting = await beside(request, lambda: dashboard.of(RuleServices).desk.state().rules)
+    state = await beside(request, dashboard.of(RuleServices).desk.state)
     found = next((one for one in book.rules if one.id == rule), None)
     if rule and found is None:
         raise Stop(404, f"There is no rule {rule[:80]!r} in the newest version that can be edited by itself.")
@@ -69,7 +71,8 @@ async def lab(
         "based_on": newest,
         "stage": stage_of(shown) if found else "",
         "stages": STAGES,
-        "decides": any(one.id == rule and one.mode is Mode.ACTIVE for one in acting.rules),
+        "decides": any(one.id == rule and one.mode is Mode.ACTIVE for one in state.rules.rules),
+        "is_active": newest == state.active,
         "templates": TEMPLATES,
         "outcomes": OUTCOMES,
         "template": template,
@@ -188,32 +191,52 @@ def _outcome(request: Request, job: Job) -> Response:
 _COLUMNS: Final = ("day", "fraud", "genuine", "unlabelled")
 
 
+@router.post("/rules/lab/impact")
+async def impact(
+    request: Request,
+    text: Text = "",
+    based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")] = "head",
+    stage: Stage = "draft",
+    note: Word = "",
+) -> Response:
+    """What this rule at a stage would do to recent payments, and the button that puts it in force."""
+    services = services_of(request, RuleServices)
+    with refusals():
+        rule, book = await _written(request, text, stage, based_on)
+        told = await services.pools.rules.run(services.rules.proposed, book, based_on)
+    return sheet(request, told, change_of_stage(rule.id, stage, text, based_on), note=note)
+
+
+async def _written(request: Request, text: str, stage: str, based_on: str) -> tuple[Rule, str]:
+    """The rule at that stage, and the book with it."""
+    services = services_of(request, RuleServices)
+    rule = at_stage(load_rule(services.tokenizer.guard_text(text)), stage)
+    book = await beside(request, lambda: services.desk.ruleset(services.desk.resolve(based_on)))
+    return rule, dump_book(with_rule(book, rule))
+
+
 @router.post("/rules/lab/save")
 async def save(
     request: Request,
     text: Text = "",
     based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")] = "head",
-    stage: Annotated[str, Form(max_length=10)] = "draft",
+    stage: Stage = "draft",
     note: Word = "",
     confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Keep a version with this rule at a stage, in force where no approval is needed."""
     services = services_of(request, RuleServices)
     with refusals():
-        rule = at_stage(load_rule(services.tokenizer.guard_text(text)), stage)
+        rule, book = await _written(request, text, stage, based_on)
         who = who_asks(request, note or f"{rule.id}: {stage}")
-        book = await beside(request, lambda: services.desk.ruleset(services.desk.resolve(based_on)))
-        keep = partial(
-            services.rules.save,
-            dump_book(with_rule(book, rule)),
-            based_on,
-            who,
-            activate=True,
-        )
+        keep = partial(services.rules.save, book, based_on, who, activate=True)
     try:
         with refusals():
             await services_of(request, Surroundings).pools.rules.run(partial(keep, confirm=confirm))
     except UnconfirmedRefusal as refused:
-        values = {"told": refused.sheet, "problem": refused.problem.detail, "stage": stage}
-        return render(request, "parts/unconfirmed.html", values, 409)
-    return Response(status_code=204, headers={"hx-redirect": f"/rule/{rule.id}"})
+        change = change_of_stage(rule.id, stage, text, based_on)
+        return sheet(request, refused.sheet, change, status=409, note=note)
+    after = f"/rule/{rule.id}"
+    if is_part(request):
+        return Response(status_code=204, headers={"hx-redirect": after})
+    return RedirectResponse(after, 303)

@@ -189,22 +189,44 @@ async def promotion(
     share: Annotated[float, Query(ge=0, le=100)] = 0.0,
     force: Annotated[bool, Query()] = False,
 ) -> Response:
-    """The impact sheet of a model that is to decide for all payments, or for a share."""
-    dashboard = dashboard_of(request)
-    artifact = await beside(request, _artifact, dashboard, version)
-    async with dashboard.of(ModelServices).changing:
-        active = dashboard.of(ModelServices).models.active()
-        gained = share_gained(active, version, role, share / 100 if role == "rollout" else None)
-        services = dashboard.of(ModelServices)
-        told = await services.pools.models.run(partial(services.impact, version, leaving=gained < 0))
+    """The impact sheet of a model that is to decide for all payments or a share, or only to be heard."""
+    artifact = await beside(request, _artifact, dashboard_of(request), version)
+    offered = _promotion(version, role, share, force=force, name=artifact.manifest.name)
+    return await _shown(request, version, offered, role, share / 100 if role == "rollout" else None)
+
+
+@router.get("/models/{version}/retirement")
+async def retirement(request: Request, version: Version) -> Response:
+    """The impact sheet of a model that is to go."""
+    await beside(request, _artifact, dashboard_of(request), version)
+    return await _shown(request, version, _retirement(version))
+
+
+async def _shown(
+    request: Request,
+    version: str,
+    offered: OfferedChange,
+    role: Part | None = None,
+    share: float | None = None,
+) -> Response:
+    services = services_of(request, ModelServices)
+    async with services.changing:
+        gained, told = share_gained(services.models.active(), version, role, share), None
+        if gained:
+            told = await services.pools.models.run(partial(services.impact, version, leaving=gained < 0))
+    return sheet(request, told, offered, abs(gained))
+
+
+def _promotion(version: str, role: Part, share: float, *, force: bool, name: str = "") -> OfferedChange:
     fields = {"role": role, "share": f"{share:g}"} | ({"force": "true"} if force else {})
-    is_rollout = role == "rollout"
-    title = f"{'Roll out' if is_rollout else 'Promote'} {artifact.manifest.name}"
-    if is_rollout:
-        title += f" to {share:g} %"
+    word, here = _TITLES[role], f"/models/{version}"
+    title = f"{word} {name or version[:8]}" + (f" to {share:g} %" if role == "rollout" else "")
+    return OfferedChange(title, f"{here}/promote", fields, word, here)
+
+
+def _retirement(version: str) -> OfferedChange:
     here = f"/models/{version}"
-    change = OfferedChange(title, f"{here}/promote", fields, "Roll out" if is_rollout else "Promote", here)
-    return sheet(request, told, change, abs(gained))
+    return OfferedChange("Retire this model", f"{here}/retire", {}, "Retire", here)
 
 
 @router.post("/models/{version}/promote")
@@ -224,10 +246,8 @@ async def promote(
         part = share / 100 if role == "rollout" else None
         return put_in_force(desk, version, role, signed, confirming=confirming, share=part, force=force)
 
-    fields = {"role": role, "share": f"{share:g}"} | ({"force": "true"} if force else {})
-    here = f"/models/{version}"
-    offered = OfferedChange(_TITLES[role], f"{here}/promote", fields, _TITLES[role], here)
-    return await _changed(request, note, change, offered, here)
+    offered = _promotion(version, role, share, force=force)
+    return await _changed(request, note, change, offered, f"/models/{version}")
 
 
 @router.post("/models/{version}/retire")
@@ -243,9 +263,7 @@ async def retire(
     def change(desk: Any, signed: Signed) -> Any:
         return retire_model(desk, version, signed, confirming=confirming)
 
-    here = f"/models/{version}"
-    offered = OfferedChange("Retire this model", f"{here}/retire", {}, "Retire", here)
-    return await _changed(request, note, change, offered, "/models")
+    return await _changed(request, note, change, _retirement(version), "/models")
 
 
 async def _changed(

@@ -112,28 +112,19 @@ async def save(
     based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")] = "head",
     note: Note = "",
     activate: Annotated[str, Form(max_length=5)] = "",
-    confirm: Confirm = "",
 ) -> Response:
-    """Keep a new version, and put it in force if asked; the difference where somebody was faster."""
-    who = who_asks(request, note)
-    keep = partial(
-        services_of(request, RuleServices).rules.save,
-        text,
-        based_on,
-        who,
-        activate=bool(activate),
-        confirm=confirm,
-    )
+    """Keep a new version, then show its impact if it is to be activated; the difference where it is stale."""
+    services = services_of(request, RuleServices)
+    keep = partial(services.rules.save, text, based_on, who_asks(request, note), activate=False)
     try:
         with refusals():
             change = (await services_of(request, Surroundings).pools.rules.run(_or_stale, keep)).change
     except _Stale as stale:
         values = {"message": str(stale.error), "difference": stale.error.difference}
         return render(request, "parts/stale.html", values, 409)
-    except UnconfirmedRefusal as refused:
-        values = {"told": refused.sheet, "problem": refused.problem.detail, "stage": ""}
-        return render(request, "parts/unconfirmed.html", values, 409)
-    return Response(status_code=204, headers={"hx-redirect": f"/rules/versions/{change.digest}"})
+    shows_impact = activate and not services.desk.require_approval
+    after = f"/rules/impact?version={change.digest}" if shows_impact else f"/rules/versions/{change.digest}"
+    return Response(status_code=204, headers={"hx-redirect": after})
 
 
 class _Stale(Exception):  # noqa: N818 (an answer, not a failure)
