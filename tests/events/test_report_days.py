@@ -41,7 +41,7 @@ def test_the_shipped_mapping_takes_a_date_for_the_end_of_its_day_and_a_time_for_
     columns = {"transaction_id": ["t1", "t2", "t3"]}
     columns["reported_at"] = ["2024-03-05", "2024-03-05T00:00:00Z", "2024-03-05T10:00:00Z"]
     assert times_of(load_mapping("labels"), columns) == [
-        "2024-03-06T00:00:00.000Z",
+        "2024-03-05T23:59:59.999Z",
         "2024-03-05T00:00:00.000Z",
         "2024-03-05T10:00:00.000Z",
     ]
@@ -50,13 +50,13 @@ def test_the_shipped_mapping_takes_a_date_for_the_end_of_its_day_and_a_time_for_
 @pytest.mark.parametrize(
     ("at", "form", "zone", "time"),
     [
-        ("05.03.2024", "%d.%m.%Y", "UTC", "2024-03-06T00:00:00.000Z"),
-        (date(2024, 3, 5), "iso", "UTC", "2024-03-06T00:00:00.000Z"),
-        ("2024-03-05 00:00:00", "iso", "UTC", "2024-03-06T00:00:00.000Z"),
+        ("05.03.2024", "%d.%m.%Y", "UTC", "2024-03-05T23:59:59.999Z"),
+        (date(2024, 3, 5), "iso", "UTC", "2024-03-05T23:59:59.999Z"),
+        ("2024-03-05 00:00:00", "iso", "UTC", "2024-03-05T23:59:59.999Z"),
         ("2024-03-05 00:00:01", "iso", "UTC", "2024-03-05T00:00:01.000Z"),
-        (19_787, "epoch_d", "UTC", "2024-03-06T00:00:00.000Z"),
-        ("2024-03-31", "iso", "Europe/Berlin", "2024-03-31T22:00:00.000Z"),  # a day of 23 hours
-        ("2024-06-01", "iso", "UTC", "2024-06-02T00:00:00.000Z"),
+        (19_787, "epoch_d", "UTC", "2024-03-05T23:59:59.999Z"),
+        ("2024-03-31", "iso", "Europe/Berlin", "2024-03-31T21:59:59.999Z"),  # a day of 23 hours
+        ("2024-06-01", "iso", "UTC", "2024-06-01T23:59:59.999Z"),
         ("2024-06-02", "iso", "UTC", "2024-06-02T12:00:00.000Z"),  # has begun somewhere east
     ],
 )

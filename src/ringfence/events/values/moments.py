@@ -53,7 +53,7 @@ class MomentReader:
     ) -> Moments:
         """Times of a field; `zones` are the rows' own zones.
 
-        With `whole_days` a day without a time, or with midnight in its place, is the end of that day.
+        With `whole_days` a day without a time, or with midnight in its place, is its last millisecond.
         """
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
@@ -74,7 +74,7 @@ class MomentReader:
         days = (naive | (form == "epoch_d")) & ~bad & (ms != times.NO_TIME) & (ms % _DAY_MS == 0)
         if not whole_days or not days.any():
             return self._local(name, source, Moments(ms, bad), naive, words)
-        ms[days] += _DAY_MS
+        ms[days] += _DAY_MS - 1
         found, latest = self._local(name, source, Moments(ms, bad), naive, words), self.received_ms + _DAY_MS
         begun = days & (found.ms - _DAY_MS <= latest)  # east of the zone that the mapping names
         found.ms[begun] = np.minimum(found.ms[begun], latest)
