@@ -29,7 +29,7 @@ from ringfence.saving import SNAPSHOTTING, Saving, Snapshotting
 from ringfence.threads import Behind, ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,7 +62,7 @@ class Arrival(Protocol):
     def positions(self) -> Sequence[Position]: ...  # where the source goes on after these rows
 
     @property
-    def decided(self) -> Mapping[str, bytes] | None: ...  # by another host, as `given` has it
+    def decided(self) -> pa.RecordBatch | None: ...  # by another host, as `given` has it
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from ringfence.errors import RingfenceError
 from ringfence.follow.backoff import wait_seconds
+from ringfence.ports.sources import Warns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -175,6 +176,8 @@ class Sources:
     def warnings(self) -> list[str]:
         """What somebody should see to."""
         told = [f"source {one.name}: {one.problem}" for one in self.states() if one.problem]
+        streams = [one.stream for one in self._readings]
+        told += [one.warning for one in streams if isinstance(one, Warns) and one.warning]
         now_ms = self._clock.now_ms()
         return told + [
             f"source {one.stream.name} has {_waiting(one.stream)} waiting and gave none for a minute"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -11,7 +11,9 @@ from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.ports import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pyarrow as pa
 
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
@@ -44,7 +46,8 @@ class StreamBatch:
     """Some messages: events in order of arrival, bad records, and where each partition goes on after them.
 
     `skipped` are tombstones and what the mapping leaves out. `position` messages have been read of `total`,
-    which is None where a stream does not tell. `decided` are decisions of another host, as JSON by payment.
+    which is None where a stream does not tell. `decided` are decisions of another host on its payments, as
+    rows (`given_of`).
     """
 
     events: EventBatch
@@ -54,7 +57,7 @@ class StreamBatch:
     position: int
     total: int | None
     skipped: int = 0
-    decided: Mapping[str, bytes] | None = None
+    decided: pa.RecordBatch | None = None
 
 
 class StreamSource(Protocol):
@@ -107,6 +110,16 @@ class StreamSource(Protocol):
 
     def close(self) -> None:
         """Let go of it; it may be opened again."""
+        ...
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """A source that may go on although somebody should look at it."""
+
+    @property
+    def warning(self) -> str:
+        """What somebody should see to; empty while there is nothing."""
         ...
 
 

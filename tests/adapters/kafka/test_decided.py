@@ -1,20 +1,24 @@
 """Payments of a real Kafka whose decisions another host writes: each is kept as that host made it."""
 
 import json
+import time
 from contextlib import contextmanager
+from itertools import count
 
 import msgspec
 import pytest
 from tests.cli.conftest import payment
 from tests.kafka import broker
-from tests.spine import open_store, runner
+from tests.spine import Tick, open_store, runner
 
+from ringfence.adapters.kafka import decided
 from ringfence.adapters.kafka.address import KafkaAddress
 from ringfence.adapters.kafka.client import KafkaClient
 from ringfence.adapters.kafka.decided import DecidedSource, DecisionReading
 from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource
 from ringfence.adapters.stream_records import StreamDecoding, Streamed
+from ringfence.api.sourcing import Sources
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.written import json_of
 from ringfence.events.ids.hashing import hash_text
@@ -65,7 +69,7 @@ def decisions_in(store):
 
 
 @contextmanager
-def followed(store, kafka, payments, decisions, told=None):
+def followed(store, kafka, payments, decisions, told=None, seconds=time.monotonic):
     """A source, and the runner that takes it in."""
     at_work, say = runner(store), (told if told is not None else []).append
     decoding = StreamDecoding(load_mapping("canonical"), Tokenizer(store.meta.token_key), NAMES)
@@ -82,7 +86,7 @@ def followed(store, kafka, payments, decisions, told=None):
     ]
     seed = store.meta.hash_seed
     source = DecidedSource(
-        *both, reading, lambda name: bool(at_work.intake.seen.offsets_of(hash_text(name, seed))), say
+        *both, reading, lambda name: bool(at_work.intake.seen.offsets_of(hash_text(name, seed))), say, seconds
     )
     source.open()
     try:
@@ -91,8 +95,8 @@ def followed(store, kafka, payments, decisions, told=None):
         source.close()
 
 
-def take(store, kafka, payments, decisions, told=None, rows=16):
-    with followed(store, kafka, payments, decisions, told) as (at_work, source):
+def take(store, kafka, payments, decisions, told=None, rows=16, seconds=time.monotonic):
+    with followed(store, kafka, payments, decisions, told, seconds) as (at_work, source):
         return at_work.run(source.batches(rows, until_end=True, is_over=lambda: False))
 
 
@@ -147,3 +151,91 @@ def test_a_decision_of_another_host_has_all_that_it_had(kafka, store, elsewhere)
     kafka.send(decisions, [msgspec.json.encode(first)])
     take(store, kafka, payments, decisions)
     assert decisions_in(store) == [first | {"offset": 0}]
+
+
+def test_a_record_that_no_row_can_be_made_of_goes_to_quarantine_before_its_payment_moves_anything(
+    kafka, store, elsewhere
+):
+    payments, decisions = kafka.topic(), kafka.topic()
+    kafka.send(payments, lines(0, 3))
+    good = [json.dumps(elsewhere[f"p{n}"]) for n in range(3)]
+    twice = good[2][:-1] + ', "outcome": "approve"}'
+    no_rules = json.dumps(elsewhere["p1"] | {"versions": {"features": "f"}})
+    for one in (json.dumps(elsewhere["p0"] | {"versions": {}}), good[0], no_rules, good[1], twice, good[2]):
+        kafka.send(decisions, [one])
+    totals = take(store, kafka, payments, decisions, rows=1)
+    assert (totals.transactions, totals.bad) == (3, 3)
+    assert [one["outcome"] for one in decisions_in(store)] == ["decline"] * 3
+    assert any("stands twice" in one.message for one in store.quarantine.records())
+
+
+def test_more_models_than_a_batch_has_room_for_are_kept_in_several(kafka, store, elsewhere):
+    payments, decisions = kafka.topic(), kafka.topic()
+    kafka.send(payments, lines(0, 200))
+    kafka.send(
+        decisions,
+        [json.dumps(elsewhere["p0"] | {"transaction_id": f"p{n}", "model": f"m{n}"}) for n in range(200)],
+    )
+    assert take(store, kafka, payments, decisions, rows=200).transactions == 200
+    assert [one["model"] for one in decisions_in(store)] == [f"m{n}" for n in range(200)]
+
+
+def test_decisions_far_ahead_of_their_payments_are_read_again_and_none_is_lost(
+    kafka, store, elsewhere, monkeypatch
+):
+    monkeypatch.setattr(decided, "_MOST_WAITING", 8)
+    monkeypatch.setattr(decided, "_MOST_HELD", 2)
+    payments, decisions, told = kafka.topic(), kafka.topic(), []
+    kafka.send(payments, lines(0, COUNT))
+    kafka.send(decisions, [json.dumps(one) for one in reversed(elsewhere.values())])
+    assert take(store, kafka, payments, decisions, told, rows=4).transactions == COUNT
+    assert not told
+    assert {one["outcome"] for one in decisions_in(store)} == {"decline"}
+
+
+def test_a_decision_that_is_written_again_counts_once_and_holds_up_no_position(kafka, store, elsewhere):
+    payments, decisions = kafka.topic(), kafka.topic()
+    kafka.send(payments, lines(0, COUNT))
+    written = [json.dumps(one) for one in elsewhere.values()]
+    again = [json.dumps(one | {"outcome": "approve"}) for one in list(elsewhere.values())[:16]]
+    kafka.send(decisions, [*written[:16], *again, *written[16:]])
+    with followed(store, kafka, payments, decisions) as (_, source):  # all on its way, nothing logged yet
+        batches = list(source.batches(16, until_end=True, is_over=lambda: False))
+    ends = [json.loads(one.value)["offset"] for batch in batches for one in batch.positions]
+    assert ends[-1] == COUNT + 16
+    assert all(
+        set(batch.decided.column("outcome").to_pylist()) == {"decline"}
+        for batch in batches
+        if batch.decided is not None
+    )
+
+
+def test_a_decision_whose_payment_never_comes_is_passed_over_after_an_hour_with_its_name(
+    kafka, store, elsewhere
+):
+    payments, decisions = kafka.topic(), kafka.topic()
+    kafka.send(payments, lines(0, COUNT))
+    orphan = json.dumps(elsewhere["p0"] | {"transaction_id": "orphan"})
+    kafka.send(decisions, [orphan, *(json.dumps(one) for one in elsewhere.values())])
+
+    def ends(seconds):
+        told = []
+        with followed(store, kafka, payments, decisions, told, seconds) as (_, source):
+            batches = list(source.batches(16, until_end=True, is_over=lambda: False))
+            beside = Sources(None, Tick())  # it decides nothing here
+            beside.add([source])
+            warnings = beside.warnings()
+        found = {
+            one.source.rsplit("/")[-1]: json.loads(one.value)["offset"]
+            for batch in batches
+            for one in batch.positions
+        }
+        return found, told, warnings
+
+    assert ends(lambda: 0.0) == ({payments: COUNT}, [], [])
+    hours = count(0, 3601)
+    found, told, [warning] = ends(lambda: next(hours))
+    assert found == {payments: COUNT, decisions: COUNT + 1}
+    assert "1 decisions have been passed over" in warning
+    assert "orphan" in warning
+    assert told == [f"Warning: {warning}"]
