@@ -29,7 +29,7 @@ from ringfence.web.audited import ACTIONS as PAGES
 DEFINITIONS = load_definitions(None, None)
 LOOKING = frozenset(
     {
-        "alerts check", "alerts mutes", "alerts preview", "approvals list", "audit checkpoint", "audit key",
+        "alerts check", "alerts preview", "approvals list", "audit checkpoint", "audit key",
         "audit list", "audit verify", "backtest", "bus describe", "bus list", "bus test", "cases queues",
         "doctor", "drift", "evaluate", "features", "flink check",
         "follow", "followers list", "init", "keys list", "labels status", "land ddl",

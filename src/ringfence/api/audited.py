@@ -74,6 +74,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/quarantine/replay"): "quarantine.replayed",
     ("GET", "/v1/alerts"): "alert.listed",
     ("POST", "/v1/alerts/{alert_id}/acknowledge"): "alert.acknowledged",
+    ("GET", "/v1/alerts/mutes"): "alert.listed",
     ("POST", "/v1/alerts/mutes"): "alert.muted",
     ("POST", "/v1/alerts/mutes/removals"): "alert.unmuted",
     ("POST", "/v1/bus/test"): "bus.tested",

@@ -91,6 +91,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "alerts list": "alert.listed",
     "alerts show": "alert.seen",
     "alerts mute": "alert.muted",
+    "alerts mutes": "alert.listed",
     "alerts unmute": "alert.unmuted",
     "dynamodb create": "data.copied",
     "dynamodb load": "data.copied",

@@ -134,9 +134,7 @@ class MuteDesk:
 
     def mutes(self, now_ms: int, most: int = MOST_MUTES) -> MuteList:
         """What is muted now."""
-        found = [one for one in self.book.mutes() if one.until_ms > now_ms]
-        found.sort(key=lambda one: (one.until_ms, one.typology, one.entity_id))
-        return MuteList(found[:most], len(found))
+        return muted_now(self.book, now_ms, most)
 
     def named(self, entity_id: str) -> str:
         """What a record calls an entity before anybody has looked who it is; nothing personal in plain."""
@@ -177,7 +175,7 @@ class MuteDesk:
     def _keep(self, wanted: Mute, entities: tuple[str, ...], now_ms: int) -> tuple[Mute, ...]:
         """Mute these; what that takes the place of."""
         if not now_ms < wanted.until_ms <= now_ms + LONGEST_DAYS * DAY_MS:
-            raise InputError(f"muted until when? Between now and {LONGEST_DAYS} days from now")
+            raise InputError(f"a mute ends within {LONGEST_DAYS} days, and not in the past")
         known = {(one.typology, one.entity_id): one for one in self.book.mutes()}
         more = sum((wanted.typology, one) not in known for one in entities)
         if more and len(known) + more > MOST_MUTES:
@@ -191,6 +189,13 @@ class MuteDesk:
         made = [msgspec.structs.replace(wanted, entity_id=one) for one in entities]
         before = [(one, self.book.mute(one)) for one in made]
         return tuple(earlier for one, earlier in before if earlier is not None and earlier != one)
+
+
+def muted_now(book: Alerts, now_ms: int, most: int = MOST_MUTES) -> MuteList:
+    """What a book has muted now."""
+    found = [one for one in book.mutes() if one.until_ms > now_ms]
+    found.sort(key=lambda one: (one.until_ms, one.typology, one.entity_id))
+    return MuteList(found[:most], len(found))
 
 
 def is_wide(typology: str, entity_id: str, until_ms: int, now_ms: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,8 +22,9 @@ from ringfence.compose.folder.bus import messages
 from ringfence.compose.folder.store import open_store, tokenizer_of
 from ringfence.compose.folder.tables import open_tables
 from ringfence.compose.messaging.alerts import alert_policy, templates
-from ringfence.compose.messaging.mutes import mute_desk
+from ringfence.compose.messaging.mutes import mute_ground
 from ringfence.compose.messaging.notifiers import check_destination, notifier
+from ringfence.desks.alerts import MuteDesk, muted_now
 from ringfence.errors import InputError
 from ringfence.events.values.durations import parse_delay_ms
 from ringfence.settings import load_settings
@@ -31,7 +32,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.desks.alerts import MuteDesk
+    from ringfence.desks.alerts import MuteGround
 
 app = typer.Typer(
     help="Alerts on reviewed and declined payments: list, acknowledge, mute, preview.", no_args_is_help=True
@@ -158,8 +159,8 @@ def mutes(data: Data = None, json: Json = False) -> None:
 
     Example: ringfence alerts mutes
     """
-    with _mutes(data) as desk:
-        found = desk.mutes(now_ms()).mutes
+    with _book(data) as book:
+        found = muted_now(book, now_ms()).mutes
     if json:
         show_json(found)
         return
@@ -227,7 +228,12 @@ def _book(data: Path | None) -> Iterator[Alerts]:
 def _mutes(data: Path | None) -> Iterator[MuteDesk]:
     with (
         open_store(folder(data), read_only=True) as store,
-        closing(open_tables(store)) as tables,
         messages(store.folder) as kept,
+        ExitStack() as opened,
     ):
-        yield mute_desk(store, tables, kept.alerts, tokenizer_of(store))
+
+        def ground() -> MuteGround:
+            tables = opened.enter_context(closing(open_tables(store)))
+            return mute_ground(store, tables, kept.alerts)
+
+        yield MuteDesk(kept.alerts, ground, tokenizer_of(store))
