@@ -145,6 +145,7 @@ def test_a_missing_field_is_named(ask):
         {"inputs": ["amount"], "rows": [[1.0]]},
         {"inputs": list(INPUTS)},
         {"rows": []},
+        json.dumps(PAYMENT)[:-1].encode() + b', "age": 18, "age": 99}',
     ],
 )
 def test_what_is_no_request_is_422(ask, body):

@@ -67,6 +67,7 @@ def test_labels_of_other_payments_and_unreadable_ones_are_told(ringfence, table)
     assert ended.code == 2
     assert "records of soon.csv are no labels and are left out, the first because" in ended.err
     assert "'soon'" in ended.err
+    assert "soon.csv holds no label that could be read" in " ".join(ended.err.split())
     ended = ringfence("train", "--labels", "reports.csv", "--out", "m")
     assert "--labels belong to files of payments" in ended.err
 

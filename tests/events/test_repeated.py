@@ -74,6 +74,23 @@ def test_what_is_kept_of_it_is_no_record_that_a_replay_would_take():
     assert isinstance(EXACT.decode_one(bad.original, NOW), BadRecord)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("card-number", "card-number"),
+        ("order id", "order id"),
+        ("a.b", "a.b"),
+        (f"n {PAN}", "n ****1111"),
+        ("x" * 41, "x" * 40),
+        (" ", "a name"),
+        ("a\\u001bb", "a name"),
+    ],
+)
+def test_the_key_is_told_as_it_is_written_where_it_can_be_shown(name, shown):
+    (faults,) = parse_lines([f'{{"{name}": 1, "{name}": 2}}'.encode()])[1].values()
+    assert [fault.field for fault in faults] == [shown]
+
+
 @pytest.mark.parametrize("twice", ['"a": 1, "a": 2', '"a": 1, "\\u0061": 2'])
 def test_no_depth_of_nesting_hides_a_key_that_stands_twice(twice):
     """One reader gives up before the other does: what lies between is refused, and kept as no record."""

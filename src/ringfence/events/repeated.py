@@ -87,7 +87,7 @@ def repeated_fault(record: bytes) -> Fault | None:
         return None
     shown = mask_cards(name[:120])[:_SHOWN]
     said = "stands twice in one object: readers disagree about which counts, send it once"
-    return Fault(Reason.REPEATED_FIELD, shown if shown.isidentifier() else "a name", said)
+    return Fault(Reason.REPEATED_FIELD, shown if shown.isprintable() and shown.strip() else "a name", said)
 
 
 def _bytes(records: Sequence[bytes]) -> NDArray[np.uint8]:

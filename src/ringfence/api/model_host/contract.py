@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Meta
 
 from ringfence.errors import InputError
+from ringfence.events.repeated import repeated_fault
 from ringfence.scoring.columns import local_ms
 
 if TYPE_CHECKING:
@@ -87,9 +88,12 @@ def parse(body: bytes) -> Payment | Payments | Rows:
         kind: Any = (
             Payments if "instances" in keys else Rows if "rows" in keys or "inputs" in keys else Payment
         )
-        return msgspec.json.decode(body, type=kind)
+        found: Payment | Payments | Rows = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SchemaError(str(error)) from error
+    if (repeated := repeated_fault(body)) is not None:
+        raise SchemaError(str(repeated))
+    return found
 
 
 def matrix_of(rows: Rows, inputs: Sequence[str]) -> NDArray[np.float64]:

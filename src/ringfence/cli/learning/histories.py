@@ -206,6 +206,11 @@ def _reports(wanted: WantedHistory, tokenizer: Tokenizer, label_delay: str | Non
             told = EventBatch.concat([told, batch.labels])
         reports.append(replace(batch, events=NO_EVENTS, labels=told))
         labels += len(told)
+    if not labels:
+        raise InputError(
+            f"{' '.join(wanted.labels)} holds no label that could be read: name the mapping that reads its "
+            "reports with --labels-mapping"
+        )
     records = sum(len(batch.events) for batch in read)
     if labels < records:
         screen.say(
