@@ -104,6 +104,7 @@ def test_the_page_says_all_in_english_and_german(asked, tmp_path):
         "abgelaufen": browser.get(f"/answer/{signed(key, Asked('alert', 't1', 1))}"),
         "nicht mehr": browser.get(f"/answer/{signed(key, Asked('alert', 't1', 10**15))}"),
         "noch einmal": later,
+        "zu alt": browser.post("/answer", data={"token": link[8:], "was_it": "yes"}),
     }
     unsaid = dict(GERMAN)
     for word, one in answered.items():
@@ -203,7 +204,11 @@ def test_a_link_that_is_forged_or_has_expired_is_refused(asked):
     token = late.removeprefix("/answer/")
     csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)[1]
     assert browser.post("/answer", data={"csrf": csrf, "token": token, "was_it": "yes"}).status_code == 409
-    assert browser.post("/answer", data={"token": link[8:], "was_it": "yes"}).status_code == 403
+    outdated = browser.post("/answer", data={"token": link[8:], "was_it": "yes"})
+    assert outdated.status_code == 403
+    assert outdated.headers["content-type"].startswith("text/html")
+    assert "open the link in our message again" in outdated.text
+    assert "Diese Seite ist zu alt" in outdated.text
     assert heard(site) == []
 
 

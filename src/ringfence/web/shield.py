@@ -18,6 +18,8 @@ from ringfence.api.http.bodies import read_body
 from ringfence.api.http.problems import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ringfence.access.authoriser import Authoriser
     from ringfence.access.principal import Principal
     from ringfence.access.roles import Permission
@@ -64,8 +66,16 @@ class Visit:
 class Shield:
     """The outermost application of the dashboard."""
 
-    def __init__(self, app: Any, sessions: Sessions, authoriser: Authoriser) -> None:
+    def __init__(
+        self,
+        app: Any,
+        sessions: Sessions,
+        authoriser: Authoriser,
+        outdated: Mapping[str, Callable[[], Response]],
+    ) -> None:
+        """`outdated` are answers to forms that are no longer valid, by path, in place of a plain line."""
         self._app = app
+        self._outdated = outdated
         self._sessions = sessions
         self._authoriser = authoriser
 
@@ -129,7 +139,10 @@ class Shield:
                 )
             )
         if method not in _SAFE:
-            receive = await _own_form(scope, receive, headers, visit)
+            try:
+                receive = await _own_form(scope, receive, headers, visit)
+            except _OutdatedFormError:
+                raise _Stopped(self._outdated.get(path, _no_form)()) from None
         if path.removeprefix("/").partition("/")[0] in _OPEN_PATHS:
             return receive
         if visit.caller is None:
@@ -143,15 +156,19 @@ class _Stopped(Exception):  # noqa: N818 (an answer, not a failure)
         self.answer = answer
 
 
+class _OutdatedFormError(Exception):
+    """No page of this session sent it."""
+
+
 async def _own_form(scope: Any, receive: Any, headers: Headers, visit: Visit) -> Any:
     """The body again, once it has proved that a page of this session sent it."""
     session = visit.session
     site = headers.get("sec-fetch-site", "same-origin")
     if not session.id or site not in ("same-origin", "none"):
-        raise _Stopped(_no_form())  # without a look at the body
+        raise _OutdatedFormError  # without a look at the body
     token = headers.get(CSRF_HEADER, "")
     if token and not session.proves(token):
-        raise _Stopped(_no_form())
+        raise _OutdatedFormError
     try:
         limit = STRANGERS_LIMIT if visit.caller is None else BODY_LIMIT
         body = await read_body(scope["headers"], receive, limit)
@@ -163,7 +180,7 @@ async def _own_form(scope: Any, receive: Any, headers: Headers, visit: Visit) ->
         found = _TOKEN.search(body)
         token = token or (found[1].decode("latin-1") if found else "")
     if not session.proves(token):
-        raise _Stopped(_no_form())
+        raise _OutdatedFormError
     told = False
 
     async def again() -> Any:

@@ -83,7 +83,7 @@ class Site(Dashboard):
         errors.install(app)
         clean = server.session.tokenizer.clean
         recorded = Audited(app, server.trail, ACTIONS, "dashboard", server.clock.now_ms, clean)
-        self._app = Shield(recorded, self.sessions, server.authoriser)
+        self._app = Shield(recorded, self.sessions, server.authoriser, {"/answer": answer.outdated})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         period.enter(scope)

@@ -190,6 +190,11 @@ def _indexing(request: Request) -> int:
     return behind
 
 
+def render_alone(template: str, values: Mapping[str, Any], status: int) -> HTMLResponse:
+    """A page that shows nothing of who asks."""
+    return HTMLResponse(_environment().get_template(template).render(theme="", **values), status)
+
+
 def render(
     request: Request, template: str, values: Mapping[str, Any], status: int = 200, **headers: str
 ) -> HTMLResponse:

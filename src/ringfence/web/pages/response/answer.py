@@ -15,7 +15,7 @@ from ringfence.api.services import AnswerServices, BusServices, Surroundings
 from ringfence.compose.messaging.alerts import alert_policy
 from ringfence.errors import InputError
 from ringfence.web.parts.asking import beside, dashboard_of
-from ringfence.web.parts.rendering import render
+from ringfence.web.parts.rendering import render, render_alone
 
 if TYPE_CHECKING:
     from ringfence.alerts.answers import Asked
@@ -28,6 +28,7 @@ _THANKS: Final = "Thank you for your answer. You can close this page."
 _LATER: Final = "Your answer could not be kept right now. Please try again in a minute."
 _USED: Final = "You have answered already. Please call us if your answer has changed."
 _GONE: Final = "We no longer need your answer here. Please call us on the number on the back of your card."
+_OUTDATED: Final = "Nothing was changed: this page is too old. Please open the link in our message again."
 GERMAN: Final = {
     _THANKS: "Vielen Dank für Ihre Antwort. Sie können diese Seite schließen.",
     _LATER: "Ihre Antwort konnte gerade nicht gespeichert werden. Bitte versuchen Sie es in einer Minute "
@@ -35,6 +36,8 @@ GERMAN: Final = {
     _USED: "Sie haben schon geantwortet. Bitte rufen Sie uns an, wenn sich Ihre Antwort geändert hat.",
     _GONE: "Wir brauchen Ihre Antwort hier nicht mehr. Bitte rufen Sie uns unter der Nummer auf der "
     "Rückseite Ihrer Karte an.",
+    _OUTDATED: "Es wurde nichts geändert: Diese Seite ist zu alt. Bitte öffnen Sie den Link aus unserer "
+    "Nachricht noch einmal.",
     answers.NOT_VALID: "Dieser Link ist nicht gültig. Bitte verwenden Sie den Link aus unserer Nachricht.",
     answers.EXPIRED: "Dieser Link ist abgelaufen. Bitte rufen Sie uns unter der Nummer auf der Rückseite "
     "Ihrer Karte an.",
@@ -90,6 +93,11 @@ def _page(request: Request, said: str, token: str = "", status: int = 200) -> Re
     """The page with a word to the customer, and the buttons where there is a token."""
     told = {"token": token, "said": said, "german": GERMAN[said] if said else ""}
     return render(request, "answer.html", told, status)
+
+
+def outdated() -> Response:
+    """The page in place of an answer that no page of this session sent."""
+    return render_alone("answer.html", {"token": "", "said": _OUTDATED, "german": GERMAN[_OUTDATED]}, 403)
 
 
 def _read(dashboard: Dashboard, token: str) -> Asked:
