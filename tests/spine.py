@@ -45,7 +45,6 @@ class Rows(NamedTuple):
     labels: EventBatch | None = None
     bad: tuple = ()
     positions: tuple = ()
-    decided: None = None
 
 
 def batch(rows: list[dict]) -> EventBatch:

@@ -24,6 +24,7 @@ from ringfence.events.ids.seen import SeenIds
 from ringfence.intake import Intake
 from ringfence.pipeline import Reaction
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
+from ringfence.ports.sources import StreamBatch
 from ringfence.rulebook.additions import Additions
 from ringfence.saving import SNAPSHOTTING, Saving, Snapshotting
 from ringfence.threads import Behind, ahead
@@ -60,9 +61,6 @@ class Arrival(Protocol):
 
     @property
     def positions(self) -> Sequence[Position]: ...  # where the source goes on after these rows
-
-    @property
-    def decided(self) -> pa.RecordBatch | None: ...  # by another host, as `given` has it
 
 
 @dataclass(slots=True)
@@ -259,22 +257,32 @@ class Runner:
         self.seconds["commit"] += self.pipeline.stopwatch() - begin
 
     def _taken(self, arrival: Arrival) -> PendingBatch:
-        work = self._decide(arrival.events, arrival.labels, arrival.bad)
+        told = arrival.decided if isinstance(arrival, StreamBatch) else None
+        work = self._decide(arrival.events, arrival.labels, arrival.bad, is_given=told is not None)
         work.positions = arrival.positions
-        if arrival.decided is not None and work.step.decisions is not None:
-            work.step.decisions = given(work.step.decisions, arrival.decided)
+        if told is not None and work.step.decisions is not None:
+            work.step.decisions = given(work.step.decisions, told)
         return work
 
     def _decide(
-        self, events: EventBatch, labels: EventBatch | None, bad: Sequence[BadRecord]
+        self,
+        events: EventBatch,
+        labels: EventBatch | None,
+        bad: Sequence[BadRecord],
+        *,
+        is_given: bool = False,
     ) -> PendingBatch:
         received = self.pipeline.stopwatch()
-        return self._step(self.intake.admit(events, labels, self.pipeline.offset), received, bad)
+        admitted = self.intake.admit(events, labels, self.pipeline.offset)
+        return self._step(admitted, received, bad, is_given=is_given)
 
-    def _step(self, admitted: Admitted, received: float, bad: Sequence[BadRecord]) -> PendingBatch:
+    def _step(
+        self, admitted: Admitted, received: float, bad: Sequence[BadRecord], *, is_given: bool = False
+    ) -> PendingBatch:
         base, now_ms = self.pipeline.offset, self._clock.now_ms()
         self.seconds["admit"] += self.pipeline.stopwatch() - received
-        step = self.pipeline.step(admitted.events, now_ms, received, partial(self._react, now_ms))
+        react = None if is_given else partial(self._react, now_ms)  # rules of here have not decided
+        step = self.pipeline.step(admitted.events, now_ms, received, react)
         return PendingBatch(self.intake.moved(admitted, base, step.put, step.events), step, base, bad)
 
     def _react(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.spine import START_MS, batch
 
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.session import open_session
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.given import given_of
 from ringfence.events import codec
 from ringfence.events.model import Kind
 from ringfence.ports import DECISIONS, EVENTS
+from ringfence.ports.sources import StreamBatch
 from ringfence.replay import verify
 from ringfence.rulebook.entries import Entry, to_events
 from ringfence.saving import Snapshotting
@@ -105,6 +108,18 @@ def test_a_cap_holds_over_batches_and_restarts_and_begins_anew_each_day(start):
 def test_a_shadow_rule_adds_nobody(start):
     with start("shadow") as session:
         session.runner.ingest(batch([pay("a", "card-1")]))
+        assert entries(session) == []
+
+
+def test_a_payment_that_another_host_decided_adds_nobody(start):
+    with start() as session:
+        runner = session.runner
+        runner.ingest(batch([pay("a", "card-1", 5)]))
+        (made,) = DecisionBatch.decode(next(iter(session.store.log.read(DECISIONS))).payload)
+        told = given_of([msgspec.json.encode(msgspec.structs.replace(made, transaction_id="b"))])
+        arrival = StreamBatch(batch([pay("b", "card-1")]), None, [], (), 1, None, decided=told)
+        runner.commit([runner.take_in(arrival)])
+        assert outcomes(session) == {"a": "approve", "b": "approve"}
         assert entries(session) == []
 
 

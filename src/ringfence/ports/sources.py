@@ -38,7 +38,6 @@ class SourceBatch:
     total: int | None
     skipped: int = 0
     positions: tuple[Position, ...] = ()
-    decided: None = None  # by another host: never
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,16 @@ def test_a_decision_that_is_written_again_counts_once_and_holds_up_no_position(k
     )
 
 
+def test_a_payment_sent_again_does_not_wait_while_the_first_is_on_its_way_to_the_log(kafka, store, elsewhere):
+    payments, decisions, told = kafka.topic(), kafka.topic(), []
+    kafka.send(payments, [*lines(0, 8), *lines(4, 4), *lines(8, 4)])
+    kafka.send(decisions, [json.dumps(elsewhere[f"p{n}"]) for n in range(12)])
+    with followed(store, kafka, payments, decisions, told) as (_, source):  # nothing is logged yet
+        batches = list(source.batches(4, until_end=True, is_over=lambda: False))
+    assert sum(len(batch.events) for batch in batches) == 16
+    assert not told
+
+
 def test_a_decision_whose_payment_never_comes_is_passed_over_after_an_hour_with_its_name(
     kafka, store, elsewhere
 ):
