@@ -25,6 +25,12 @@ def test_a_merged_case_still_compares_its_payment_with_what_is_usual(office, wat
     expect(page.locator(".strip")).to_contain_text("Amount")
     ours = page.locator("summary", has_text="Assign, move, snooze or merge").bounding_box()
     assert ours["y"] < page.locator(".timeline").bounding_box()["y"]
+    host = desk.book.case("C-1")
+    one = [desk.book.payments("C-1")[0].transaction_id]
+    part = desk.act("C-1", wire.Split(version=host.version, payments=one), Who("anna", now))
+    page.goto(f"{office.url}/cases/{part.id}")
+    expect(page.locator(".timeline")).to_contain_text("added payments from C-1")
+    expect(page.locator(".head")).to_contain_text("split payments")
 
 
 def test_all_cases_of_a_page_are_selected_by_one_tick(office, watched):  # noqa: F811

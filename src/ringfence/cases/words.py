@@ -101,7 +101,7 @@ def _(change: model.Merged) -> str:
 
 @told.register
 def _(change: model.Absorbed) -> str:
-    return f"added the payments of {change.case}"
+    return f"added payments from {change.case}"
 
 
 @told.register

@@ -40,6 +40,7 @@ FORMS: Final[Mapping[str, str]] = {
     r"^[^\x00-\x1f\x7f]{1,80}$": "a name of 1 to 80 characters, none of which is a control character",
     "^[A-Z]{0,3}$": "the three letters of a currency, such as EUR",
     "^[a-z]{1,20}$": "the name of a figure, such as kpis",
+    "^[a-z]{0,20}$": "the name of a figure, such as kpis, or nothing",
     "^(open|acknowledged|all)$": "open, acknowledged or all",
     "^(yes|no)$": "yes or no",
     r"^(\d{1,3}(\.\d*)?)?$": "a score from 0 to 100",
