@@ -82,3 +82,17 @@ def test_the_audit_trail_names_whom_a_mute_is_about_and_who_set_it_before(serve)
     assert acts[0]["actor"] in second
     assert f"until {MUTE['until_ms']}" in second
     assert acts[1]["actor"] in removed
+
+
+def test_who_is_erased_is_not_in_the_list_of_mutes_any_more(serve):
+    async def talk(client, of, _session):
+        await client.post(PATH, json=MUTE | {"entity_id": ADA}, headers=of[Role.ANALYST])
+        asked = {"customer": ADA, "reason": "asked for by letter"}
+        found = await client.post("/v1/privacy/find", json=asked, headers=of[Role.PRIVACY])
+        erased = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.PRIVACY])
+        erased.raise_for_status()
+        return found.json(), (await client.get(PATH, headers=of[Role.VIEWER])).json()
+
+    found, after = serve(talk)
+    assert found["held"]["mutes"] == 1
+    assert after == {"mutes": [], "total": 0}
