@@ -338,7 +338,7 @@ def test_a_server_and_its_followers_are_traced_and_the_access_log_names_the_trac
 @pytest.mark.slow
 def test_a_server_whose_collector_hangs_decides_and_stops(tmp_path):
     with hanging() as url:
-        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": url}
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "RINGFENCE_SERVE_DEADLINE_MS": "5000"}
         process = Process(tmp_path / "data", log=tmp_path / "log", **environment)
         with httpx.Client(base_url=process.url, timeout=60) as client:
             for number in range(50):

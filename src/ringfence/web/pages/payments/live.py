@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ringfence.api.handlers.reading import id_in_norm, is_card
 from ringfence.api.http.callers import owner_of
-from ringfence.api.services import HealthServices
+from ringfence.api.services import HealthServices, Surroundings
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
@@ -79,9 +79,11 @@ async def stream(
 async def _frames(dashboard: Dashboard, sieve: SampleSieve, place: Place) -> AsyncIterator[bytes]:
     listener = dashboard.activity.listen(sieve)
     dashboard.watchers += 1
-    number = 0
+    number, clock = 0, asyncio.get_running_loop().time
+    seconds = dashboard.of(Surroundings).settings.stream_seconds
+    end = clock() + seconds if seconds else float("inf")
     try:
-        while not (dashboard.stopping.is_set() or place.over):
+        while not (dashboard.stopping.is_set() or place.over or clock() > end):
             seen, rows = dashboard.activity.sample(listener, ROWS_A_FRAME)
             frame: dict[str, Any] = {"seen": seen, "rows": rows}
             if number % _FIGURES_EVERY == 0:
