@@ -34,14 +34,10 @@ FOR_EVER_MS: Final = 1 << 53
 _AT_ONCE: Final = 64  # candidates for an analyst, of whom some may have been passed
 _RANKED: Final = 200  # of the most urgent ones, of whom some are held or rest
 _PREFIX: Final = "C-"
-_SAVE: Final = """
+_ADD: Final = """
 INSERT INTO standing VALUES (:number, :case_id, :state, :queue, :assignee, :lease_until_ms, :ready_ms,
   :opened_ms, :due_ms, :changed_ms, :closed_ms, :closed_by, :escalated, :proposed_by, :loss, :amount,
   :disposition, :body)
-ON CONFLICT (number) DO UPDATE SET state = :state, queue = :queue, assignee = :assignee,
-  lease_until_ms = :lease_until_ms, ready_ms = :ready_ms, due_ms = :due_ms, changed_ms = :changed_ms,
-  closed_ms = :closed_ms, closed_by = :closed_by, escalated = :escalated, proposed_by = :proposed_by,
-  loss = :loss, amount = :amount, disposition = :disposition, body = :body
 """
 
 
@@ -60,6 +56,7 @@ class SqliteWork:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._latest: dict[str, Case] = {}  # as they were found for whoever goes on to append, or as appended
 
     def case(self, case_id: str, seen: int | None = None) -> Case:
         """See `Work.case`."""
@@ -89,8 +86,10 @@ class SqliteWork:
 
     def append(self, case_id: str, change: AnyChange, by: str, at_ms: int) -> Case:
         """See `Work.append`."""
-        row = self._one("SELECT body FROM standing WHERE case_id = ?", case_id)
-        before = decode_case(row[0]) if row else None
+        before = self._latest.get(case_id)
+        if before is None:
+            row = self._one("SELECT body FROM standing WHERE case_id = ?", case_id)
+            before = decode_case(row[0]) if row else None
         version = 1 if before is None else before.version + 1
         after = apply(before, CaseEvent(case=case_id, version=version, at_ms=at_ms, by=by, change=change))
         self.connection.execute(
@@ -106,6 +105,7 @@ class SqliteWork:
                 (payment.transaction_id, case_id, case_id, payment.event_time_ms, encode(payment)),
             )
         self._save(before, after)
+        self._latest[case_id] = after
         return after
 
     def live_case_of(self, subject: Subject) -> Case | None:
@@ -115,7 +115,11 @@ class SqliteWork:
             "WHERE t.entity_type = ? AND t.entity_id = ? AND t.is_live = 1"
         )
         row = self._one(text, subject.entity_type, subject.entity_id)
-        return decode_case(row[0]) if row else None
+        if row is None:
+            return None
+        case = decode_case(row[0])
+        self._latest[case.id] = case
+        return case
 
     def latest_closed_of(self, subject: Subject) -> Case | None:
         """See `Work.latest_closed_of`."""
@@ -239,6 +243,7 @@ class SqliteWork:
         """Take away every case that nobody but the follower has changed, and how far that has come."""
         mine = "SELECT case_id FROM event GROUP BY case_id HAVING max(by_whom <> 'system') = 0"
         self.connection.execute(f"CREATE TEMP TABLE gone AS {mine}")
+        self._latest.clear()
         try:
             for statement in (
                 "DELETE FROM subject WHERE number IN (SELECT number FROM standing WHERE case_id IN gone)",
@@ -253,32 +258,15 @@ class SqliteWork:
             self.connection.execute("DROP TABLE gone")
 
     def _save(self, before: Case | None, case: Case) -> None:
-        number = case_number(case.id)
-        finding = case.finding
-        row: dict[str, Any] = {
-            "number": number,
-            "case_id": case.id,
-            "state": case.state.value,
-            "queue": case.queue,
-            "assignee": case.assignee,
-            "lease_until_ms": case.lease_until_ms or FOR_EVER_MS,
-            "ready_ms": max(case.available_ms, case.snoozed_until_ms or 0),
-            "opened_ms": case.opened_ms,
-            "due_ms": case.due_ms,
-            "changed_ms": case.changed_ms,
-            "closed_ms": finding.at_ms if finding else None,
-            "closed_by": finding.by if finding else None,
-            "escalated": int(case.escalated),
-            "proposed_by": case.proposed_by,
-            "loss": case.totals.loss,
-            "amount": case.totals.amount,
-            "disposition": finding.disposition.value if finding else None,
-            "body": encode(case),
-        }
-        self.connection.execute(_SAVE, row)
-        if before is not None and before.subjects == case.subjects and before.is_live == case.is_live:
-            return
-        if before is not None:
+        number, row = case_number(case.id), _row(case)
+        if before is None:
+            self.connection.execute(_ADD, row)
+        else:  # an index of columns that are not named is left alone, and there are ten
+            was = _row(before)
+            names = ", ".join(f"{name} = :{name}" for name in row if row[name] != was[name])
+            self.connection.execute(f"UPDATE standing SET {names} WHERE number = :number", row)  # noqa: S608 (constants)
+            if before.subjects == case.subjects and before.is_live == case.is_live:
+                return
             self.connection.execute("DELETE FROM subject WHERE number = ?", (number,))
         rows = [(one.entity_type, one.entity_id, number, int(case.is_live)) for one in case.subjects]
         self.connection.executemany("INSERT INTO subject VALUES (?, ?, ?, ?)", rows)
@@ -286,6 +274,31 @@ class SqliteWork:
     def _one(self, text: str, *values: Any) -> Any:
         named = values[0] if values and isinstance(values[0], dict) else values
         return self.connection.execute(text, named).fetchone()
+
+
+def _row(case: Case) -> dict[str, Any]:
+    """What stands of a case in `standing`."""
+    finding = case.finding
+    return {
+        "number": case_number(case.id),
+        "case_id": case.id,
+        "state": case.state.value,
+        "queue": case.queue,
+        "assignee": case.assignee,
+        "lease_until_ms": case.lease_until_ms or FOR_EVER_MS,
+        "ready_ms": max(case.available_ms, case.snoozed_until_ms or 0),
+        "opened_ms": case.opened_ms,
+        "due_ms": case.due_ms,
+        "changed_ms": case.changed_ms,
+        "closed_ms": finding.at_ms if finding else None,
+        "closed_by": finding.by if finding else None,
+        "escalated": int(case.escalated),
+        "proposed_by": case.proposed_by,
+        "loss": case.totals.loss,
+        "amount": case.totals.amount,
+        "disposition": finding.disposition.value if finding else None,
+        "body": encode(case),
+    }
 
 
 def _stale(case: Case, seen: int, missed: Sequence[CaseEvent]) -> str:
