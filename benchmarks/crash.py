@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.damage import DAMAGE, DERIVED, PLACES, place
-from benchmarks.rule_changes import BOOK, assert_replay_agrees
+from benchmarks.rule_changes import BOOK, assert_replay_agrees, save_and_activate
 from benchmarks.serving import Process
 from ringfence.adapters.finder import Finder, IndexFollower
 from ringfence.adapters.lake import Lake, LakeFollower
@@ -36,7 +36,6 @@ from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.rulesets.actions import ListKind
-from ringfence.scoring.rulesets.books import load_book
 
 CALLERS = 3  # that send payments one by one
 BATCH = 40
@@ -97,8 +96,7 @@ class Analyst(threading.Thread):
             try:
                 for number in range(self.first, self.first + 1000):
                     text = BOOK.format(limit=100 + number)
-                    meant = load_book(text).digest
-                    saved = desk.save(text, "head", "another limit", activate=True, confirm=meant)
+                    saved = save_and_activate(desk, text, "another limit")
                     self.told.append(saved.change.digest)
                     desk.add("bad", ListKind.BLOCK, [Entry(f"m{number % 3}", "merchant")])
                     desk.remove("bad", [Entry(f"m{number % 3}", "merchant")])

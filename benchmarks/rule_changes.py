@@ -17,13 +17,13 @@ import httpx
 from benchmarks.serving import Process
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.backends.remote_desk import RemoteDesk
+from ringfence.cli.backends.sheets import confirmed
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.features.catalog import CATALOG
 from ringfence.ports import DECISIONS
 from ringfence.replay import verify
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.rulesets.actions import ListKind
-from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.rules import RuleSet
 
 BOOK = """
@@ -68,11 +68,15 @@ def payment(identity, chance):
     }
 
 
+def save_and_activate(desk, text, note):
+    """Saves a version and puts it in force, with the seal of its impact sheet."""
+    return confirmed(lambda seal: desk.save(text, "head", note, activate=True, confirm=seal), yes=True)
+
+
 def change(desk, number):
     """Saves a version, puts it in force, and puts somebody on a list or off it again."""
     text = BOOK.format(limit=100 + number)
-    meant = load_book(text).digest
-    digest = desk.save(text, "head", f"change {number}", activate=True, confirm=meant).change.digest
+    digest = save_and_activate(desk, text, f"change {number}").change.digest
     entry = [Entry("m1", "merchant")]
     if number % 2:
         desk.add("bad", ListKind.BLOCK, entry)

@@ -175,8 +175,9 @@ class Teacher:
     def _promote(self) -> None:
         """What `ringfence models promote demo --url URL` asks for."""
         (known,) = httpx.get(f"{self.url}/v1/models").json()["models"]
-        wanted = {"note": "the demo's first model", "confirm": known["version"]}
         address = f"{self.url}/v1/models/{known['version']}/promotion"
+        sheet = httpx.get(address.replace("promotion", "impact"), timeout=PATIENCE_SECONDS).json()
+        wanted = {"note": "the demo's first model", "confirm": sheet["confirm"]}
         answer = httpx.post(address, json=wanted, timeout=PATIENCE_SECONDS)
         if answer.status_code == httpx.codes.CONFLICT:  # too little was learned: the rules do better alone
             tell(self.begin, f"{answer.json()['detail']} ({self.url}/models)")

@@ -63,7 +63,8 @@ def test_models_are_swapped_under_load_and_no_request_is_lost(api, kept):
 
         answers = []
         for swap in range(6):
-            path, body = promotion(versions[swap % 2])
+            sheet = (await client.get(f"/v1/models/{versions[swap % 2]}/impact")).json()
+            path, body = promotion(versions[swap % 2], confirm=sheet["confirm"])
             paying = [asyncio.create_task(pay(100 * swap + each)) for each in range(40)]
             changed = await client.post(path, **body)
             assert changed.status_code == 200, changed.text

@@ -1,6 +1,7 @@
 """A change that moves much is shown before it is made, and made only once somebody confirms it."""
 
 import json
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from tests import artifacts
 from ringfence.adapters.artifacts import read_folder
 from ringfence.decisions.impact import Impact, Shift
 from ringfence.desks.confirming import ChangeLimits, UnconfirmedError, demand_confirmation
+from ringfence.desks.seals import SEAL_MS, Seals, said
 from ringfence.scoring.artifacts.manifest import Bands
 
 BOOK = """name: own
@@ -48,9 +50,12 @@ async def fill(client):
     (await client.post("/v1/events/batch", content=payments(), headers=kind)).raise_for_status()
     quiet = {"text": BOOK.format(100_000), "based_on": "head", "activate": True}
     first = (await client.post("/v1/rules/versions", json=quiet)).json()
-    word = first.get("impact", {}).get("version", "")
-    if word:  # the shipped rules stop some of these payments
-        assert (await client.post("/v1/rules/versions", json=quiet | {"confirm": word})).status_code == 201
+    confirm = first["impact"]["confirm"]  # the shipped rules stop some of these payments
+    assert (await client.post("/v1/rules/versions", json=quiet | {"confirm": confirm})).status_code == 201
+
+
+def seal_on(page):
+    return re.search('name="seal" value="([^"]+)"', page)[1]
 
 
 def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
@@ -65,7 +70,11 @@ def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
         page = (await client.get(f"/rules/impact?version={digest}")).text
         there = f"/rules/versions/{digest}/activate"
         hasty = await client.post(there, data={"note": "hasty"})
-        meant = await client.post(there, data={"note": "meant", "confirm": digest[:8]})
+        unseen = await client.post(there, data={"note": "unseen", "confirm": digest[:8]})
+        seen = {"note": "meant", "seal": seal_on(page)}
+        untyped = await client.post(there, data=seen)
+        meant = await client.post(there, data=seen | {"confirm": digest[:8]})
+        assert (unseen.status_code, untyped.status_code) == (409, 409)
         in_force = (await client.get("/v1/rules")).json()["active"]
         return sheet, refused, unkept, digest, page, hasty, meant.status_code, in_force
 
@@ -77,7 +86,7 @@ def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
     assert sheet["money"] == [{"currency": "EUR", "stopped": sum(1.0 + n for n in newly), "released": 0.0}]
     assert sheet["customers"] == len({number % 30 for number in newly})
     assert (refused.status_code, refused.json()["code"]) == (409, "needs_confirmation")
-    assert refused.json()["impact"] == sheet
+    assert refused.json()["impact"] | {"confirm": ""} == sheet | {"confirm": ""}
     assert unkept != digest
     assert f"{100 * len(newly) / COUNT:.1f} %" in page
     assert f'pattern="{digest[:8]}"' in page
@@ -94,6 +103,77 @@ def test_a_large_change_is_shown_and_confirmed_alike_at_every_edge(edges):
     assert edges.look("api", lambda session: session.desk().force.active()) == unkept
 
 
+def test_a_change_within_the_limits_takes_the_seal_of_its_own_sheet(edges):
+    """A rule that stops one payment of 300: far below the limit of a twentieth."""
+
+    async def at_the_api_and_the_page(client):
+        await fill(client)
+        text = {"text": BOOK.format(COUNT - 1), "based_on": "head"}
+        digest = (await client.post("/v1/rules/versions", json=text)).json()["change"]["digest"]
+        api, page = f"/v1/rules/versions/{digest}/activate", f"/rules/versions/{digest}/activate"
+        sheet = f"/rules/impact?version={digest}"
+        text["text"] = BOOK.format(COUNT - 2)
+        other = (await client.post("/v1/rules/impact", json={"text": text["text"]})).json()["confirm"]
+        own = (await client.post("/v1/rules/impact", json={"version": digest})).json()["confirm"]
+        for confirm in (
+            "",
+            digest,
+            digest[:8],
+            other,
+            own[:-1],
+            own.replace(".", "!"),
+            f"{own}0",
+            "\u0669" * 9,
+        ):
+            refused = await client.post(api, json={"confirm": confirm})
+            assert (refused.status_code, refused.json()["code"]) == (409, "needs_confirmation"), confirm
+            hasty = await client.post(page, data={"seal": confirm})
+            assert (hasty.status_code, "read what the change does" in hasty.text) == (409, True), confirm
+            assert (await client.get("/v1/rules")).json()["active"] != digest
+        made = await client.post(page, data={"seal": seal_on((await client.get(sheet)).text)})
+        assert (made.status_code, (await client.get("/v1/rules")).json()["active"]) == (303, digest)
+        pause = {"mode": "paused", "based_on": "active", "activate": True}
+        paused = await client.post("/v1/rules/modes/large", json=pause)
+        back = (await client.post("/v1/rules/impact", json={"rollback": True})).json()["confirm"]
+        gone = await client.post("/v1/rules/rollback", json={"confirm": back})
+        overtaken = await client.post(api, json={"confirm": own})  # of a sheet against what is in force again
+        return paused.status_code, gone.status_code, overtaken.status_code
+
+    assert edges.serve("api", at_the_api_and_the_page) == (409, 200, 200)
+
+
+def test_a_draft_and_a_shadow_rule_that_decide_nothing_need_no_sheet(edges):
+    async def save(client):
+        await fill(client)
+        answers, rules = [], BOOK.format(LIMIT).partition("rules:\n")[2]
+        for mode in ("draft", "shadow"):
+            text = BOOK.format(100_000) + rules.replace("large", f"more_{mode}") + f"    mode: {mode}\n"
+            wanted = {"text": text, "based_on": "head", "activate": True}
+            answers.append((await client.post("/v1/rules/versions", json=wanted)).status_code)
+        return answers
+
+    assert edges.serve("api", save) == [201, 201]
+
+
+def test_a_seal_is_of_one_change_and_for_half_an_hour():
+    now = [1_000]
+    seals = Seals(b"key", lambda: now[0])
+    seal = seals.seal("0123456789abcdef", "before", -0.5, beyond=True)
+    assert seals.holds(seal, "0123456789abcdef", "before", -0.5)
+    for version, before, portion in (
+        ("0123456789abcdee", "before", -0.5),
+        ("0123456789abcdef", "after", -0.5),
+        ("0123456789abcdef", "before", 0.5),
+    ):
+        assert not seals.holds(seal, version, before, portion)
+    assert not Seals(b"another", lambda: now[0]).holds(seal, "0123456789abcdef", "before", -0.5)
+    assert (said(seal, " 01234567 "), said(seal, "01234568"), said(seal, "")) == (seal, "", "")
+    now[0] += SEAL_MS
+    assert seals.holds(seal, "0123456789abcdef", "before", -0.5)
+    now[0] += 1
+    assert not seals.holds(seal, "0123456789abcdef", "before", -0.5)
+
+
 def test_a_champion_is_retired_only_when_confirmed_on_the_page_and_over_http(edges, tmp_path):
     strict = artifacts.make(tmp_path / "strict", bands=Bands(decline_at=0.0))
     kept = read_folder(tmp_path / "strict")
@@ -101,11 +181,14 @@ def test_a_champion_is_retired_only_when_confirmed_on_the_page_and_over_http(edg
     async def at_the_api_and_the_page(client):
         await fill(client)
         client.server.models.keep(kept)
-        promoted = await client.post(f"/v1/models/{strict}/promotion", json={"confirm": strict[:8]})
+        sheet = (await client.get(f"/v1/models/{strict}/impact")).json()
+        promoted = await client.post(f"/v1/models/{strict}/promotion", json={"confirm": sheet["confirm"]})
         refused = await client.post(f"/v1/models/{strict}/retirement", json={})
         page = await client.post(f"/models/{strict}/retire", data={"note": "too many alerts"})
         there = client.server.models.active().champion
-        gone = await client.post(f"/v1/models/{strict}/retirement", json={"confirm": strict[:8]})
+        gone = await client.post(
+            f"/v1/models/{strict}/retirement", json={"confirm": refused.json()["impact"]["confirm"]}
+        )
         return promoted.status_code, refused, page, there, gone.status_code
 
     promoted, refused, page, there, gone = edges.serve("api", at_the_api_and_the_page)

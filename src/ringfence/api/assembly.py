@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ringfence.api import services as groups
@@ -108,7 +109,7 @@ def _policy(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroundi
         models=server.models,
         changing=server.changing_models,
         impact=server.session.impact,
-        confirming=server.session.confirming,
+        confirming=partial(server.session.confirming, seals=server.seals),
     )
 
 

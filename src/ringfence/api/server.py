@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import lru_cache
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from ringfence.access.oidc import OpenIdProvider
@@ -42,6 +43,7 @@ from ringfence.compose.deciding.versions import registered_rules
 from ringfence.compose.folder.approvals import open_approvals
 from ringfence.compose.folder.store import open_trail
 from ringfence.compose.folder.tables import open_annotations, served_tables
+from ringfence.desks.seals import Seals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,7 +116,8 @@ class Server:
         )
         self.session = session = replace(session, between_steps=self.decider.look_and_wait)
         self.desk = session.desk(self.annotations, self._put_in_force)
-        self.rules = session.rules_desk(self.desk)
+        self.seals = Seals(token_bytes(32), session.clock.now_ms)
+        self.rules = session.rules_desk(self.desk, self.seals)
         self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
         self.approvals = open_approvals(session.store.folder)

@@ -23,7 +23,7 @@ class Impact(msgspec.Struct, frozen=True):
     replace it, with lists, flags and profiles of now. `customers` have a payment that only the change would
     stop; `examples` are ids of such payments. `days` are those between the first and the last payment.
     `unjudged` recent payments are not among them: other features measured them, or their events are gone.
-    Nor are `left_out` older ones, for which there was no time.
+    Nor are `left_out` older ones, for which there was no time. `confirm` makes the change: a server's seal.
     """
 
     version: str
@@ -37,6 +37,7 @@ class Impact(msgspec.Struct, frozen=True):
     examples: list[str] = []
     unjudged: int = 0
     left_out: int = 0
+    confirm: str = ""
 
     @property
     def changed(self) -> int:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from ringfence.desks.seals import is_beyond
 from ringfence.errors import ConflictError
 
 if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
+    from ringfence.desks.seals import Seals
 
 _HOUR: Final = 1 / 24  # of a day: over a shorter span, chance would be taken for a day's money
 FEWEST_PAYMENTS: Final = 200
@@ -63,8 +67,26 @@ class ChangeLimits:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """By which seals a server knows sheets of a change of what was in force `before`."""
+
+    seals: Seals
+    before: str
+
+    def holds(self, confirm: str, version: str, portion: float = 1.0) -> bool:
+        """Whether `confirm` is the seal of a sheet of this change."""
+        return self.seals.holds(confirm, version, self.before, portion)
+
+    def sealed(self, sheet: Impact, limits: ChangeLimits, portion: float = 1.0) -> Impact:
+        """The sheet with its seal."""
+        beyond = limits.exceeded(sheet, abs(portion)) is not None
+        seal = self.seals.seal(sheet.version, self.before, portion, beyond=beyond)
+        return msgspec.structs.replace(sheet, confirm=seal)
+
+
 class UnconfirmedError(ConflictError):
-    """A change goes beyond the limits and nobody has confirmed it. `sheet` says what it would do.
+    """A change that nobody has confirmed, or seen the sheet of. `sheet` says what it would do.
 
     `portion` as of `ChangeLimits.exceeded`.
     """
@@ -77,6 +99,26 @@ class UnconfirmedError(ConflictError):
     def word(self) -> str:
         """What is to be typed."""
         return self.sheet.version[:CONFIRM_DIGITS]
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the sheet has only to be seen: the change is within the limits."""
+        return bool(self.sheet.confirm) and not is_beyond(self.sheet.confirm)
+
+
+def demand_sheet(
+    sheet: Impact, limits: ChangeLimits, sealing: Sealing, confirm: str, portion: float = 1.0
+) -> None:
+    """`UnconfirmedError` with the sealed sheet, unless `confirm` is its seal.
+
+    Of fewer than `FEWEST_PAYMENTS` a sheet says nothing, and nothing is demanded. `portion` below 0 is taken
+    away.
+    """
+    if sealing.holds(confirm, sheet.version, portion) or sheet.payments + sheet.unjudged < FEWEST_PAYMENTS:
+        return
+    why = limits.exceeded(sheet, abs(portion)) or "nobody has been shown its impact, or that was too long ago"
+    message = f"this change needs a confirmation: {why}. Confirm it with the `confirm` of its impact sheet"
+    raise UnconfirmedError(sealing.sealed(sheet, limits, portion), message, abs(portion))
 
 
 def demand_confirmation(sheet: Impact, limits: ChangeLimits, confirm: str, portion: float = 1.0) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
-from ringfence.desks.confirming import demand_confirmation
+from ringfence.desks.confirming import Sealing, demand_confirmation, demand_sheet
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.impact import Impact
     from ringfence.desks.confirming import ChangeLimits
+    from ringfence.desks.seals import Seals
     from ringfence.scoring.artifacts.deployment import Deployment
 
 Part = Literal["champion", "challenger", "rollout"]
@@ -41,12 +42,24 @@ class Deploying(Protocol[S_contra]):
 class Confirming:
     """What a model would do to recent payments, the limits of a change at once, and what was typed.
 
-    `sheet` says what giving payments to the model changes, or, told True, taking them away from it.
+    `sheet` says what giving payments to the model changes, or, told True, taking them away from it. With
+    `seals`, as on a server, a change of what decides takes the seal of its sheet.
     """
 
     sheet: Callable[[bool], Impact]
     limits: ChangeLimits
     confirm: str = ""
+    seals: Seals | None = None
+
+    def shown(self, deployment: Deployment, gained: float) -> Impact:
+        """The sheet of a change of the deployment by which the model gains this share, with its seal."""
+        told = self.sheet(gained < 0)
+        sealing = self.sealing(deployment)
+        return told if sealing is None else sealing.sealed(told, self.limits, gained)
+
+    def sealing(self, deployment: Deployment) -> Sealing | None:
+        """By which seals sheets of a change of this deployment are known."""
+        return None if self.seals is None else Sealing(self.seals, deployment.digest)
 
 
 def put_in_force(
@@ -67,7 +80,8 @@ def put_in_force(
     """
     if (part == "rollout") != (share is not None):
         raise InputError(SHARELESS)
-    _demand(share_gained(models.active(), model, part, share, by), confirming)
+    active = models.active()
+    _demand(active, model, share_gained(active, model, part, share, by), confirming)
     if share is not None:
         return models.roll_out(model, share, by, signed, force=force)
     if part == "champion":
@@ -79,7 +93,8 @@ def retire(
     models: Deploying[S_contra], model: str, signed: S_contra, *, confirming: Confirming
 ) -> Deployment:
     """Take a model out of what is in force, for good; errors as of `put_in_force`."""
-    _demand(share_gained(models.active(), model), confirming)
+    active = models.active()
+    _demand(active, model, share_gained(active, model), confirming)
     return models.retire(model, signed)
 
 
@@ -107,7 +122,12 @@ def share_gained(
     return then - now
 
 
-def _demand(gained: float, confirming: Confirming) -> None:
-    if gained:
-        sheet = confirming.sheet(gained < 0)
-        demand_confirmation(sheet, confirming.limits, confirming.confirm, abs(gained))
+def _demand(deployment: Deployment, model: str, gained: float, confirming: Confirming) -> None:
+    sealing, confirm = confirming.sealing(deployment), confirming.confirm
+    if not gained or (sealing is not None and sealing.holds(confirm, model, gained)):
+        return
+    sheet = confirming.sheet(gained < 0)
+    if sealing is None:
+        demand_confirmation(sheet, confirming.limits, confirm, abs(gained))
+    else:
+        demand_sheet(sheet, confirming.limits, sealing, confirm, gained)

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ringfence.desks.confirming import demand_confirmation
+import msgspec
+
+from ringfence.desks.confirming import Sealing, demand_confirmation, demand_sheet
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import with_mode
 from ringfence.rulebook.wire import Saved
+from ringfence.scoring.rulesets.outcomes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ringfence.decisions.impact import Impact
     from ringfence.desks.confirming import ChangeLimits
+    from ringfence.desks.seals import Seals
     from ringfence.rulebook.changes import Activation
     from ringfence.rulebook.desk import Desk, Who
     from ringfence.rulebook.wire import ImpactOf
-    from ringfence.scoring.rulesets.rules import Mode, RuleSet
+    from ringfence.scoring.rulesets.rules import RuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,9 @@ class RulesDesk:
     """One store's rule book. `guard` makes tokens of card numbers in a text, `read` makes rules of it.
 
     `impact_of` tells what rules would do to recent payments; beyond the `limits` a change takes effect only
-    with `confirm`, the first digits of the version (`UnconfirmedError`). Answers have no warnings yet: no
-    change waits for its rules to be measured.
+    with `confirm`, the first digits of the version (`UnconfirmedError`). With `seals`, as on a server, every
+    change of what decides takes the seal of its sheet instead. Answers have no warnings yet: no change waits
+    for its rules to be measured.
     """
 
     book: Desk
@@ -35,6 +40,7 @@ class RulesDesk:
     read: Callable[[str], RuleSet]
     impact_of: Callable[[RuleSet], Impact]
     limits: ChangeLimits
+    seals: Seals | None = None
 
     def save(self, text: str, based_on: str, who: Who, *, activate: bool, confirm: str = "") -> Saved:
         """Keep the text of a book as a new version; errors as of `Desk.save`.
@@ -70,7 +76,7 @@ class RulesDesk:
         """What a text would do if it were saved on `based_on` and put in force; errors as of `save`."""
         ruleset = self.read(self.guard(text.replace("\r\n", "\n")))
         self.book.check(ruleset, based_on)
-        return self.impact_of(ruleset)
+        return self._sheet(ruleset)
 
     def impact(self, asked: ImpactOf) -> Impact:
         """What a version, a text, a rollback or another mode of a rule would do to recent payments.
@@ -78,17 +84,17 @@ class RulesDesk:
         `InputError` unless one of them is asked for; errors as of `on_trial` and `set_mode`.
         """
         if asked.rollback:
-            return self.impact_of(self.book.ruleset(self.book.target_of_rollback(asked.version)))
+            return self._sheet(self.book.ruleset(self.book.target_of_rollback(asked.version)))
         if (asked.rule is None) != (asked.mode is None):
             raise InputError("give the rule and the mode together")
         if asked.rule is not None and asked.mode is not None:
             based_on = self.book.ruleset(self.book.resolve(asked.version or "head"))
-            return self.impact_of(with_mode(based_on, asked.rule, asked.mode))
+            return self._sheet(with_mode(based_on, asked.rule, asked.mode))
         if asked.text is not None and asked.version is None:
             written = self.read(asked.text.replace("\r\n", "\n"))
             self.book.force.vet(written, self.book.ruleset(self.book.resolve("head")))
-            return self.impact_of(written)
-        return self.impact_of(self.on_trial(asked.version, asked.text))
+            return self._sheet(written)
+        return self._sheet(self.on_trial(asked.version, asked.text))
 
     def on_trial(self, version: str | None, text: str | None) -> RuleSet:
         """The rules that a backtest is to try: a kept version, or a text that nobody has saved.
@@ -115,4 +121,25 @@ class RulesDesk:
         return Saved(change=change, activation=activation, warnings=[])
 
     def _demand(self, ruleset: RuleSet, confirm: str) -> None:
-        demand_confirmation(self.impact_of(ruleset), self.limits, confirm)
+        sealing = self._sealing()
+        if sealing is None:
+            demand_confirmation(self.impact_of(ruleset), self.limits, confirm)
+        elif not sealing.holds(confirm, ruleset.digest) and self._decides_otherwise(ruleset):
+            demand_sheet(self.impact_of(ruleset), self.limits, sealing, confirm)
+
+    def _sheet(self, ruleset: RuleSet) -> Impact:
+        told, sealing = self.impact_of(ruleset), self._sealing()
+        return told if sealing is None else sealing.sealed(told, self.limits)
+
+    def _sealing(self) -> Sealing | None:
+        return None if self.seals is None else Sealing(self.seals, self.book.force.active())
+
+    def _decides_otherwise(self, ruleset: RuleSet) -> bool:
+        """Whether anything but drafts and shadow rules differs from what is in force."""
+        now = self.book.ruleset(self.book.force.active())
+        return _deciding(now) != _deciding(ruleset)
+
+
+def _deciding(ruleset: RuleSet) -> RuleSet:
+    active = tuple(rule for rule in ruleset.rules if rule.mode is Mode.ACTIVE)
+    return msgspec.structs.replace(ruleset, rules=active)

@@ -18,7 +18,7 @@ _INSIDE = f"[^\\x00-\\x1f\\x7f]{{0,{NAME_LIMIT - 2}}}"
 LIST_NAME: Final = f"^{_EDGE}({_INSIDE}{_EDGE})?$"
 ListName = Annotated[str, msgspec.Meta(pattern=LIST_NAME)]
 RuleId = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]{1,80}$")]
-Confirm = Annotated[str, msgspec.Meta(max_length=64)]  # first eight digits, or more, of the version
+Confirm = Annotated[str, msgspec.Meta(max_length=64)]  # that of the impact sheet of this very change
 Entries = Annotated[list[Entry], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
@@ -59,7 +59,7 @@ class Noted(RequestBody, frozen=True, kw_only=True):
 
 
 class Activate(RequestBody, frozen=True, kw_only=True):
-    """Why something is put in force. `confirm` where it goes beyond the limits for a change at once."""
+    """Why something is put in force. `confirm` is that of its impact sheet."""
 
     note: Note = ""
     confirm: Confirm = ""

@@ -51,15 +51,15 @@ STRUCTS: Final = (
 """Whose schemas the document needs."""
 
 _STALE: Final = {
-    "description": "The edit is on a version that is not the newest (`difference` shows what changed), or it "
-    "changes more than the limits allow at once (`impact` shows what; send `confirm`).",
+    "description": "The edit is on a version that is not the newest (`difference` shows what changed), or "
+    "nobody has confirmed the change (`impact` is its sheet; send the sheet's `confirm`).",
     "content": {
         "application/problem+json": {"schema": {"anyOf": [ref("StaleProblem"), ref("UnconfirmedProblem")]}}
     },
 }
 UNCONFIRMED: Final = {
-    "description": "It is in force already, or it changes more than the limits allow at once: `impact` shows "
-    "what, and `confirm` with the first eight digits of its version makes it.",
+    "description": "It is in force already, or nobody has confirmed the change: `impact` is its sheet, and "
+    "with the sheet's `confirm` it takes effect.",
     "content": {"application/problem+json": {"schema": ref("UnconfirmedProblem")}},
 }
 """409 of what puts something in force."""

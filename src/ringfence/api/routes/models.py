@@ -13,7 +13,7 @@ from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ModelServices, services_of
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed, UnsoundError
-from ringfence.desks.models import SHARELESS, put_in_force
+from ringfence.desks.models import SHARELESS, put_in_force, share_gained
 from ringfence.desks.models import retire as retire_model
 from ringfence.errors import InputError, ScorerError
 from ringfence.rulebook.changes import ApprovalError
@@ -22,6 +22,7 @@ from ringfence.scoring.artifacts.promotion import roles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ringfence.decisions.impact import Impact
     from ringfence.desks.model_desk import ModelDesk
     from ringfence.scoring.artifacts.deployment import Deployment
 
@@ -53,8 +54,8 @@ class ModelStates(msgspec.Struct, frozen=True):
 class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model is to be. A rollout needs a share, of entities `by`.
 
-    `force` puts a model in force even where its training advises against it. `confirm`, the first eight
-    digits of the version, does where it changes more than the limits allow at once.
+    `force` puts a model in force even where its training advises against it. `confirm` is that of the impact
+    sheet of this very change.
     """
 
     role: Literal["champion", "challenger", "rollout"] = "champion"
@@ -81,16 +82,26 @@ async def list_models(request: Request) -> Response:
 
 @router.get("/v1/models/{version}/impact")
 async def impact(request: Request, version: str) -> Response:
-    """Recent payments by outcome, as what is in force gives them and as this model would; changes nothing."""
+    """Recent payments by outcome, as what is in force gives them and as this model would; changes nothing.
+
+    Its `confirm` promotes the model.
+    """
     services = services_of(request, ModelServices)
     if version not in await services.pools.reading.run(services.models.stored.registry.digests):
         raise Refusal(404, "not_found", "no such model is kept: import it into the server's data folder")
     async with services.changing:  # one at a time
         try:
-            found = await services.pools.models.run(services.impact, version)
+            found = await services.pools.models.run(_sheet_of_promotion, services, version)
         except (InputError, ScorerError) as error:
             raise Refusal(422, "invalid_model", str(error)) from error
     return as_json(found)
+
+
+def _sheet_of_promotion(services: ModelServices, version: str) -> Impact:
+    told, deployment = services.impact(version), services.models.active()
+    confirming = services.confirming(version, "")
+    sealing, gained = confirming.sealing(deployment), share_gained(deployment, version, "champion")
+    return told if sealing is None else sealing.sealed(told, confirming.limits, gained)
 
 
 @router.post("/v1/models/{version}/promotion")

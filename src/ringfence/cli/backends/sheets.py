@@ -64,13 +64,19 @@ def is_all(desk: DeskWriting, asked: ImpactOf, *, dry_run: bool, json: bool) -> 
 
 
 def confirmed(act: Callable[[str], T], *, yes: bool) -> T:
-    """Make a change. Beyond the limits it takes `yes`, or the version's first digits typed at a terminal."""
+    """Make a change. Beyond the limits it takes `yes`, or the version's first digits typed at a terminal.
+
+    A server wants its own sheet's `confirm`: within the limits that is sent for whoever runs the command.
+    """
     try:
         return act("")
     except UnconfirmedError as error:
-        if yes:
-            return act(error.word)
+        confirm = error.sheet.confirm or error.word
+        if yes or error.is_within:
+            return act(confirm)
         if not sys.stdin.isatty():
             raise ConflictError(f"{error}, or with --yes. Nothing was changed") from error
         show_impact(error.sheet)
-        return act(str(typer.prompt(f"{error}. Type it", default="", show_default=False)))
+        question = f"{str(error).partition('. ')[0]}. Type {error.word} to confirm it"
+        typed = str(typer.prompt(question, default="", show_default=False)).strip().lower()
+        return act(confirm if typed == error.word else "")

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ringfence.compose.deciding.definitions import Definitions
     from ringfence.decisions.impact import Impact
     from ringfence.desks.quarantine import ReadAgain
+    from ringfence.desks.seals import Seals
     from ringfence.events.batch import EventBatch
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.events.values.vocabulary import Mapping
@@ -156,19 +157,19 @@ class Session:
         """
         return impact_of(self.store, self.library.stored_models, self.view(), digest, leaving=leaving)
 
-    def confirming(self, digest: str, confirm: str) -> Confirming:
-        """What a change of the part of a model is held to, and what was typed to confirm it."""
+    def confirming(self, digest: str, confirm: str, seals: Seals | None = None) -> Confirming:
+        """What a change of the part of a model is held to, and what was said to confirm it."""
         sheet = lambda leaving: self.impact(digest, leaving=leaving)  # noqa: E731
-        return Confirming(sheet, self.change_limits, confirm)
+        return Confirming(sheet, self.change_limits, confirm, seals)
 
     def impact_of_rules(self, ruleset: RuleSet) -> Impact:
         """What recent payments' outcomes would be with these rules; `RuleError` where they do not compile."""
         return self.checks.impact(ruleset, self.view())
 
-    def rules_desk(self, book: Desk) -> RulesDesk:
+    def rules_desk(self, book: Desk, seals: Seals | None = None) -> RulesDesk:
         """Changes of a rule book that `desk` gave."""
         guard, read = self.tokenizer.guard_text, self.checks.read
-        return RulesDesk(book, guard, read, self.impact_of_rules, self.change_limits)
+        return RulesDesk(book, guard, read, self.impact_of_rules, self.change_limits, seals)
 
     @property
     def change_limits(self) -> ChangeLimits:

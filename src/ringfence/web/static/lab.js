@@ -8,6 +8,8 @@ let names = [];
 let pane = "form";
 let mark = null;
 let checking = 0;
+let checks = 0;
+let running = Promise.resolve();
 let filling = false;
 let kept = "";
 const DOING = { "/rules/lab/impact": "Re-evaluating recent payments…", "/rules/lab/save": "Saving…" };
@@ -59,12 +61,13 @@ function later() {
   checking = setTimeout(check, 500);
 }
 
-// What was typed last is in both forms before the other one is shown.
+// What was typed last is in both forms before the other one is shown, and before anything is made of it.
 async function settled() {
-  if (checking) {
+  while (checking) {
     clearTimeout(checking);
     await check();
   }
+  await running;
 }
 
 function place(looked) {
@@ -93,8 +96,13 @@ function again(where, why) {
   where.replaceChildren(line);
 }
 
-async function check() {
+function check() {
   checking = 0;
+  running = look((checks += 1));
+  return running;
+}
+
+async function look(mine) {
   const body = new URLSearchParams(new FormData(lab));
   body.set("source", pane);
   const headers = { "X-CSRF-Token": document.body.dataset.csrf, "HX-Request": "true" };
@@ -112,6 +120,7 @@ async function check() {
     return;
   }
   const looked = await answer.json();
+  if (mine !== checks) return; // more was typed meanwhile
   said.className = looked.problem ? "problem" : "note";
   said.textContent = looked.problem || `Valid: ${looked.fires}.`;
   filling = true;
@@ -132,6 +141,11 @@ async function check() {
   htmx.ajax("POST", "/rules/lab/try", { target: "#tried", swap: "innerHTML", values: { text: looked.text, editor: tab } });
 }
 
+lab.addEventListener("htmx:confirm", async (event) => {
+  event.preventDefault();
+  await settled();
+  event.detail.issueRequest(true);
+});
 document.addEventListener("htmx:beforeRequest", (event) => {
   const doing = DOING[event.detail.requestConfig.path];
   if (!doing) return;

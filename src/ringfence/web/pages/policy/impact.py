@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.handlers.checking import warnings_on
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
 
 router = APIRouter()
+_UNCONFIRMED: Final = 409
 _DIGEST: Final = "^[0-9a-z]{4,16}$"
+SealField = Annotated[str, Form(max_length=64)]
+"""The seal of the sheet from which a form is posted."""
 
 
 class OfferedChange(NamedTuple):
@@ -116,6 +119,7 @@ def sheet(
         "portion": portion,
         "beyond": None if told is None else limits.exceeded(told, portion),
         "note": note,
+        "unseen": status == _UNCONFIRMED,
         "approval": change.needs_approval and services_of(request, RuleServices).desk.require_approval,
     }
     return render(request, "impact.html", values, status)

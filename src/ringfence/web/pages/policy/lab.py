@@ -14,13 +14,14 @@ from ringfence.api.handlers.checking import checked
 from ringfence.api.handlers.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, Surroundings, TrialServices, services_of
 from ringfence.compose.deciding.questions import laboratory
+from ringfence.desks.seals import said
 from ringfence.errors import InputError, RuleError
 from ringfence.rulebook.single_rule import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
 from ringfence.scoring.rulesets.books import dump_book
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.scoring.rulesets.rules import OUTCOMES, Rule, RuleSet
 from ringfence.web.measure.lab_names import TEMPLATES, names_of
-from ringfence.web.pages.policy.impact import change_of_stage, sheet
+from ringfence.web.pages.policy.impact import SealField, change_of_stage, sheet
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
@@ -222,6 +223,7 @@ async def save(
     based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")] = "head",
     stage: Stage = "draft",
     note: Word = "",
+    seal: SealField = "",
     confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Keep a version with this rule at a stage, in force where no approval is needed."""
@@ -229,10 +231,11 @@ async def save(
     with refusals():
         rule, book = await _written(request, text, stage, based_on)
         who = who_asks(request, note or f"{rule.id}: {stage}")
-        keep = partial(services.rules.save, book, based_on, who, activate=True)
+        sure = said(seal, confirm)
+        keep = partial(services.rules.save, book, based_on, who, activate=True, confirm=sure)
     try:
         with refusals():
-            await services_of(request, Surroundings).pools.rules.run(partial(keep, confirm=confirm))
+            await services_of(request, Surroundings).pools.rules.run(keep)
     except UnconfirmedRefusal as refused:
         change = change_of_stage(rule.id, stage, text, based_on)
         return sheet(request, refused.sheet, change, status=409, note=note)

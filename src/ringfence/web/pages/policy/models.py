@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Path, Query, Request
@@ -18,6 +17,7 @@ from ringfence.desks.confirming import UnconfirmedError
 from ringfence.desks.model_desk import Signed
 from ringfence.desks.models import Part, put_in_force, share_gained
 from ringfence.desks.models import retire as retire_model
+from ringfence.desks.seals import said
 from ringfence.errors import ConflictError, InputError, ScorerError
 from ringfence.learning.measures.curves import Curves
 from ringfence.ports import DECISIONS
@@ -27,7 +27,7 @@ from ringfence.scoring.artifacts.promotion import roles
 from ringfence.web.measure import watching
 from ringfence.web.measure.importance import importance_of
 from ringfence.web.measure.model_in_words import sentence
-from ringfence.web.pages.policy.impact import OfferedChange, sheet
+from ringfence.web.pages.policy.impact import OfferedChange, SealField, sheet
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of
 from ringfence.web.parts.charts import COLOURS, Chart, Named, charts_of, drift_chart
 from ringfence.web.parts.errors import Stop
@@ -211,9 +211,10 @@ async def _shown(
 ) -> Response:
     services = services_of(request, ModelServices)
     async with services.changing:
-        gained, told = share_gained(services.models.active(), version, role, share), None
+        deployment, told = services.models.active(), None
+        gained, confirming = share_gained(deployment, version, role, share), services.confirming(version, "")
         if gained:
-            told = await services.pools.models.run(partial(services.impact, version, leaving=gained < 0))
+            told = await services.pools.models.run(confirming.shown, deployment, gained)
     return sheet(request, told, offered, abs(gained))
 
 
@@ -237,10 +238,11 @@ async def promote(
     share: Annotated[float, Form(ge=0, le=100)] = 0.0,
     note: Note = "",
     force: Annotated[bool, Form()] = False,
+    seal: SealField = "",
     confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Put it in force, in the shadow, or in force for a share of entities, from the next event on."""
-    confirming = services_of(request, ModelServices).confirming(version, confirm)
+    confirming = services_of(request, ModelServices).confirming(version, said(seal, confirm))
 
     def change(desk: Any, signed: Signed) -> Any:
         part = share / 100 if role == "rollout" else None
@@ -255,10 +257,11 @@ async def retire(
     request: Request,
     version: Version,
     note: Note = "",
+    seal: SealField = "",
     confirm: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Take it out of what is in force, for good."""
-    confirming = services_of(request, ModelServices).confirming(version, confirm)
+    confirming = services_of(request, ModelServices).confirming(version, said(seal, confirm))
 
     def change(desk: Any, signed: Signed) -> Any:
         return retire_model(desk, version, signed, confirming=confirming)

@@ -23,7 +23,7 @@ from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ringfence.rulebook.changes import Change
     from ringfence.rulebook.difference import RuleChange
@@ -35,7 +35,7 @@ _CHANGES: Final = 60  # newest versions that are compared for the edits of a rul
 _EACH: Final = 10
 _HITS: Final = """\
 WITH hits AS (
-  SELECT d.transaction_id, d.event_time, d.outcome, d.rules, t.amount, t.currency, l.is_fraud,
+  SELECT d.transaction_id, d.event_time, d.outcome, d.rules, d.rules_digest, t.amount, t.currency, l.is_fraud,
     list_contains(d.rules, {rule}) AS acted
   FROM decisions d
   JOIN transactions t ON t."offset" = d."offset"
@@ -53,13 +53,14 @@ SELECT date_trunc('week', event_time)::DATE AS week, count(*) FILTER (acted) AS 
   count(is_fraud) AS labelled
 FROM hits GROUP BY week ORDER BY week""",
     "stages": """\
-SELECT acted, count(*) AS payments, count(*) FILTER (is_fraud) AS fraud, count(is_fraud) AS labelled,
-  coalesce((
-    SELECT count(DISTINCT event_time::DATE) FROM decisions
-    JOIN {stood} AS version(digest, at_work) ON digest = rules_digest
-    WHERE at_work = acted HAVING count(*) > 0
-  ), 1) AS days
-FROM hits GROUP BY acted ORDER BY acted""",
+SELECT stage, any_value(since_ms) AS since_ms, any_value(decided) AS decided,
+  count(transaction_id) AS payments, count(*) FILTER (is_fraud) AS fraud, count(is_fraud) AS labelled
+FROM (
+  SELECT stage, epoch_ms(min(event_time)) AS since_ms, count(*) AS decided
+  FROM decisions JOIN {stood} AS version(digest, stage) ON digest = rules_digest GROUP BY stage
+)
+LEFT JOIN (hits JOIN {stood} AS version(digest, stage) ON digest = rules_digest) USING (stage)
+GROUP BY stage ORDER BY since_ms, stage""",
     "money": f"""\
 SELECT coalesce(currency, '') AS currency,
   coalesce(sum(amount) FILTER (is_fraud AND acted AND {STOPPED}), 0) AS fraud_stopped,
@@ -80,6 +81,14 @@ class Edit(NamedTuple):
 
     change: Change
     what: RuleChange
+
+
+class Stood(NamedTuple):
+    """A version of the rules, the stage of a rule in it, and for which share of its entities it acts."""
+
+    digest: str
+    stage: str
+    share: float
 
 
 @router.get("/rule/{rule_id}")
@@ -148,35 +157,43 @@ def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
     """Rows by panel, with precision and its interval, and the statements that gave them."""
     lake = dashboard.of(RecordServices).lake
     stood = _stood(dashboard, rule_id)
+    active = dashboard.rules(dashboard.of(RuleServices).desk.force.active())
+    acting = next((one for one in active.every_rule if one.id == rule_id), None) if active else None
     statements = {name: statement(name, rule_id, stood) for name in QUESTIONS}
     rows = {name: lake.sql(one).to_pylist() for name, one in statements.items()}
     for one in rows["weeks"]:
         one["precision"] = wilson(one["fraud"], one["acted"] + one["in_shadow"])
-    for one in rows["stages"]:
-        one["precision"] = wilson(one["fraud"], one["payments"])
+    _compare(rows["stages"], {one.stage: one.share for one in stood[::-1]})
     weeks = rows["weeks"]
     columns = {name: [row[name] for row in weeks] for name in ("week", "acted", "in_shadow")}
     columns["precision"] = [row["precision"].value for row in weeks]
     points = msgspec.json.encode({"columns": columns}, enc_hook=str).decode() if weeks else ""
-    return rows | {"statements": statements, "points": points}
+    return rows | {"statements": statements, "points": points, "stage": stage_of(acting) if acting else ""}
 
 
-def statement(name: str, rule_id: str, stood: Sequence[tuple[str, bool]]) -> str:
-    """The SQL of a panel, as `ringfence sql` takes it.
+def _compare(stages: list[dict[str, Any]], shares: Mapping[str, float]) -> None:
+    """Add precision, and how many matches shadow predicts for a stage: by its share of the customers."""
+    heard = next((one["payments"] / one["decided"] for one in stages if one["stage"] == Mode.SHADOW), None)
+    for one in stages:
+        one["precision"] = wilson(one["fraud"], one["payments"])
+        is_told = heard is not None and one["stage"] != Mode.SHADOW
+        one["predicted"] = heard * shares[one["stage"]] * one["decided"] if is_told and heard else None
 
-    `stood` are versions with the rule, by digest, and whether it is active there, or in shadow.
-    """
-    rows = ", ".join(f"({quoted_text(digest)}, {acted})" for digest, acted in stood)
-    versions = f"(VALUES {rows})" if rows else "(SELECT '', false WHERE false)"
+
+def statement(name: str, rule_id: str, stood: Sequence[Stood]) -> str:
+    """The SQL of a panel, as `ringfence sql` takes it; `stood` are versions in which the rule has a stage."""
+    rows = ", ".join(f"({quoted_text(one.digest)}, {quoted_text(one.stage)})" for one in stood)
+    versions = f"(VALUES {rows})" if rows else "(SELECT '', '' WHERE false)"
     return (_HITS + QUESTIONS[name]).format(rule=quoted_text(rule_id), stood=versions)
 
 
-def _stood(dashboard: Dashboard, rule_id: str) -> list[tuple[str, bool]]:
-    """Versions that decided, and whether the rule is active in them, or in shadow."""
+def _stood(dashboard: Dashboard, rule_id: str) -> list[Stood]:
+    """Versions that decided and in which the rule is active or in shadow, newest first."""
     found = []
     for row in dashboard.of(RecordServices).lake.sql(_VERSIONS).to_pylist():
         book = dashboard.rules(row["rules_digest"])
         rule = next((one for one in book.every_rule if one.id == rule_id), None) if book else None
         if rule is not None and rule.mode in (Mode.ACTIVE, Mode.SHADOW):
-            found.append((row["rules_digest"], rule.mode is Mode.ACTIVE))
+            share = rule.rollout.share if rule.rollout else 1.0
+            found.append(Stood(row["rules_digest"], stage_of(rule), share))
     return found

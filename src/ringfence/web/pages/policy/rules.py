@@ -12,9 +12,10 @@ from ringfence.api.handlers.checking import checked as check
 from ringfence.api.handlers.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, Surroundings, services_of
 from ringfence.decisions.index import Term, Wanted
+from ringfence.desks.seals import said
 from ringfence.rulebook.changes import StaleError
 from ringfence.scoring.rulesets.outcomes import Mode
-from ringfence.web.pages.policy.impact import change_of_mode, sheet
+from ringfence.web.pages.policy.impact import SealField, change_of_mode, sheet
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.rendering import render
 
@@ -147,6 +148,7 @@ async def set_mode(
     mode: Annotated[Mode, Form()],
     based_on: Annotated[str, Form(pattern="^[0-9a-z]{4,16}$")],
     note: Note = "",
+    seal: SealField = "",
     confirm: Confirm = "",
 ) -> Response:
     """A new version in which one rule has another mode, in force at once where no approval is needed."""
@@ -158,7 +160,7 @@ async def set_mode(
         based_on,
         who,
         activate=True,
-        confirm=confirm,
+        confirm=said(seal, confirm),
     )
     try:
         with refusals():

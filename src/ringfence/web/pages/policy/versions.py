@@ -9,7 +9,8 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.handlers.requests import UnconfirmedRefusal, refusals, who_asks
 from ringfence.api.services import RuleServices, services_of
-from ringfence.web.pages.policy.impact import change_of_version, sheet
+from ringfence.desks.seals import said
+from ringfence.web.pages.policy.impact import SealField, change_of_version, sheet
 from ringfence.web.parts.asking import beside
 from ringfence.web.parts.rendering import render
 
@@ -59,22 +60,26 @@ async def reject(request: Request, digest: Digest, note: Note = "") -> Response:
 
 
 @router.post("/rules/versions/{digest}/activate")
-async def activate(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
+async def activate(
+    request: Request, digest: Digest, note: Note = "", seal: SealField = "", confirm: Confirm = ""
+) -> Response:
     """In force from the end of the log on."""
-    who, rules = who_asks(request, note), services_of(request, RuleServices).rules
+    who, rules, sure = who_asks(request, note), services_of(request, RuleServices).rules, said(seal, confirm)
     try:
-        return await _then_show(request, digest, lambda _desk: rules.activate(digest, who, confirm))
+        return await _then_show(request, digest, lambda _desk: rules.activate(digest, who, sure))
     except UnconfirmedRefusal as refused:
         offered = change_of_version(digest, rollback=False)
         return sheet(request, refused.sheet, offered, status=409, note=note)
 
 
 @router.post("/rules/versions/{digest}/rollback")
-async def roll_back(request: Request, digest: Digest, note: Note = "", confirm: Confirm = "") -> Response:
+async def roll_back(
+    request: Request, digest: Digest, note: Note = "", seal: SealField = "", confirm: Confirm = ""
+) -> Response:
     """In force again."""
-    who, rules = who_asks(request, note), services_of(request, RuleServices).rules
+    who, rules, sure = who_asks(request, note), services_of(request, RuleServices).rules, said(seal, confirm)
     try:
-        return await _then_show(request, digest, lambda _desk: rules.roll_back(who, digest, confirm))
+        return await _then_show(request, digest, lambda _desk: rules.roll_back(who, digest, sure))
     except UnconfirmedRefusal as refused:
         offered = change_of_version(digest, rollback=True)
         return sheet(request, refused.sheet, offered, status=409, note=note)
