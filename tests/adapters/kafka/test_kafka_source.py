@@ -4,7 +4,7 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions, NewTopic
 from tests.adapters.kafka.test_registry import avro, of, registry, served
 from tests.cli.conftest import payment
@@ -15,7 +15,7 @@ from ringfence.adapters.kafka import source as module
 from ringfence.adapters.kafka.address import KafkaAddress
 from ringfence.adapters.kafka.client import KafkaClient, properties_in
 from ringfence.adapters.kafka.records import NAMES
-from ringfence.adapters.kafka.source import OPTIONS, KafkaSource, PartitionMark
+from ringfence.adapters.kafka.source import OPTIONS, KafkaSource
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.cli.setup.checks.check import State
 from ringfence.cli.setup.checks.streams import streams
@@ -216,35 +216,6 @@ def test_values_whose_schema_is_in_a_registry_are_decided(kafka, store):
     assert reasons == {1: "malformed", 3: "missing_field"}  # a schema that is unknown, and one that changed
 
 
-def test_records_that_are_gone_are_named_and_the_user_decides(kafka, store):
-    topic = kafka.topic()
-    address = f"kafka://{kafka.address}/{topic}"
-    kafka.send(topic, lines(10))
-    all_of(store, address)
-    kafka.send(topic, lines(20, 10))
-    part = TopicPartition(topic, 0, 25)
-    kafka.admin.delete_records([part])[part].result(30)
-    with pytest.raises(InputError, match=r"its 15 records up to offset 25 are gone.*on_gap=continue"):
-        all_of(store, address)
-    told = []
-    assert all_of(store, address + "?on_gap=continue", told=told).transactions == 5
-    assert "Going on at offset 25" in told[0]
-
-
-def test_a_topic_that_was_made_again_is_not_taken_for_the_old_one(kafka, store):
-    """It has more records by now than the old one ever had."""
-    topic = kafka.topic()
-    address = f"kafka://{kafka.address}/{topic}"
-    kafka.send(topic, lines(5))
-    all_of(store, address)
-    kafka.admin.delete_topics([topic])[topic].result(30)
-    kafka.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
-    kafka.send(topic, lines(10, 100))
-    with pytest.raises(InputError, match="deleted and made again"):
-        all_of(store, address)
-    assert all_of(store, address + "?on_gap=continue").transactions == 10
-
-
 def test_new_partitions_are_read_from_their_beginning(kafka, store, monkeypatch):
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
     topic = kafka.topic()
@@ -304,10 +275,6 @@ def test_a_user_is_let_in_by_password_and_a_wrong_one_is_never_shown(kafka, stor
     with pytest.raises(InputError, match="do not accept this user") as raised:
         all_of(store, address, properties=properties_in(file))
     assert "hunter3" not in str(raised.value)
-
-
-def test_a_mark_that_has_no_topic_id_is_of_a_broker_that_told_none():
-    assert PartitionMark(3).topic_id == ""
 
 
 def test_the_doctor_asks_brokers_for_the_topics_that_are_set(kafka, monkeypatch, tmp_path):

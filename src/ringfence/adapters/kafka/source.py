@@ -13,17 +13,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
-    TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from ringfence.adapters.kafka.client import SECONDS, KafkaClient
+from ringfence.adapters.kafka.places import Places, mark_in
 from ringfence.adapters.kafka.records import says_structured, standing_in, streamed_of
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import Position
@@ -54,13 +52,6 @@ _CHUNK: Final = 2000  # messages taken from the library at a time
 _CHUNK_BYTES: Final = 16 << 20  # of one batch, about
 _LOOK_SECONDS: Final = 30.0  # between two looks for new partitions
 _TELL_SECONDS: Final = 5.0  # between two commits of offsets to the group
-
-
-class PartitionMark(msgspec.Struct, frozen=True):
-    """Where a partition goes on; `topic_id` tells a topic from one that was made again under its name."""
-
-    offset: int
-    topic_id: str = ""
 
 
 @dataclass(slots=True)
@@ -117,7 +108,7 @@ class KafkaSource:
         self._say = say
         self._group = group
         self._cluster = ""
-        self._topic_ids: dict[str, str] = {}
+        self._places = Places(client, say)
         self._looked = self._told = time.monotonic()
         self._consumer: Any = None
         self._at_end: set[tuple[str, int]] = set()  # partitions that have nothing more right now
@@ -179,7 +170,7 @@ class KafkaSource:
         )
         try:
             self._poll_errors()
-            self._topic_ids = self._ids()
+            self._places.take_up()
             assigned = [part for topic in self.address.topics for part in self._parts_of(topic)]
         except BaseException:
             self.close()
@@ -227,18 +218,11 @@ class KafkaSource:
                     f"topics there: {listed}"
                 )
 
-    def _ids(self) -> dict[str, str]:
-        """Ids of the topics; empty where brokers are too old or do not tell this user."""
-        admin = self._client.made(AdminClient)
-        try:
-            asked = admin.describe_topics(TopicCollection(list(self.address.topics)), request_timeout=SECONDS)
-            return {name: str(found.result().topic_id) for name, found in asked.items()}
-        except KafkaException:
-            return {}
-
     def _parts_of(self, topic: str, but: frozenset[int] = frozenset()) -> list[TopicPartition]:
         """The partitions of a topic, each at the place where it goes on."""
         found = self._consumer.list_topics(topic, timeout=SECONDS).topics[topic]
+        if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise InputError(f"topic {topic} is gone: it was deleted while it was read")
         kept = self._positions(self._source(topic))
         numbers = sorted(set(found.partitions) - but)
         return [self._placed(topic, number, kept.get(str(number)), is_new=bool(but)) for number in numbers]
@@ -253,30 +237,9 @@ class KafkaSource:
             at_end = self.address.options.get("from") == "end" and not is_new
             part.offset = high if at_end else low
         else:
-            mark = msgspec.json.decode(kept, type=PartitionMark)
-            part.offset = self._checked(topic, number, mark, low, high)
+            part.offset = self._places.next_in(topic, number, kept, low, high)
         self.state.partitions[topic, number] = Partition(topic, number, part.offset, high)
         return part
-
-    def _checked(self, topic: str, number: int, mark: PartitionMark, low: int, high: int) -> int:
-        """Where a partition goes on; `InputError` where what came next there is not there any more."""
-        known = self._topic_ids.get(topic, "")
-        if mark.topic_id and known and mark.topic_id != known:
-            gone, at = "the topic was deleted and made again since: all it holds is new", low
-        elif mark.offset > high:
-            gone, at = f"it ends at offset {high:,} already: it was cut off, or made again", low
-        elif mark.offset < low:
-            count = low - mark.offset
-            gone, at = f"its {count:,} records up to offset {low:,} are gone: retention took them", low
-        else:
-            return mark.offset
-        said = f"{topic}/{number} should go on at offset {mark.offset:,}, but {gone}"
-        if self.address.options.get("on_gap") != "continue":
-            raise InputError(
-                f"{said}. Add on_gap=continue to the address to go on at offset {at:,}, with a hole"
-            )
-        self._say(f"Warning: {said}. Going on at offset {at:,}, as on_gap=continue says")
-        return at
 
     def _consume(self, rows: int, wait_seconds: float) -> list[Message]:
         messages: list[Message] = []
@@ -339,11 +302,7 @@ class KafkaSource:
         state.skipped += piece.skipped
         state.bad += len(piece.bad)
         positions = tuple(
-            Position(
-                self._source(topic),
-                str(number),
-                msgspec.json.encode(PartitionMark(after, self._topic_ids.get(topic, ""))).decode(),
-            )
+            Position(self._source(topic), str(number), self._places.mark(topic, after))
             for (topic, number), after in moved.items()
         )
         total = state.records + state.lag
@@ -369,6 +328,7 @@ class KafkaSource:
         if now - self._looked < _LOOK_SECONDS:
             return
         self._looked = now
+        self._places.look_again()
         for topic in self.address.topics:
             own = frozenset(number for name, number in self.state.partitions if name == topic)
             try:
@@ -385,9 +345,9 @@ class KafkaSource:
         told = []
         for topic in self.address.topics:
             for number, kept in self._positions(self._source(topic)).items():
-                mark = msgspec.json.decode(kept, type=PartitionMark)
-                if mark.offset > 0 and (topic, int(number)) in self.state.partitions:
-                    told.append(TopicPartition(topic, int(number), mark.offset))
+                offset = mark_in(kept).offset
+                if offset > 0 and (topic, int(number)) in self.state.partitions:
+                    told.append(TopicPartition(topic, int(number), offset))
         if not told:
             return
         try:

@@ -1,0 +1,104 @@
+"""Records that are gone, topics that are made again or compacted: said, with the choice to go on."""
+
+from collections import deque
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import NewTopic
+from tests.adapters.kafka.test_kafka_source import all_of, lines, opened
+from tests.kafka import broker
+from tests.spine import open_store
+
+from ringfence.adapters.kafka import source as module
+from ringfence.adapters.kafka.places import PartitionMark
+from ringfence.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    return broker()
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(tmp_path / "data") as made:
+        yield made
+
+
+def test_records_that_are_gone_are_named_and_the_user_decides(kafka, store):
+    topic = kafka.topic()
+    address = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(10))
+    all_of(store, address)
+    kafka.send(topic, lines(20, 10))
+    part = TopicPartition(topic, 0, 25)
+    kafka.admin.delete_records([part])[part].result(30)
+    with pytest.raises(InputError, match=r"its 15 records up to offset 25 are gone.*on_gap=continue"):
+        all_of(store, address)
+    told = []
+    assert all_of(store, address + "?on_gap=continue", told=told).transactions == 5
+    assert "Going on at offset 25" in told[0]
+
+
+def test_a_topic_that_was_made_again_is_not_taken_for_the_old_one(kafka, store):
+    """It has more records by now than the old one ever had."""
+    topic = kafka.topic()
+    address = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(5))
+    all_of(store, address)
+    kafka.admin.delete_topics([topic])[topic].result(30)
+    kafka.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    kafka.send(topic, lines(10, 100))
+    with pytest.raises(InputError, match="deleted and made again"):
+        all_of(store, address)
+    assert all_of(store, address + "?on_gap=continue").transactions == 10
+
+
+def made_again(kafka, topic, values):
+    """A topic under the name of another one that is deleted first."""
+    kafka.admin.delete_topics([topic])[topic].result(30)
+    while topic in kafka.admin.list_topics(timeout=30).topics:
+        pass
+    kafka.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    kafka.send(topic, values)
+
+
+def test_a_topic_that_is_made_again_while_it_is_read_is_not_read_on_in_silence(kafka, store, monkeypatch):
+    """Its offsets go on where the old one ended: what stands before would be passed over."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
+    topic = kafka.topic()
+    address = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(10))
+    with opened(store, address) as source:
+        batches = source.batches(100, is_over=lambda: False)
+        next(batches)
+        made_again(kafka, topic, lines(30, 100))
+        with pytest.raises(InputError, match="deleted and made again while it was read"):
+            deque(batches, maxlen=0)
+    assert all_of(store, address + "?on_gap=continue").transactions == 30
+
+
+def test_a_topic_that_is_deleted_while_it_is_read_is_told(kafka, store, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
+    topic = kafka.topic()
+    kafka.send(topic, lines(10))
+    with opened(store, f"kafka://{kafka.address}/{topic}") as source:
+        batches = source.batches(100, is_over=lambda: False)
+        next(batches)
+        kafka.admin.delete_topics([topic])[topic].result(30)
+        with pytest.raises(InputError, match=r"is gone: it was deleted|there is no topic"):
+            deque(batches, maxlen=0)
+
+
+def test_a_compacted_topic_is_read_only_where_the_address_says_so(kafka, store):
+    topic = kafka.topic(**{"cleanup.policy": "compact,delete"})
+    address, told = f"kafka://{kafka.address}/{topic}", []
+    kafka.send(topic, lines(3), key=b"k")
+    with pytest.raises(InputError, match=r"is compacted .* on_gap=continue"):
+        all_of(store, address)
+    assert all_of(store, address + "?on_gap=continue", told=told).transactions == 3
+    assert told[0].startswith(f"Warning: topic {topic} is compacted")
+
+
+def test_a_mark_that_has_no_topic_id_is_of_a_broker_that_told_none():
+    assert PartitionMark(3).topic_id == ""
