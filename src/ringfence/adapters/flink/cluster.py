@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -126,10 +127,9 @@ class LocalCluster:
             *("--python", str(script)),
             *arguments,
         ]
-        done = subprocess.run(command, check=False, env=self._environment(), capture_output=True, text=True)  # noqa: S603 (a list)
+        code, said = self._client(command)
         fresh = set(self._rest.jobs()) - known
-        if done.returncode or not fresh:
-            said = done.stdout + done.stderr
+        if code or not fresh:
             raise StoreError(f"Flink did not take the job: {innermost(said)}\n{said.strip()[-_TAIL:]}")
         return fresh.pop()
 
@@ -139,19 +139,39 @@ class LocalCluster:
         return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-_TAIL:]}" for path in files)
 
     def close(self) -> None:
-        """End all processes. Closing twice is allowed."""
+        """End all processes, at once where somebody is too impatient to wait. Closing twice is allowed."""
         running = [*self.workers, *filter(None, [self.manager])]
-        for process in running:
-            process.terminate()
-        end = time.monotonic() + _LEAVE
-        for process in running:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(max(end - time.monotonic(), 0.1))
-                continue
-            process.kill()
-            process.wait()
         self.workers, self.manager = [], None
-        self._rest.close()
+        try:
+            for process in running:
+                _signal(process, signal.SIGTERM)
+            end = time.monotonic() + _LEAVE
+            for process in running:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(end - time.monotonic(), 0.1))
+        finally:
+            for process in running:
+                _signal(process, signal.SIGKILL)
+                process.wait()
+            self._rest.close()
+
+    def _client(self, command: list[str]) -> tuple[int, str]:
+        """Run Flink's client to its end; its exit code, and what it said."""
+        with subprocess.Popen(  # noqa: S603 (a list)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self._environment(),
+            text=True,
+            start_new_session=True,
+        ) as client:
+            try:
+                said, _ = client.communicate()
+            except BaseException:
+                _signal(client, signal.SIGKILL)  # and the Python process that it began
+                raise
+        return client.returncode, said
 
     def _launch(self, what: str) -> subprocess.Popen[bytes]:
         self._number += 1
@@ -193,6 +213,12 @@ class LocalCluster:
             if ended or time.monotonic() > end:
                 raise StoreError(f"{otherwise}. It said:\n{self.said()}")
             time.sleep(_PAUSE)
+
+
+def _signal(process: subprocess.Popen[bytes] | subprocess.Popen[str], number: int) -> None:
+    """To a process that leads a session of its own, and to all that it began there."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _nested(settings: Any, *names: str) -> Any:

@@ -25,7 +25,7 @@ class PartitionMark(msgspec.Struct, frozen=True):
     topic_id: str = ""
 
 
-class Places:
+class TopicPlaces:
     """The topics of one address as they were when they were taken up."""
 
     def __init__(self, client: KafkaClient, say: Callable[[str], None]) -> None:

@@ -21,7 +21,7 @@ from confluent_kafka import (
 )
 
 from ringfence.adapters.kafka.client import SECONDS, KafkaClient
-from ringfence.adapters.kafka.places import Places, mark_in
+from ringfence.adapters.kafka.places import TopicPlaces, mark_in
 from ringfence.adapters.kafka.records import says_structured, standing_in, streamed_of
 from ringfence.errors import InputError, StoreError
 from ringfence.ports import Position
@@ -108,7 +108,7 @@ class KafkaSource:
         self._say = say
         self._group = group
         self._cluster = ""
-        self._places = Places(client, say)
+        self._places = TopicPlaces(client, say)
         self._looked = self._told = time.monotonic()
         self._consumer: Any = None
         self._at_end: set[tuple[str, int]] = set()  # partitions that have nothing more right now

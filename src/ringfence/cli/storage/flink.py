@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import chdir
 from pathlib import Path
@@ -90,14 +91,15 @@ def run(
     folder, so decisions are the same that the embedded engine makes of the same topic. Rules and models that
     were put in force in the data folder since count once the files have them. Each decision is written
     exactly once, as a reader that isolates transactions (read_committed) sees it. Ctrl-C stops with a
-    savepoint; the next run goes on there, also with another number of --workers. After a crash it goes on
-    from the last checkpoint. With --control it also goes on with other rules or another model in the files:
-    they are in force behind all payments that are in the topics by then.
+    savepoint, and so does SIGTERM; the next run goes on there, also with another number of --workers. After a
+    crash it goes on from the last checkpoint. With --control it also goes on with other rules or another
+    model in the files: they are in force behind all payments that are in the topics by then.
 
     Needs Java 17 or 21 and, once, `make flink` in Ringfence's repository. docs/howto/flink.md has more.
 
     Example: ringfence flink run . --kafka kafka://localhost:9092/payments --to decisions
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no cluster is left behind
     with chdir(project):
         ends = Ends.of(kafka, to, control)
         with flink_running(
@@ -115,7 +117,13 @@ def run(
             try:
                 _watch(running)
             except KeyboardInterrupt:
-                say(f"Stopped at {running.stop()}")
+                kept = running.stop()
+                say(
+                    f"Stopped at {kept}"
+                    if kept
+                    else "Stopped while tasks were starting, so without a savepoint: the next run goes on "
+                    "from the last checkpoint, or begins with the first record where there is none"
+                )
 
 
 @app.command("activate")

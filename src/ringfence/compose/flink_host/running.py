@@ -77,8 +77,15 @@ class FlinkRun:
     resumed: str | None
     ticker: Ticker
 
-    def stop(self) -> str:
-        """Stop the job so that the next one goes on where it ended; where that is kept."""
+    def stop(self) -> str | None:
+        """Stop the job so that the next one goes on where it ended; where that is kept.
+
+        None while tasks are starting: Flink makes no savepoint then, and the next job goes on where this one
+        would have.
+        """
+        running, planned = self.cluster.jobs.look(self.job).tasks
+        if running < planned:
+            return None
         folder = (self.folder / "savepoints").as_uri()
         return self.cluster.jobs.stop(self.job, folder, _SAVEPOINT_SECONDS)
 
