@@ -8,18 +8,25 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from urllib.parse import quote
 
+import httpx
 import psutil
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
 from tests.kafka import broker
+from tests.web.conftest import serving
 
 from ringfence.adapters.flink.parts import flink_parts
+from ringfence.adapters.sqlite import Store
 from ringfence.cli import execute
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.flink_host.check import compare
 from ringfence.compose.flink_host.running import Ends, flink_running
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.decisions.written import json_of
 from ringfence.errors import InputError, StoreError
+from ringfence.ports import DECISIONS
 
 pytestmark = pytest.mark.slow
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
@@ -131,6 +138,7 @@ def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka
     found = compare(ends, definitions)
     assert (found.equal, found.named) == (payments_in(lines), [])
     assert execute(["flink", "check", ".", "--kafka", source, "--to", to, "--events", "500"]) == 0
+    check_dashboard(kafka, project, ends, source)
     first = TopicPartition(ends.source.address.topics[0], 0, OFFSET_END)
     kafka.send(first.topic, lines[:5], partition=0)
     kafka.admin.delete_records([first])[first].result(30)
@@ -138,6 +146,25 @@ def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka
     gone = subprocess.run([*run, "--shards", "4"], check=False, capture_output=True, timeout=PATIENCE_SECONDS)
     assert b"the records with which the job should go on are gone" in gone.stderr
     assert gone.returncode
+
+
+def check_dashboard(kafka, project, ends, source):
+    """What follows the topic of decisions has each as the job wrote it, and its pages say so."""
+    decisions = ends.outputs["decisions"]
+    written = [json.loads(message.value()) for message in kafka.content(decisions)]
+    told = {one["transaction_id"]: one for one in written}
+    data = project / "ringfence-data"
+    assert execute(["run", f"{source}?decisions={decisions}", "--data", str(data)]) == 0
+    with Store.open(data, read_only=True) as store:
+        batches = [DecisionBatch.decode(one.payload) for one in store.log.read(DECISIONS)]
+    kept = [json.loads(line) for batch in batches for line in json_of(batch)]
+    assert len(kept) == len(told)
+    assert all(one == told[one["transaction_id"]] | {"offset": one["offset"]} for one in kept)
+    with serving(data) as served:
+        for one in [one for one in kept if one["reasons"]][-20:]:
+            page = httpx.get(f"{served.url}/decisions/{quote(one['transaction_id'], safe='')}").text
+            assert all(f'<span class="code">{code}</span>' in page for code in one["reasons"]), one
+            assert f'class="badge {one["outcome"]}"' in page
 
 
 def addresses(ends):

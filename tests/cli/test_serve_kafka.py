@@ -87,6 +87,8 @@ def test_a_server_keeps_and_shows_what_another_host_decided(project, ringfence):
     with Store.open(project / "elsewhere") as other:
         batches = [DecisionBatch.decode(one.payload) for one in other.log.read(DECISIONS)]
     made = [json.loads(line) | {"outcome": "decline"} for batch in batches for line in json_of(batch)]
+    newer = made[3]  # by rules that were put in force on that host since
+    newer |= {"reasons": ["BIGGEST"], "rules": ["big"], "versions": newer["versions"] | {"rules": "newer"}}
     with served(project, f"{source}?decisions={decisions}") as (url, running):
         kafka.send(decisions, map(json.dumps, made))
         until(lambda: ready(url)["offset"] == 20)
@@ -94,6 +96,10 @@ def test_a_server_keeps_and_shows_what_another_host_decided(project, ringfence):
         assert told["decision"]["outcome"] == "decline", told
         assert httpx.post(f"{url}/v1/decisions", json=payment(7)).json()["outcome"] == "decline"
         assert httpx.post(f"{url}/v1/decisions", json=payment(30)).json()["outcome"] != "decline"
+        page = httpx.get(f"{url}/decisions/{newer['transaction_id']}").text
+        assert "Rules newer made this decision and are not kept here" in page
+        assert "BIGGEST" in page
+        assert "No rule fired" not in page
         page = httpx.get(f"{url}/decisions?outcome=decline").text
         assert len(set(re.findall(r"/decisions/(p\d+)", page))) == 20
         running.send_signal(signal.SIGTERM)

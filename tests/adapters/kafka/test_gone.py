@@ -1,12 +1,13 @@
 """Records that are gone, topics that are made again or compacted: said, with the choice to go on."""
 
 from collections import deque
+from threading import Event, Thread
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 from tests.adapters.kafka.test_kafka_source import all_of, lines, opened
-from tests.kafka import broker
+from tests.kafka import QUIET, broker
 from tests.spine import open_store
 
 from ringfence.adapters.kafka import source as module
@@ -102,3 +103,26 @@ def test_a_compacted_topic_is_read_only_where_the_address_says_so(kafka, store):
 
 def test_a_mark_that_has_no_topic_id_is_of_a_broker_that_told_none():
     assert PartitionMark(3).topic_id == ""
+
+
+def test_a_topic_that_grows_all_the_time_is_read_to_where_it_ended(kafka, store):
+    """A Flink job ticks in each partition, so none of them is ever at its end."""
+    topic = kafka.topic(2)
+    kafka.send(topic, lines(20))
+    is_over, ticks = Event(), Event()
+    producer = Producer({"bootstrap.servers": kafka.address, "linger.ms": 0, "logger": QUIET})
+
+    def tick():
+        while not is_over.wait(0.001):
+            for number in range(2):
+                producer.produce(topic, None, partition=number, on_delivery=lambda *_: ticks.set())
+            producer.flush(30)
+
+    ticking = Thread(target=tick)
+    ticking.start()
+    try:
+        assert ticks.wait(60)
+        assert all_of(store, f"kafka://{kafka.address}/{topic}").transactions == 20
+    finally:
+        is_over.set()
+        ticking.join()

@@ -183,11 +183,13 @@ class KafkaSource:
     ) -> Iterator[StreamBatch]:
         """Batches of at most `rows` messages as they come, an empty one while nothing does, until `is_over`.
 
-        With `until_end` to where the partitions end, each as soon as nothing more is in it.
+        With `until_end` to where the partitions ended at the beginning: one that grows all the time, as under
+        the ticks of a Flink job, has no other end.
         """
+        ends = {place: part.end for place, part in self.state.partitions.items()}
         while not is_over():
             yield self._batch(self._consume(rows, wait_seconds))
-            if until_end and self._at_end.issuperset(self.state.partitions):
+            if until_end and self._is_through(ends):
                 return
             self._look_around()
 
@@ -198,6 +200,13 @@ class KafkaSource:
                 self._tell(wait=True)
             self._consumer.close()
             self._consumer = None
+
+    def _is_through(self, ends: dict[tuple[str, int], int]) -> bool:
+        """Whether each partition has been read to this end, or has nothing more; new ones are entered."""
+        return all(
+            place in self._at_end or part.next >= ends.setdefault(place, part.end)
+            for place, part in self.state.partitions.items()
+        )
 
     def _poll_errors(self) -> None:
         """Learn who the cluster is; the first request meets all that can be wrong with an address."""

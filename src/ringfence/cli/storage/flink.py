@@ -102,6 +102,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no cluster is left behind
     with chdir(project):
         ends = Ends.of(kafka, to, control)
+        say("Starting a cluster of this machine ...")
         with flink_running(
             Path(),
             ends,
@@ -139,7 +140,11 @@ def put_in_force(project: Project, kafka: Kafka, to: To, control: Control = None
     with chdir(project):
         ends = Ends.of(kafka, to, control)
         digest = activate(Path(), ends, definitions(None, None), author=actor(), record=_on_record)
-    say("These rules are in force already" if digest is None else f"Rules {digest} are in force from here on")
+    if digest is None:
+        say("These rules are in force already")
+        return
+    say(f"Rules {digest} are in force from here on")
+    say("Start a server that shows the job's decisions again: it reads the rules' words from the files")
 
 
 @app.command("package")

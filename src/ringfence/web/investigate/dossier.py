@@ -48,6 +48,7 @@ class Dossier:
     reasons: list[FiredReason]  # of rules that fired
     besides: list[FiredReason]  # of the model, and of missing parts
     rules: dict[str, Rule]  # of the version that decided
+    has_rules: bool  # whether that version is kept here
     shadow: list[Rule]
     features: dict[str, list[tuple[str, float | None]]]  # by entity
 
@@ -84,6 +85,7 @@ def compile(dashboard: Dashboard, transaction_id: str) -> Dossier | None:  # noq
         decision.by_rules(ruleset) if ruleset else [],
         decision.besides_rules(texts),
         by_id,
+        ruleset is not None,
         [by_id[rule] for rule in decision.shadow_rules if rule in by_id],
         _by_entity(decision.features),
     )
