@@ -76,6 +76,14 @@ def test_an_alert_joins_the_case_of_its_payment_or_of_its_entity_once(office):
     assert take(raised(11, "t-1", card="k-1")) is None
 
 
+def test_a_hold_that_would_outlast_the_time_to_decide_is_refused():
+    with pytest.raises(InputError, match="overdue before anybody is given it"):
+        parse_policy("hold_minutes = 480")
+    with pytest.raises(InputError, match="due after 5 minutes"):
+        parse_policy('hold_minutes = 5\n[[queues]]\nname = "fast"\nsla_minutes = 5')
+    assert parse_policy("hold_minutes = 479").hold_minutes == 479
+
+
 def test_a_policy_names_what_is_wrong_with_it():
     policy = parse_policy(
         'subjects = ["card"]\n[[queues]]\nname = "large"\nmin_amount = 1000\nsla_minutes = 30\n'

@@ -276,6 +276,8 @@ def test_a_report_is_for_compliance_alone_and_its_making_is_on_record(tmp_path, 
             assert answer.headers["content-type"].startswith("application/xml")
             root = ET.fromstring(answer.content)
             assert root.findtext("entity_reference") == "C-1"
+            assert root.findtext("reporting_person/last_name") == "compliance"  # no key's id
+            assert root.findtext("action").startswith("closed by analyst on ")
             assert "</reason><!DOCTYPE x> & \U0001f600 note" in root.findtext("reason")
             assert [one.findtext("transactionnumber") for one in root.findall("transaction")] == ["t-1"]
             assert "scam" in [one.text for one in root.iter("indicator")]

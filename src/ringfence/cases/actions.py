@@ -150,7 +150,17 @@ def snooze(work: Work, case: Case, until_ms: int, reason: str, by: str, now_ms: 
     _demand_holder(case, by, now_ms)
     if not now_ms < until_ms <= now_ms + 365 * DAY_MS:
         raise InputError("a case is snoozed until a time within the next year")
-    return work.append(case.id, model.Snoozed(until_ms=until_ms, reason=reason), by, now_ms)
+    due_ms = until_ms + max(0, _awake_due_ms(case, now_ms) - now_ms)
+    change = model.Snoozed(until_ms=until_ms, reason=reason, due_ms=due_ms)
+    return work.append(case.id, change, by, now_ms)
+
+
+def _awake_due_ms(case: Case, now_ms: int) -> int:
+    """When it is due if it rests no longer: what was left of its time when it began to rest is left now."""
+    until_ms = case.snoozed_until_ms or 0
+    if case.due_ms < until_ms:  # it was snoozed when the clock went on meanwhile
+        return case.due_ms
+    return case.due_ms - max(0, until_ms - now_ms)
 
 
 def wake(work: Work, case: Case, by: str, now_ms: int) -> Case:
@@ -158,7 +168,7 @@ def wake(work: Work, case: Case, by: str, now_ms: int) -> Case:
     _demand_open(case)
     if case.snoozed_until_ms is None:
         raise CaseStateError(f"case {case.id} is not snoozed")
-    return work.append(case.id, model.Woken(), by, now_ms)
+    return work.append(case.id, model.Woken(due_ms=_awake_due_ms(case, now_ms)), by, now_ms)
 
 
 def escalate(work: Work, case: Case, reason: str, by: str, now_ms: int) -> Case:
@@ -166,7 +176,8 @@ def escalate(work: Work, case: Case, reason: str, by: str, now_ms: int) -> Case:
     _demand_live(case)
     if case.escalated:
         raise CaseStateError(f"case {case.id} is escalated already")
-    return work.append(case.id, model.Escalated(reason=reason), by, now_ms)
+    change = model.Escalated(reason=reason, due_ms=_awake_due_ms(case, now_ms))
+    return work.append(case.id, change, by, now_ms)
 
 
 def move(work: Work, policy: CasePolicy, case: Case, queue: str, by: str, now_ms: int) -> Case:
@@ -287,10 +298,13 @@ def split(work: Work, case: Case, transaction_ids: Sequence[str], by: str, now_m
 
 
 def overdue(work: Work, policy: CasePolicy, case: Case, now_ms: int) -> Case | None:
-    """What the policy does to a case that is due; None where that is nothing."""
+    """What the policy does to a case that is due; None where that is nothing.
+
+    One that two people have to close is escalated: time does not stand in for the second of them.
+    """
     if case.due_ms > now_ms or case.state is not CaseState.OPEN or policy.on_overdue == "nothing":
         return None
-    if policy.on_overdue == "escalate":
+    if policy.on_overdue == "escalate" or policy.needs_two(case):
         if case.escalated:
             return None
         return work.append(case.id, model.Escalated(reason="it is overdue"), SYSTEM, now_ms)

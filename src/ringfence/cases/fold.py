@@ -45,6 +45,10 @@ def _regrouped(case: Case, totals: model.Totals) -> dict[str, Any]:
     return {"totals": totals, "outcome": case.outcome if totals.first_ms is None else totals.outcome}
 
 
+def _due(due_ms: int | None) -> dict[str, Any]:
+    return {} if due_ms is None else {"due_ms": due_ms}
+
+
 def fold(events: Iterable[CaseEvent]) -> Case | None:
     """The case that these events, all of one case and in order, come to; None where there are none."""
     found: Case | None = reduce(apply, events, None)
@@ -126,17 +130,17 @@ def _(_change: model.Reported, _case: Case, _event: CaseEvent) -> dict[str, Any]
 @_fields.register
 def _(change: model.Snoozed, _case: Case, _event: CaseEvent) -> dict[str, Any]:
     resting = {"snoozed_until_ms": change.until_ms, "snooze_reason": change.reason}
-    return resting | {"assignee": None, "lease_until_ms": None}
+    return resting | {"assignee": None, "lease_until_ms": None, **_due(change.due_ms)}
 
 
 @_fields.register
-def _(_change: model.Woken, _case: Case, _event: CaseEvent) -> dict[str, Any]:
-    return {"snoozed_until_ms": None, "snooze_reason": None}
+def _(change: model.Woken, _case: Case, _event: CaseEvent) -> dict[str, Any]:
+    return {"snoozed_until_ms": None, "snooze_reason": None, **_due(change.due_ms)}
 
 
 @_fields.register
-def _(_change: model.Escalated, _case: Case, _event: CaseEvent) -> dict[str, Any]:
-    return {"escalated": True, "snoozed_until_ms": None, "snooze_reason": None}
+def _(change: model.Escalated, _case: Case, _event: CaseEvent) -> dict[str, Any]:
+    return {"escalated": True, "snoozed_until_ms": None, "snooze_reason": None, **_due(change.due_ms)}
 
 
 @_fields.register

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
@@ -191,20 +190,24 @@ class Reported(CaseChange, frozen=True, kw_only=True, tag="reported"):
 
 
 class Snoozed(CaseChange, frozen=True, kw_only=True, tag="snoozed"):
-    """It rests until a time."""
+    """It rests until a time. `due_ms` is when it is due from now on: the clock stands still meanwhile."""
 
     until_ms: int
     reason: str
+    due_ms: int | None = None  # unchanged
 
 
 class Woken(CaseChange, frozen=True, kw_only=True, tag="woken"):
-    """It rests no longer."""
+    """It rests no longer; `due_ms` as of `Snoozed`."""
+
+    due_ms: int | None = None
 
 
 class Escalated(CaseChange, frozen=True, kw_only=True, tag="escalated"):
-    """It goes before all others."""
+    """It goes before all others, and rests no longer; `due_ms` as of `Snoozed`."""
 
     reason: str
+    due_ms: int | None = None
 
 
 class Moved(CaseChange, frozen=True, kw_only=True, tag="moved"):
@@ -392,9 +395,3 @@ def decode_change(data: bytes | str) -> AnyChange:
 def decode_case(data: bytes | str) -> Case:
     """Back from JSON."""
     return msgspec.json.decode(data, type=Case)
-
-
-def as_fields(value: msgspec.Struct) -> dict[str, Any]:
-    """As plain values, for pages and answers."""
-    found: dict[str, Any] = msgspec.to_builtins(value)
-    return found

@@ -22,6 +22,8 @@ from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.rulesets.rules import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ringfence.cases.model import Case, Payment
 
 MINUTE_MS: Final = 60_000
@@ -118,6 +120,13 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 return Subject(kind, payment.entities[kind])
         return None
 
+    def about(self, case: Case, payments: Iterable[Payment]) -> list[Subject]:
+        """Whom people are told that a case is about: its subjects, or those of payments that were split off.
+
+        Such payments leave their subject's case, which stays the one that new payments join.
+        """
+        return case.subjects or sorted({one for one in map(self.subject_of, payments) if one is not None})
+
     def opens(self, payment: Payment) -> bool:
         """Whether a payment opens a case where none is open."""
         return payment.outcome in self.open_on and not self.is_too_old(payment)
@@ -157,6 +166,12 @@ def parse_policy(text: str, origin: str = "the case policy") -> CasePolicy:
         found = msgspec.convert(parse_toml(text, origin), CasePolicy)
     except msgspec.ValidationError as error:
         raise InputError(f"{origin}: {error}") from None
+    shortest = min([found.sla_minutes, *(one.sla_minutes for one in found.queues if one.sla_minutes)])
+    if found.hold_minutes >= shortest:
+        raise InputError(
+            f"{origin}: hold_minutes is {found.hold_minutes}, and a case is due after {shortest} minutes: it "
+            f"would be overdue before anybody is given it. Choose less than that"
+        )
     unknown = [kind for kind in found.subjects if kind not in ENTITY_KEYS]
     if unknown or not found.subjects:
         raise InputError(

@@ -16,7 +16,7 @@ from ringfence.cases.model import CaseState, Disposition, Noted
 from ringfence.cases.words import FOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ringfence.cases.model import Case, CaseEvent, Payment
     from ringfence.cases.policy import Reporting
@@ -32,8 +32,12 @@ def report_xml(
     reporting: Reporting,
     reporter: str,
     now_ms: int,
+    named: Callable[[str], str] = str,
 ) -> bytes:
-    """The report as UTF-8 XML; `CaseStateError` unless the case is closed as confirmed fraud."""
+    """The report as UTF-8 XML; `CaseStateError` unless the case is closed as confirmed fraud.
+
+    `named` makes people's names of the signatures of their keys, which say nothing outside this house.
+    """
     finding = case.finding
     if case.state is not CaseState.CLOSED or finding is None:
         raise CaseStateError(
@@ -49,9 +53,9 @@ def report_xml(
     _text(root, "submission_date", _moment(now_ms))
     _text(root, "currency_code_local", reporting.currency)
     person = SubElement(root, "reporting_person")
-    _text(person, "last_name", reporter)
+    _text(person, "last_name", named(reporter))
     _text(root, "reason", _reason(payments, events, reporting))
-    _text(root, "action", f"closed by {finding.by} on {_moment(finding.at_ms)}")
+    _text(root, "action", f"closed by {named(finding.by)} on {_moment(finding.at_ms)}")
     for payment in sorted(payments, key=lambda one: (one.event_time_ms, one.transaction_id)):
         _transaction(root, payment, reporting)
     indicators = SubElement(root, "report_indicators")

@@ -140,8 +140,16 @@ class CaseDesk:
                     return event.change, body
         raise UnknownCaseError(f"case {case_id[:20]} has no such file")
 
-    def report(self, case_id: str, who: Who, laid_out: Callable[[bytes], bytes] = bytes) -> bytes:
+    def report(
+        self,
+        case_id: str,
+        who: Who,
+        laid_out: Callable[[bytes], bytes] = bytes,
+        named: Callable[[str], str] = str,
+    ) -> bytes:
         """A suspicious-activity report of a case as `laid_out` makes it of XML; its making is on record.
+
+        `named` as of `report_xml`.
 
         `CaseStateError` unless the case is closed as confirmed fraud, `StaleCaseError` where it changes
         meanwhile. A report that could not be made is not on record.
@@ -151,7 +159,8 @@ class CaseDesk:
             case = work.case(_norm(case_id))
             events = self.book.events(case.id)
             payments = work.payments(case.id)
-        found = laid_out(report_xml(case, payments, events, self.policy.reporting, who.name, who.now_ms))
+        reporting = self.policy.reporting
+        found = laid_out(report_xml(case, payments, events, reporting, who.name, who.now_ms, named))
         with self.book.work() as work:
             work.append(work.case(case.id, case.version).id, Reported(), who.name, who.now_ms)
         return found

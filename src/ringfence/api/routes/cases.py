@@ -194,7 +194,9 @@ async def report(
     """A suspicious-activity report of a case closed as confirmed fraud; for the role `compliance` alone."""
     who = who_asks(request, "")
     laid_out = report_pdf if form == "pdf" else bytes
-    found = await _act(request, lambda services: services.cases.report(case_id, who, laid_out))
+    found = await _act(
+        request, lambda services: services.cases.report(case_id, who, laid_out, services.authoriser.person)
+    )
     headers = {"content-disposition": f'attachment; filename="{case_id.upper()}.{form}"'}
     return Response(found, media_type=f"application/{form}", headers=headers)
 

@@ -88,7 +88,8 @@ class LocalCases:
         return self._desk.open(payment_of(row), self._who())
 
     def report(self, case_id: str, form: Literal["xml", "pdf"]) -> bytes:
-        return self._desk.report(case_id, self._who(), report_pdf if form == "pdf" else bytes)
+        with options.people(self._data) as person:
+            return self._desk.report(case_id, self._who(), report_pdf if form == "pdf" else bytes, person)
 
     def attach(self, case_id: str, name: str, body: bytes) -> Case:
         version = self._desk.view(case_id).case.version

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import typer
 
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
-from ringfence.cases.model import LIVE, Case, CaseState, Subject, as_fields
+from ringfence.cases.model import LIVE, Case, CaseState, Subject
+from ringfence.cases.policy import CasePolicy
 from ringfence.cli.backends import desks
 from ringfence.cli.backends.case_desks import working
 from ringfence.cli.terminal import options, screen
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from ringfence.cases.model import CaseEvent
+    from ringfence.cases.model import CaseEvent, Payment
 
 app = typer.Typer(no_args_is_help=True, help="Cases: work the queue, record what was found, look things up.")
 
@@ -127,7 +129,7 @@ def show(
     if json:
         screen.show_json(found)
         return
-    _say_case(found.case)
+    _say_case(found.case, found.payments)
     rows = [
         (
             screen.format_time(one.event_time_ms),
@@ -266,14 +268,15 @@ def _subject(text: str | None) -> Subject | None:
     return Subject(kind, identity)
 
 
-def _about(case: Case) -> str:
-    return ", ".join(f"{one.entity_type} {one.entity_id}" for one in case.subjects)
+def _about(case: Case, payments: Sequence[Payment] = ()) -> str:
+    named = [f"{one.entity_type} {one.entity_id}" for one in CasePolicy().about(case, payments)]
+    return ", ".join(named if case.subjects else ["split payments", *named])
 
 
-def _say_case(case: Case) -> None:
+def _say_case(case: Case, payments: Sequence[Payment] = ()) -> None:
     totals = case.totals
     screen.show(f"{case.id}  {case.state}  version {case.version}", "bold")
-    screen.show(f"About {_about(case) or 'payments that were split off'}, in queue {case.queue}")
+    screen.show(f"About {_about(case, payments)}, in queue {case.queue}")
     screen.show(
         f"{totals.payments:,} payments, {_sums(totals.amounts)}, expected loss "
         f"{_sums(totals.losses)}, highest score {totals.score:.0f}"
@@ -289,7 +292,7 @@ def _say_case(case: Case) -> None:
 
 
 def _told(event: CaseEvent) -> tuple[str, str]:
-    fields = as_fields(event.change)
+    fields: dict[str, Any] = msgspec.to_builtins(event.change)
     kind = fields.pop("kind")
     if kind == "joined":
         return kind, fields["payment"]["transaction_id"]

@@ -18,7 +18,7 @@ from ringfence.web.investigate import dossier
 from ringfence.web.investigate.usual import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ringfence.cases.model import Case, CaseEvent, Payment
     from ringfence.web.dashboard import Dashboard
@@ -30,7 +30,6 @@ _TIMELINE: Final = 40
 _ALERTS: Final = 3  # more than these share one line of the timeline
 _NAMED: Final = 4  # cases of a merge
 _MINUTE_MS: Final = 60_000
-_LABELLED: Final = 20  # payments whose labels the timeline has
 _LINKED: Final = ("card", "device", "email", "phone", "ip", "counterparty", "merchant")
 _LINKING: Final = 50  # payments whose entities are linked
 _MOST_LINKED: Final = 10
@@ -62,7 +61,10 @@ class Linked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Workup:
-    """A case and what surrounds it. `lead` is the strictest payment, and the costliest of those."""
+    """A case and what surrounds it.
+
+    `lead` is the strictest payment, and the costliest of those; `about` as of `CasePolicy.about`.
+    """
 
     case: Case
     payments: list[Payment]
@@ -75,6 +77,7 @@ class Workup:
     files: list[CaseEvent]
     to_customer: str
     blockable: list[str]
+    about: list[model.Subject]
 
 
 def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup:
@@ -84,6 +87,7 @@ def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup
     lead = max(payments, key=_weight, default=None)
     found = dossier.compile(dashboard, lead.transaction_id) if lead else None
     kinds = {kind for one in payments for kind in one.entities}
+    about = dashboard.of(CaseServices).cases.policy.about(case, payments)
     return Workup(
         case,
         payments,
@@ -91,11 +95,12 @@ def work_up(dashboard: Dashboard, case_id: str, *, with_reports: bool) -> Workup
         lead,
         found,
         _strip(dashboard, case, lead),
-        _timeline(dashboard, case, payments, view.events),
+        _timeline(dashboard, about, payments, view.events),
         [one for one in reversed(view.events) if isinstance(one.change, model.Noted)],
         [one for one in view.events if isinstance(one.change, model.Attached)],
         _to_customer(found),
         [kind for kind in ("card", "device", "email", "ip", "counterparty") if kind in kinds],
+        about,
     )
 
 
@@ -105,7 +110,7 @@ def preview(dashboard: Dashboard, case_id: str) -> dict[str, Any]:
     lead = max(view.payments, key=_weight, default=None)
     return {
         "case": view.case,
-        "lead": lead,
+        "about": dashboard.of(CaseServices).cases.policy.about(view.case, view.payments),
         "d": dossier.compile(dashboard, lead.transaction_id) if lead else None,
         "strip": _strip(dashboard, view.case, lead),
         "payments": view.payments[:8],
@@ -118,11 +123,12 @@ def linked(dashboard: Dashboard, case_id: str) -> list[Linked]:
     book = dashboard.of(CaseServices).case_book
     case = book.case(case_id.strip().upper())
     payments = book.payments(case.id, _LINKING)
+    about = dashboard.of(CaseServices).cases.policy.about(case, payments)
     wanted = dict.fromkeys(
         (kind, one.entities[kind])
         for kind in _LINKED
         for one in payments
-        if kind in one.entities and model.Subject(kind, one.entities[kind]) not in case.subjects
+        if kind in one.entities and model.Subject(kind, one.entities[kind]) not in about
     )
     return [_link(dashboard, kind, identity) for kind, identity in list(wanted)[:_MOST_LINKED]]
 
@@ -154,11 +160,11 @@ def _strip(dashboard: Dashboard, case: Case, lead: Payment | None) -> list[Compa
 
 
 def _timeline(
-    dashboard: Dashboard, case: Case, payments: list[Payment], events: list[CaseEvent]
+    dashboard: Dashboard, about: list[model.Subject], payments: list[Payment], events: list[CaseEvent]
 ) -> list[Moment]:
     ids = {one.transaction_id for one in payments}
     rows: list[dict[str, Any]] = []
-    for subject in case.subjects[:3]:
+    for subject in about[:3]:
         wanted = Wanted(terms=(Term(subject.entity_type, subject.entity_id),))
         rows += dashboard.finder.find(wanted, _TIMELINE, _SHOWN).rows
     known = {row["transaction_id"] for row in rows}
@@ -178,13 +184,9 @@ def _timeline(
     found = [
         Moment(row["event_time_ms"], "payment", "", None, row, row["transaction_id"] in ids) for row in rows
     ]
-    asked = [one.transaction_id for one in payments[:_LABELLED]]
+    asked = [one.transaction_id for one in payments]
     labels = dashboard.of(RecordServices).annotations.labels_of_each(asked)
-    for transaction_id, known_labels in zip(asked, labels, strict=True):
-        for label in known_labels:
-            said = "fraud" if label["label"] else "genuine"
-            text = f"Payment {transaction_id} labelled {said} by {label['label_source'] or 'a label'}"
-            found.append(Moment(label["event_time_ms"], "label", text))
+    found += _labels(zip(asked, labels, strict=True))
     alerted = [event for event in events if isinstance(event.change, model.Alerted)]
     if len(alerted) > _ALERTS:
         found.append(Moment(alerted[-1].at_ms, "case", _alerts(alerted), alerted[-1].by))
@@ -196,7 +198,22 @@ def _timeline(
         if not isinstance(event.change, model.Joined):
             body = event.change.text if isinstance(event.change, model.Noted) else ""
             found.append(Moment(event.at_ms, "case", told(event.change), event.by, body=body))
-    return sorted(found, key=lambda one: -one.at_ms)[: 2 * _TIMELINE]
+    found.sort(key=lambda one: (one.kind == "payment" and not one.is_of_case, -one.at_ms))
+    return sorted(found[: 2 * _TIMELINE], key=lambda one: -one.at_ms)  # what goes first is not of the case
+
+
+def _labels(known: Iterable[tuple[str, Sequence[Mapping[str, Any]]]]) -> list[Moment]:
+    """Labels by payment; those that one source gave to several at once share a line."""
+    payments: dict[tuple[int, str], list[str]] = {}
+    for transaction_id, labels in known:
+        for label in labels:
+            said = "fraud" if label["label"] else "genuine"
+            text = f"labelled {said} by {label['label_source'] or 'a label'}"
+            payments.setdefault((label["event_time_ms"], text), []).append(transaction_id)
+    return [
+        Moment(at_ms, "label", f"Payment {ids[0]} {text}" if len(ids) == 1 else f"{len(ids)} payments {text}")
+        for (at_ms, text), ids in payments.items()
+    ]
 
 
 def _merges(events: Sequence[CaseEvent]) -> list[list[CaseEvent]]:

@@ -14,10 +14,10 @@ from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
 from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
+from ringfence.web.investigate.case_list import listed
 from ringfence.web.measure.measures import MEASURES
 from ringfence.web.pages.operation.system import CAUSES
 from ringfence.web.pages.performance import counted_currencies, span_of, typed
-from ringfence.web.pages.response.cases import listed
 from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
 

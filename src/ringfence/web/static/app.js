@@ -79,15 +79,66 @@ async function sendTyped(form, button) {
   form.requestSubmit(button);
 }
 
+const TYPED = "textarea, input:not([type]), input[type=text]";
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "post" || form.hasAttribute("hx-post") || !form.querySelector("textarea")) return;
+  if (form.method !== "post" || form.hasAttribute("hx-post") || !form.closest("main, dialog")) return;
+  bringNote(form, event.submitter);
+  if (!form.dataset.brought && ![...form.querySelectorAll(TYPED)].some((field) => field.value.trim())) return;
   if (form.dataset.known) {
     delete form.dataset.known;
     return;
   }
   event.preventDefault();
   sendTyped(form, event.submitter);
+});
+
+// A form goes once: a second press of its key would find the case changed, by the first.
+let isLeaving = false;
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post") || "downloads" in form.dataset) return;
+  if (isLeaving) event.preventDefault();
+  else if (form.closest("main")) draftIsSent(form);
+  isLeaving = true;
+});
+addEventListener("pageshow", () => { isLeaving = false; });
+
+// Drafts -----------------------------------------------------------------------------------------------------------
+
+// A note that nobody has sent yet outlives whatever takes its page away. It stays in this tab, for whom it is of.
+const DRAFT = "ringfence_draft:";
+const draftKey = () => `${DRAFT}${document.body.dataset.me}:${location.pathname}`;
+const noteField = () => document.querySelector("main #note[data-draft]");
+
+// A case that is closed takes the note along that stands beside it.
+function bringNote(form, button) {
+  const text = noteField()?.value.trim();
+  if (!text || new FormData(form, button).get("action") !== "close" || form.elements.text?.value.trim()) return;
+  if (!form.elements.text) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "text" }));
+  form.elements.text.value = text;
+  form.dataset.brought = "yes";
+}
+
+function draftIsSent(form) {
+  if (form === noteField()?.form || form.dataset.brought) sessionStorage.removeItem(draftKey());
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target !== noteField()) return;
+  try {
+    if (event.target.value.trim()) sessionStorage.setItem(draftKey(), event.target.value);
+    else sessionStorage.removeItem(draftKey());
+  } catch { /* the browser keeps nothing: the page works without */ }
+});
+document.addEventListener("DOMContentLoaded", () => {
+  const field = noteField();
+  if (field && !field.value) field.value = sessionStorage.getItem(draftKey()) ?? "";
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.getAttribute("action") !== "/sign-out") return;
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith(DRAFT)) sessionStorage.removeItem(key);
 });
 
 async function copyText(text) {
@@ -121,7 +172,8 @@ document.addEventListener("change", async (event) => {
     location.reload();
     return;
   }
-  notice(wordsOf(await answer.text()) || `Problem ${answer.status}`, true);
+  if (answer.status === 401) document.getElementById("session-over").showModal();
+  else notice(wordsOf(await answer.text()) || `Problem ${answer.status}`, true);
   field.value = "";
 });
 

@@ -174,8 +174,9 @@ document.addEventListener("keydown", (event) => {
     if (!palette.open) openPalette();
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest("textarea, select, dialog, input:not([type=checkbox])")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph") || event.repeat) return;
+  if (event.shiftKey && /^\p{L}$/u.test(event.key)) return; // with caps lock it is a small letter; signs may need it
+  if (event.target.closest("textarea, select, dialog, [contenteditable], input:not([type=checkbox])")) return;
   const { key } = event;
   const own = hotkeys()[key];
   if (going) {
@@ -187,8 +188,7 @@ document.addEventListener("keydown", (event) => {
   } else if (key === "g") {
     going = true;
     setTimeout(() => { going = false; }, 1500);
-  } else if (key === "p") document.getElementById("pause")?.click();
-  else if (BASE[key]) {
+  } else if (BASE[key]) {
     event.preventDefault();
     BASE[key][1]();
   }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
@@ -15,7 +14,7 @@ from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import keep_to_queue, next_in, queues_of, who_asks
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes.cases import file_answer
-from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
+from ringfence.api.services import CaseServices, Surroundings, services_of
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
@@ -23,6 +22,7 @@ from ringfence.cases.model import LIVE, CaseState
 from ringfence.cases.words import FOUND, told
 from ringfence.compose.folder.cases import report_pdf
 from ringfence.errors import ConflictError, InputError
+from ringfence.web.investigate.case_list import listed
 from ringfence.web.investigate.case_workup import linked, preview, work_up
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
@@ -37,10 +37,8 @@ if TYPE_CHECKING:
 router = APIRouter()
 PATH: Final = "/cases"  # in the navigation
 PAGE_ROWS: Final = 50
-_DAY_MS: Final = 86_400_000
-_JUDGED: Final = 100  # of an analyst's newest findings
-_JUDGED_BY: Final = 5  # payments of each
 CaseId = Annotated[str, Path(pattern="^[Cc]-[0-9]{1,15}$")]
+Done = Annotated[str, Query(pattern="^([Cc]-[0-9]{1,15})?$")]
 Text = Annotated[str, Form(max_length=10_000)]
 Word = Annotated[str, Form(max_length=200)]
 Words = Annotated[list[str] | None, Form(max_length=10_000)]
@@ -61,8 +59,11 @@ async def cases(
     queue: Annotated[str | None, Query(pattern="^[a-z0-9_-]{1,40}$")] = None,
     q: Annotated[str, Query(max_length=400)] = "",
     skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    none: Annotated[str, Query(max_length=3)] = "",
+    done: Done = "",
+    proposed: Done = "",
 ) -> Response:
-    """The queue, the most urgent case first."""
+    """The queue, the most urgent case first; `none` says that a next one was asked for in vain."""
     if view not in _VIEWS:
         raise Stop(404, f"There is no view {view[:20]!r}: choose one of {', '.join(_VIEWS)}.")
     dashboard, who = dashboard_of(request), who_asks(request, "")
@@ -73,41 +74,8 @@ async def cases(
     query = CaseQuery(queue=queue, text=q.strip() or None, limit=PAGE_ROWS, skip=skip, **fields)
     values = await beside(request, listed, dashboard, query, who.now_ms, who.name)
     values |= {"view": view, "views": list(_VIEWS), "queue": queue, "q": q, "skip": skip, "rows": PAGE_ROWS}
+    values |= {"none": none, "done_case": done, "proposed": proposed}
     return render(request, "parts/cases.html" if is_part(request) else "cases.html", values)
-
-
-def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict[str, Any]:
-    """Cases that match, with what queues hold and how the caller has done."""
-    desk, book = dashboard.of(CaseServices).cases, dashboard.of(CaseServices).case_book
-    page = desk.page(query, now_ms)
-    return {
-        "page": page,
-        "queues": [one for one in desk.queues(now_ms) if not query.queues or one.queue in query.queues],
-        "now_ms": now_ms,
-        "done": book.count_closed_by(me, now_ms - _DAY_MS),
-        "agreement": _agreement(dashboard, me, now_ms),
-        "found_as": FOUND,
-    }
-
-
-def _agreement(dashboard: Dashboard, me: str, now_ms: int) -> tuple[int, int]:
-    """How many later labels agree with this analyst's newest findings of 90 days, of how many."""
-    book = dashboard.of(CaseServices).case_book
-    said = [
-        (one.finding.at_ms, one.finding.disposition.label, book.payments(one.id, _JUDGED_BY))
-        for one in book.closed_by(me, now_ms - 90 * _DAY_MS, _JUDGED)
-        if one.finding is not None and one.finding.disposition.label is not None
-    ]
-    asked = [payment.transaction_id for _, _, payments in said for payment in payments]
-    labels = iter(dashboard.of(RecordServices).annotations.labels_of_each(asked))
-    agreed = judged = 0
-    for at_ms, label, payments in said:
-        for known in itertools.islice(labels, len(payments)):
-            others = [one for one in known if one["label_source"] != "case" and one["label"] is not None]
-            if others and others[-1]["event_time_ms"] >= at_ms:
-                judged += 1
-                agreed += others[-1]["label"] == label
-    return agreed, judged
 
 
 @router.post("/cases/open")
@@ -142,7 +110,9 @@ async def next_case(
                 dashboard.of(CaseServices), wire.NextCase(queue=queue or None), who, own
             ),
         )
-    return RedirectResponse(f"/cases/{case.id}" if case else "/cases?" + urlencode({"view": "ready"}), 303)
+    return RedirectResponse(
+        f"/cases/{case.id}" if case else "/cases?" + urlencode({"view": "ready", "none": "yes"}), 303
+    )
 
 
 @router.post("/cases/bulk")
@@ -168,11 +138,9 @@ async def bulk(
 
 
 @router.get("/cases/{case_id}")
-async def one_case(
-    request: Request, case_id: CaseId, done: Annotated[str, Query(max_length=20)] = ""
-) -> Response:
+async def one_case(request: Request, case_id: CaseId, done: Done = "", proposed: Done = "") -> Response:
     """One case."""
-    return await _page(request, case_id, done=done)
+    return await _page(request, case_id, done=done, proposed=proposed)
 
 
 @router.get("/cases/{case_id}/preview")
@@ -249,7 +217,10 @@ async def report(
     who = who_asks(request, "")
     try:
         laid_out = report_pdf if form == "pdf" else bytes
-        found = await _run(request, lambda board: board.of(CaseServices).cases.report(case_id, who, laid_out))
+        named = services_of(request, CaseServices).authoriser.person
+        found = await _run(
+            request, lambda board: board.of(CaseServices).cases.report(case_id, who, laid_out, named)
+        )
     except UnknownCaseError as error:
         raise Stop(404, str(error)) from None
     except ConflictError as error:
@@ -273,6 +244,8 @@ async def act(
     reason: Word = "",
     queue: Word = "",
     other: Word = "",
+    to: Word = "",
+    of_selected: Word = "",
     then: Word = "",
 ) -> Response:
     """Do something to a case; what was typed stays on the page where somebody else was faster."""
@@ -291,8 +264,10 @@ async def act(
         reason=reason,
         queue=queue,
         other=other,
+        to=to.strip(),
     )
     try:
+        _demand_selected(payments, of_selected)
         if action == "merge":
             await keep_to_queue(request, other)
             found = await beside(request, dashboard.of(CaseServices).case_book.case, other.strip().upper())
@@ -310,12 +285,13 @@ async def act(
         return await _page(request, case_id, status, problem=str(error), draft=text)
     if action in ("close", "approve"):
         await _run(request, _deliver)
-    if then == "next" and not case.is_live:
+    if then == "next" and case.state is not CaseState.OPEN:
         following = await _run(
             request, lambda board: next_in(board.of(CaseServices), wire.NextCase(), who, own)
         )
         where = f"/cases/{following.id}" if following else "/cases"
-        return RedirectResponse(f"{where}?done={quote(case.id)}", 303)
+        told_of = "proposed" if case.is_live else "done"
+        return RedirectResponse(f"{where}?{told_of}={quote(case.id)}", 303)
     return RedirectResponse(f"/cases/{case.id}", 303)
 
 
@@ -325,6 +301,7 @@ async def _page(
     status: int = 200,
     *,
     done: str = "",
+    proposed: str = "",
     missed: list[Any] | None = None,
     problem: str = "",
     draft: str = "",
@@ -344,6 +321,7 @@ async def _page(
         "now_ms": dashboard.of(CaseServices).clock.now_ms(),
         "found_as": FOUND,
         "done": done,
+        "proposed": proposed,
         "missed": missed or [],
         "problem": problem,
         "draft": draft,
@@ -359,6 +337,11 @@ def _fields(action: str, version: int, **given: Any) -> dict[str, Any]:
         raise Stop(422, "This page cannot do that to a case: load it again.")
     named = {name: value for name, value in given.items() if name in kind.__struct_fields__ and value}
     return {"action": action, "version": version} | named
+
+
+def _demand_selected(payments: list[str] | None, asked: str) -> None:
+    if asked and not payments:
+        raise InputError("No payment is selected: tick some rows first.")
 
 
 def _converted(fields: dict[str, Any], kind: Any) -> Any:
