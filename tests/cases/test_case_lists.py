@@ -9,6 +9,7 @@ from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import UnknownCaseError
 from ringfence.cases.model import Disposition, Raised, Subject
 from ringfence.cases.policy import CasePolicy, parse_policy
+from ringfence.cases.words import told
 from ringfence.errors import InputError
 from ringfence.rulebook.desk import Who
 
@@ -100,3 +101,9 @@ def test_a_policy_names_what_is_wrong_with_it():
         with pytest.raises(InputError, match=said):
             parse_policy(text)
     assert CasePolicy().queue_names() == ["default"]
+
+
+def test_what_was_blocked_is_told_by_kind(office):
+    office.take(*(payment(number, customer="ada") for number in range(3)))
+    office.close("C-1", block=["card", "customer"])
+    assert told(office.book.events("C-1")[-1].change).endswith("blocked 3 cards and the customer")

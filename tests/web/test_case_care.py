@@ -8,11 +8,13 @@ from tests.web.test_cases import guarded, office  # noqa: F401 (fixtures)
 
 from ringfence.access.principal import Role
 from ringfence.cases import wire
+from ringfence.cases.actions import take_payment
 from ringfence.cases.book import CaseQuery
-from ringfence.cases.model import CaseState, Disposition, Noted
+from ringfence.cases.model import CaseState, Disposition, Noted, Payment
 from ringfence.cases.policy import CasePolicy
 from ringfence.desks.cases import CaseDesk
 from ringfence.rulebook.desk import Who
+from ringfence.scoring.rulesets.rules import Outcome
 
 
 def notes(served, case):
@@ -119,6 +121,19 @@ def test_a_reason_survives_a_session_that_ends(guarded, watched):  # noqa: F811
     assert desk.book.case("C-1").state is CaseState.CLOSED
 
 
+def test_a_key_in_a_session_that_has_ended_does_nothing_and_says_so(guarded, watched):  # noqa: F811
+    page = watched.open(f"{guarded.url}/cases/C-1")
+    page.get_by_label("API key").fill(guarded.key(Role.ANALYST))
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/cases/C-1")
+    expect(page.locator(".verbs")).to_be_visible()
+    page.context.clear_cookies()
+    page.keyboard.press("e")
+    expect(page.locator("#session-over")).to_be_visible()
+    expect(page.get_by_role("heading", name="C-1")).to_be_attached()
+    assert not guarded.server.cases.desk.book.case("C-1").escalated
+
+
 def test_a_second_person_sees_all_that_they_agree_to(office, watched):  # noqa: F811
     cases = office.server.cases.desk
     strict = CaseDesk(cases.book, CasePolicy(four_eyes_above=1), lambda text: text)
@@ -159,6 +174,29 @@ def test_only_selected_payments_are_split_or_labelled(office, watched):  # noqa:
     page.get_by_role("button", name="Close the case").click()
     expect(page.locator(".head")).to_contain_text("closed as confirmed fraud")
     assert desk.book.events("C-1")[-1].change.payments == [chosen]
+
+
+def test_a_case_that_rests_says_until_when_and_why(office, watched):  # noqa: F811
+    desk, now = office.server.cases.desk, office.server.clock.now_ms()
+    asked = wire.Snooze(version=desk.book.case("C-1").version, minutes=60, reason="awaiting customer")
+    desk.act("C-1", asked, Who("anna", now))
+    one = Payment(
+        transaction_id="tx-held",
+        offset=0,
+        event_time_ms=now,
+        decided_at_ms=now,
+        outcome=Outcome.REVIEW,
+        score=50.0,
+        entities={"customer": "customer-held"},
+    )
+    with desk.book.work() as work:
+        held = take_payment(work, CasePolicy(hold_minutes=60), one)
+    page = watched.open(f"{office.url}/cases?view=snoozed")
+    row = page.locator("table[data-preview] tbody tr")
+    expect(row.filter(has_text="snoozed until")).to_contain_text("awaiting customer")
+    expect(row.filter(has_text="customer-held")).to_contain_text("held until")
+    page.goto(f"{office.url}/cases/{held.id}")
+    expect(page.locator(".head")).to_contain_text("held until")
 
 
 def test_snoozed_cases_are_woken_in_bulk(office, watched):  # noqa: F811

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import singledispatch
 
 from ringfence.cases import model
@@ -127,7 +128,9 @@ def _(change: model.Rejected) -> str:
 @told.register
 def _(change: model.Closed) -> str:
     labels = f" and labelled {len(change.payments):,} payments" if change.payments else ""
-    blocked = f", blocked {', '.join(one.entity_type for one in change.blocked)}" if change.blocked else ""
+    kinds = Counter(one.entity_type for one in change.blocked)
+    named = [f"{many} {kind}s" if many > 1 else f"the {kind}" for kind, many in kinds.items()]
+    blocked = f", blocked {' and '.join(named)}" if named else ""
     return f"closed the case as {FOUND[change.disposition]}{_kind(change.typology)}{labels}{blocked}"
 
 

@@ -61,8 +61,8 @@ async function sessionAgain() {
   notice("Signed in again: go on.");
 }
 
-// What somebody typed is sent once the session is known to be there: an answer would take its page away.
-async function sendTyped(form, button) {
+// A form is sent once the session is known to be there: the answer would take what was typed away with the page.
+async function sendKnown(form, button) {
   let session;
   try {
     session = await (await fetch("/session")).json();
@@ -79,19 +79,16 @@ async function sendTyped(form, button) {
   form.requestSubmit(button);
 }
 
-const TYPED = "textarea, input:not([type]), input[type=text]";
-
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || form.hasAttribute("hx-post") || !form.closest("main, dialog")) return;
   bringNote(form, event.submitter);
-  if (!form.dataset.brought && ![...form.querySelectorAll(TYPED)].some((field) => field.value.trim())) return;
   if (form.dataset.known) {
     delete form.dataset.known;
     return;
   }
   event.preventDefault();
-  sendTyped(form, event.submitter);
+  sendKnown(form, event.submitter);
 });
 
 // A form goes once: a second press of its key would find the case changed, by the first.
