@@ -59,11 +59,11 @@ async def cases(
     queue: Annotated[str | None, Query(pattern="^[a-z0-9_-]{1,40}$")] = None,
     q: Annotated[str, Query(max_length=400)] = "",
     skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-    none: Annotated[str, Query(max_length=3)] = "",
+    in_vain: Annotated[str, Query(max_length=3)] = "",
     done: Done = "",
     proposed: Done = "",
 ) -> Response:
-    """The queue, the most urgent case first; `none` says that a next one was asked for in vain."""
+    """The queue, the most urgent case first; `in_vain` says that a next one was asked for and none came."""
     if view not in _VIEWS:
         raise Stop(404, f"There is no view {view[:20]!r}: choose one of {', '.join(_VIEWS)}.")
     dashboard, who = dashboard_of(request), who_asks(request, "")
@@ -74,7 +74,7 @@ async def cases(
     query = CaseQuery(queue=queue, text=q.strip() or None, limit=PAGE_ROWS, skip=skip, **fields)
     values = await beside(request, listed, dashboard, query, who.now_ms, who.name)
     values |= {"view": view, "views": list(_VIEWS), "queue": queue, "q": q, "skip": skip, "rows": PAGE_ROWS}
-    values |= {"none": none, "done_case": done, "proposed": proposed}
+    values |= {"in_vain": in_vain, "done_case": done, "proposed": proposed}
     return render(request, "parts/cases.html" if is_part(request) else "cases.html", values)
 
 
@@ -111,7 +111,7 @@ async def next_case(
             ),
         )
     return RedirectResponse(
-        f"/cases/{case.id}" if case else "/cases?" + urlencode({"view": "ready", "none": "yes"}), 303
+        f"/cases/{case.id}" if case else "/cases?" + urlencode({"view": "ready", "in_vain": "yes"}), 303
     )
 
 
