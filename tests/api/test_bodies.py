@@ -152,8 +152,8 @@ def test_a_key_that_stands_twice_is_refused_by_name(api, path, body, field):
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-def test_a_long_body_that_may_have_a_key_twice_is_looked_at_beside_the_loop(api):
-    """Python's reader takes a while: payments do not wait for it, and too many at once are refused."""
+def test_the_keys_of_a_long_body_are_compared_beside_the_loop(api):
+    """That takes milliseconds: payments do not wait for it, and too many at once are refused."""
     body = json.dumps({"text": "a" * 100_000})[:-1] + ', "text": "b"}'
 
     async def talk(client):
@@ -162,7 +162,7 @@ def test_a_long_body_that_may_have_a_key_twice_is_looked_at_beside_the_loop(api)
         held = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(64)]
         await asyncio.sleep(0)
         busy = await client.post("/v1/rules/check", content=body, headers=JSON)
-        other = await client.post("/v1/rules/check", json={"text": "a" * 100_000})
+        other = await client.post("/v1/rules/check", json={"text": "a" * 10_000})
         gate.set()
         await asyncio.gather(*held)
         return free, busy, other

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 
 import pytest
@@ -172,3 +173,50 @@ def test_an_installation_without_a_vault_has_nothing_to_reveal(api):
     asked = {"token": f"pd_{'0' * 32}", "reason": "call back"}
     answer = api(lambda client: client.post("/v1/privacy/reveal", json=asked))
     assert (answer.status_code, answer.json()["code"]) == (409, "no_vault")
+
+
+def test_a_long_search_keeps_nobody_from_payments_and_pages_of_decisions(serve):
+    """One search at a time: others wait for it, and too many are refused."""
+    asked = {"customer": "C-1", "reason": "request of today"}
+
+    async def talk(client, of, _session):
+        pool, gate = client.server.pools.personal, threading.Event()
+        held = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(4)]
+        await asyncio.sleep(0)
+        refused = await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])
+        read = await client.get("/v1/decisions", headers=of[Role.ANALYST])
+        paid = await client.post("/v1/decisions", json=payment(), headers=of[Role.DECIDE])
+        gate.set()
+        await asyncio.gather(*held)
+        return refused, read, paid
+
+    refused, read, paid = serve(talk)
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert (read.status_code, paid.status_code) == (200, 200)
+
+
+def test_more_than_an_answer_may_have_and_a_log_that_is_too_long_are_refused_with_the_remedy(
+    serve, monkeypatch
+):
+    async def talk(client, of, _session):
+        for number in range(4):
+            sent = payment(number, customer_id="C-1", email="ada@mail.example")
+            assert (await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])).status_code == 200
+        asked = {"customer": "C-1", "reason": "request of today"}
+        await _until_kept(client, of[Role.ADMIN], asked)
+        answers = []
+        for name, value in (("_MOST_EVENTS", 3), ("PERSONAL_SECONDS", -1.0)):
+            with monkeypatch.context() as patch:
+                patch.setattr(f"ringfence.api.routes.privacy.{name}", value)
+                for what in ("find", "export", "erase"):
+                    path = f"/v1/privacy/{what}"
+                    answers.append(await client.post(path, json=asked, headers=of[Role.ADMIN]))
+                    if name == "_MOST_EVENTS" and what == "export":
+                        break  # what is erased needs no answer that holds it
+        held = await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])
+        return answers, held
+
+    answers, held = serve(talk)
+    assert [one.status_code for one in answers] == [422, 422, 413, 413, 413]
+    assert all("`ringfence privacy" in one.json()["detail"] for one in answers)
+    assert held.json()["held"]["events"] == 4

@@ -16,7 +16,7 @@ from ringfence.events.decoding.decode import JsonDecoder
 from ringfence.events.decoding.decode_block import BlockDecoder
 from ringfence.events.decoding.decode_small import SmallDecoder
 from ringfence.events.privacy.tokens import Tokenizer
-from ringfence.events.repeated import are_keys, may_repeat, repeated_key
+from ringfence.events.repeated import are_keys, may_repeat, repeated_fault, repeated_key
 
 NOW = 1_750_000_000_000
 PAN = "4111111111111111"
@@ -144,3 +144,50 @@ def test_no_key_that_stands_twice_is_overlooked(data):
     assert may_repeat([b'{"n0": 2}', line])
     assert not are_keys([line], len(names) + 1)  # of n + 2 keys one hides another
     assert repeated_key(line) == names[-1]
+
+
+_NAMES = st.lists(st.text('ab"\\/\n\t\x00é€😀', max_size=2), min_size=1, max_size=5)
+
+
+@given(_NAMES, st.data())
+def test_names_are_compared_as_readers_understand_them(names, data):
+    """However a name is written, in letters or in escapes, also of two halves: 😀 is \\ud83d\\ude00."""
+
+    def written(name):
+        way = data.draw(st.sampled_from(["ascii", "utf-8", "escapes"]))
+        if way == "escapes":
+            units = memoryview(name.encode("utf-16-le")).cast("H")
+            return (
+                '"'
+                + "".join(data.draw(st.sampled_from(["\\u%04x", "\\u%04X"])) % unit for unit in units)
+                + '"'
+            )
+        return json.dumps(name, ensure_ascii=way == "ascii")
+
+    line = ("{" + ",".join(f"{written(name)}: 1" for name in names) + "}").encode()
+    is_twice = len(set(names)) < len(names)
+    assert may_repeat([line]) == is_twice
+    fault = repeated_fault(line)
+    assert (fault is not None) == is_twice == (repeated_key(line) is not None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"x":1' + b',"a":1' * 100_000 + b"}",
+        b'{"x":1' + b',"\\u0061":1' * 60_000 + b"}",
+        b"{" + b",".join(b'"k%d":1' % number for number in range(60_000)) + b',"k7":2}',
+    ],
+    ids=["one key", "in escapes", "among many"],
+)
+def test_a_large_body_with_a_repeated_key_is_refused_without_the_reader_that_holds_up_others(
+    body, monkeypatch
+):
+    """Python's reader holds the interpreter's lock for tens of milliseconds of such a body."""
+    monkeypatch.setattr("ringfence.events.repeated.repeated_key", lambda _: pytest.fail("read whole"))
+    assert repeated_fault(body).reason == Reason.REPEATED_FIELD
+
+
+def test_halves_of_characters_are_left_to_python():
+    assert repeated_fault(b'{"\\ud83d": 1, "\\ude00": 2}') is None
+    assert repeated_fault(b'{"\\ud83d": 1, "\\ud83d": 2}').reason == Reason.REPEATED_FIELD

@@ -57,6 +57,8 @@ def fault_of(book, spec):
         *("extract(hour from event_time at time zone 'Asia/Tokyo') >= 24", "lat > 91", "abs(lon) > 180"),
         *("card.count_1h < 0", "card.count_1h = -1", "card.count_1h = 2.5", "not card.count_1h >= 0"),
         *("card.is_new_device = 2", "card.is_new_device not in (0, 1)", "merchant.label_rate_28d > 1"),
+        *("amount / 0 > 1", "amount % 0 = 1", "1 < amount / (2 - 2)", "length(currency) > 3"),
+        *("length(currency) = 2", "length(card_bin) = 8", "length(card_bin8) != 8"),
         *("amount < 0", "amount_minor = 12.5", "length(city) < 0", "coalesce(card.count_1h, 0) < 0"),
         *("model.probability * 100 > 150", "hour + 1 > 24", "-hour > 0", "floor(model.probability) = 2"),
         *("currency = 'eur'", "currency in ('EUR', 'EURO')", "card_bin = '41111'", "card_last4 = 'x'"),

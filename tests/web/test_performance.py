@@ -251,7 +251,7 @@ def test_what_was_asked_is_on_record(site, visitor):
 def test_statements_and_rings_wait_in_pools_of_their_own(site, visitor):
     """A short queue: who comes when it is full is told so, and nothing else waits."""
     client, pools = visitor(site), site.server.pools
-    for pool, path in ((pools.reading, "/graph"), (pools.reading, "/graph/card/k"), (pools.sql, "/sql")):
+    for pool, path in ((pools.links, "/graph"), (pools.links, "/graph/card/k"), (pools.sql, "/sql")):
         was, pool.busy = pool.busy, 1000
         try:
             answer = client.get(path)

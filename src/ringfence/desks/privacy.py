@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
@@ -114,31 +115,36 @@ class PrivacyDesk:
     """The personal data of one store.
 
     Attributes:
-        decided: the decisions on payments with an entity's id, by entity type and id.
+        decided: the decisions on payments with an entity's id, by entity type and id: so many at most.
         reveals_per_hour: how many originals one person may be shown.
         reveals_per_day: how many before `approved` is asked.
         approved: frames what a second person has to have approved; it raises where nobody has.
+        check: called between two pieces of the log that are read; it raises where that takes too long.
+        most: how many events, and decisions, `find` and `export` tell of one person, where that is bounded.
     """
 
     log: EventLog
     vault: Vault
     tokenizer: Tokenizer
     places: Sequence[PersonPlace]
-    decided: Callable[[str, str], list[dict[str, Any]]]
+    decided: Callable[[str, str, int | None], list[dict[str, Any]]]
     now_ms: Callable[[], int]
     reveals_per_hour: int
     reveals_per_day: int = 20
     approved: Callable[[Second, str, Who], AbstractContextManager[None]] = nobody_else
+    check: Callable[[], None] = lambda: None
+    most: int | None = None
 
     def who(self, asked: str) -> PersonTokens:
         """Somebody by `CUSTOMER`, `account:ID`, `FIELD=VALUE`, or a token.
 
         `InputError` where nothing is held on them, or where several persons share the value.
         """
-        return self._followed(asked)[0]
+        who, rows = self._followed(asked)
+        return msgspec.structs.replace(who, texts=self._texts(rows))
 
-    def _followed(self, asked: str) -> tuple[PersonTokens, list[_Row]]:
-        """As `who`, and the events about them."""
+    def _followed(self, asked: str) -> tuple[PersonTokens, Iterator[_Row]]:
+        """As `who`, but for the texts of others, and the events about them."""
         kind, person = self._named(asked)
         held = self.vault.of_persons([person])
         tokens = {person, *(one.token for one in held)}
@@ -146,7 +152,7 @@ class PrivacyDesk:
         own = {one for one in tokens if holders.get(one, frozenset()) <= {person, one}}
         mine = frozenset({person})
         payments, owners = self._paid([KINDS[kind]], mine)
-        rows = list(self._rows([KINDS[kind]], mine, own, payments))
+        rows = self._rows([KINDS[kind]], mine, own, payments)
         if not held and not payments and not self.vault.erasures([person]):
             raise InputError(
                 f"nothing is held on this {kind}: give the id as payments have it, account:ID for an "
@@ -158,7 +164,6 @@ class PrivacyDesk:
             own=frozenset(own | {person}),
             payments=payments,
             owners=owners,
-            texts=self._texts(rows),
         )
         return who, rows
 
@@ -189,7 +194,15 @@ class PrivacyDesk:
 
     def find(self, asked: str) -> PersonFile:
         """All that is held on somebody; originals are opened."""
-        who, rows = self._followed(asked)
+        who, following = self._followed(asked)
+        rows = list(islice(following, None if self.most is None else self.most + 1))
+        decisions = self.decided(who.kind, who.person, None if self.most is None else self.most + 1)
+        if self.most is not None and max(len(rows), len(decisions)) > self.most:
+            raise InputError(
+                f"more than {self.most:,} events are held on this {who.kind}, which is more than an answer "
+                "may have: `ringfence privacy export` writes them where the store is"
+            )
+        who = msgspec.structs.replace(who, texts=self._texts(rows))
         elsewhere: dict[str, list[dict[str, Any]]] = {}
         for place in self.places:
             elsewhere |= place.held(who)
@@ -200,7 +213,7 @@ class PrivacyDesk:
             erased=self.vault.erasures([who.person]),
             originals=self.vault.of_persons(who.own | who.texts),
             events=[row for _, row in rows],
-            decisions=self.decided(who.kind, who.person),
+            decisions=decisions,
             elsewhere=elsewhere,
         )
 
@@ -290,8 +303,7 @@ class PrivacyDesk:
         """Time of the first payment that names somebody under legal hold; None where there is none."""
         held, found = sorted(one.person for one in self.vault.holds()), list[int]()
         mine = pa.array(held, pa.string())
-        for batch in self.log.read(EVENTS) if held else ():
-            events = codec.decode(batch.payload)
+        for _, events in self._events() if held else ():
             rows = np.flatnonzero(_true(_of_persons(events, list(KINDS.values()), mine)))
             found += [int(events.event_time_ms[rows].min())] if len(rows) else []
         return min(found, default=None)
@@ -315,8 +327,7 @@ class PrivacyDesk:
         """Ids of payments that name one of these persons in a field; and customers and accounts of these."""
         payments, owners = set[str](), set[str]()
         mine = pa.array(sorted(persons), pa.string())
-        for batch in self.log.read(EVENTS):
-            events = codec.decode(batch.payload)
+        for _, events in self._events():
             rows = pa.array(np.flatnonzero(_true(_of_persons(events, fields, mine))))
             if len(rows):
                 payments.update(events.column("transaction_id").take(rows).to_pylist())
@@ -346,8 +357,7 @@ class PrivacyDesk:
         """Events about persons, by kind: theirs, on what is theirs, and on these payments."""
         mine, theirs = pa.array(sorted(persons), pa.string()), pa.array(sorted(own), pa.string())
         about = pa.array(sorted(payments), pa.string())
-        for batch in self.log.read(EVENTS):
-            events = codec.decode(batch.payload)
+        for base, events in self._events():
             linked = pc.and_(
                 pa.array(~np.asarray(events.is_transaction)),
                 pc.is_in(events.column("transaction_id"), value_set=about),
@@ -355,8 +365,14 @@ class PrivacyDesk:
             named = pc.is_in(events.column("entity_id"), value_set=theirs)
             chosen = pc.or_(pc.or_(_of_persons(events, fields, mine), named), linked)
             for row in np.flatnonzero(_true(chosen)).tolist():
-                offset, what = batch.base_offset + row, Kind(int(events.kind[row]))
+                offset, what = base + row, Kind(int(events.kind[row]))
                 yield what, {"offset": offset, "kind": what.name.lower(), **_told(events, row)}
+
+    def _events(self) -> Iterator[tuple[int, EventBatch]]:
+        """The log from its beginning, and the offset of each piece."""
+        for batch in self.log.read(EVENTS):
+            self.check()
+            yield batch.base_offset, codec.decode(batch.payload)
 
 
 def _of_persons(events: EventBatch, fields: Sequence[str], persons: Any) -> Any:

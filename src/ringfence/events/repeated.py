@@ -2,7 +2,8 @@
 
 A check that sees the first value and a ledger that takes the last decide two different payments, so that
 such a record is refused. Most records are cleared by counting colons, the others by a walk through their
-bytes; what either finds is only a suspicion, and Python's reader has the last word.
+bytes, which holds no interpreter's lock and compares keys as readers understand them, escapes and all. Only
+what the walk is not sure of goes to Python's reader: very deep nesting, halves of characters, crowded hashes.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_QUOTE, _BACKSLASH, _COLON, _OPEN, _CLOSE, _BLANK = b'"\\:{} '
-_DEEPEST: Final = 64
-_PROBES: Final = 32
+_QUOTE, _BACKSLASH, _COLON, _OPEN, _CLOSE, _BLANK, _U = b'"\\:{} u'
+_DEEPEST: Final = 1024  # Python's reader gives up before
+_PROBES: Final = 64
 _FACTOR: Final = 0xFFF1
 _ALL: Final = (1 << 47) - 1  # times the factor it fits into 64 bits
 _SHOWN: Final = 40
+_ONCE, _TWICE, _UNSURE = range(3)
+_LETTERS: Final = (  # what stands behind a backslash, and the byte that it means
+    np.frombuffer(b'"\\/bfnrt', np.uint8),
+    np.frombuffer(b'"\\/\b\f\n\r\t', np.uint8),
+)
 
 
 def are_keys(records: Sequence[bytes], count: int) -> bool:
@@ -46,7 +52,8 @@ def may_repeat(records: Sequence[bytes]) -> bool:
     >>> may_repeat([b'{"a": 1, "b": {"a": 2}}', b'{"a": 3}']), may_repeat([b'{"a": 1, "a": 2}'])
     (False, True)
     """
-    return bool(_suspicious(_bytes(records)))
+    found, _, _ = _walk(_bytes(records))
+    return bool(found != _ONCE)
 
 
 def repeated_key(record: bytes) -> str | None:
@@ -73,10 +80,11 @@ def repeated_key(record: bytes) -> str | None:
 
 def repeated_fault(record: bytes) -> Fault | None:
     """What is wrong with JSON one of whose objects has a key twice, or may have one; None where none has."""
-    if not may_repeat([record]):
+    found, start, end = _walk(_bytes([record]))
+    if found == _ONCE:
         return None
     try:
-        name = repeated_key(record)
+        name = json.loads(record[start - 1 : end + 1]) if found == _TWICE else repeated_key(record)
     except RecursionError:
         return Fault(Reason.MALFORMED, "", "is nested too deeply")
     except UnicodeDecodeError:
@@ -104,37 +112,77 @@ def _colons_of_keys(data: NDArray[np.uint8]) -> int:
 
 
 @compiled(nogil=True)
-def _suspicious(data: NDArray[np.uint8]) -> bool:
-    """Whether two keys of one object have the same hash, or one is written in a way that hides its text."""
+def _walk(data: NDArray[np.uint8]) -> tuple[int, int, int]:
+    """Whether a key stands twice in an object; and which text it is, from its first byte to its quote."""
     size = 64
     while size * 4 < len(data):
         size *= 2
-    table = np.zeros(size, np.int64)
-    stack = np.zeros(_DEEPEST, np.int64)
+    hashes, places = np.zeros(size, np.int64), np.zeros((size, 2), np.int32)
+    stack, scratch = np.zeros(_DEEPEST, np.int64), np.empty((2, len(data)), np.uint8)
     depth, objects, at = 0, 0, 0
     while at < len(data):
         byte = data[at]
         if byte == _QUOTE:
-            end = _end_of_text(data, at + 1)
-            after = end + 1
-            while after < len(data) and data[after] <= _BLANK:
-                after += 1
-            if after < len(data) and data[after] == _COLON:
-                mixed = _hash_of_key(data, at + 1, end, stack[depth])
-                if mixed == 0 or not _is_new(table, mixed):
-                    return True
-            at = after
+            start, end = at + 1, _end_of_text(data, at + 1)
+            at = end + 1
+            while at < len(data) and data[at] <= _BLANK:
+                at += 1
+            if at == len(data) or data[at] != _COLON:
+                continue
+            mixed = _hash_of_key(data, start, end, stack[depth])
+            found = _put(data, (start, end, mixed, stack[depth]), hashes, places, scratch)
+            if found != _ONCE:
+                return found, start, end
             continue
         if byte == _OPEN:
             depth += 1
             if depth == _DEEPEST:
-                return True
+                return _UNSURE, at, at
             objects += 1
             stack[depth] = objects
         elif byte == _CLOSE:
             depth -= 1
         at += 1
-    return False
+    return _ONCE, 0, 0
+
+
+@compiled(nogil=True)
+def _put(
+    data: NDArray[np.uint8],
+    key: tuple[int, int, int, int],
+    hashes: NDArray[np.int64],
+    places: NDArray[np.int32],
+    scratch: NDArray[np.uint8],
+) -> int:
+    """Put a key into the table unless it is there; it is unsure where too many want its place.
+
+    The key is where it begins and ends, its hash, and its object; `places` are those of the keys by slot.
+    """
+    start, end, mixed, within = key
+    if mixed == 0:
+        length = _plain(data, start, end, scratch[0])
+        if length < 0:
+            return _UNSURE
+        mixed = _hash_of_plain(scratch[0], 0, length, within)
+    slot = _slot(mixed, len(hashes))
+    for _ in range(_PROBES):
+        if hashes[slot] == 0:
+            hashes[slot] = mixed
+            places[slot, 0], places[slot, 1] = start, end
+            return _ONCE
+        if hashes[slot] == mixed:
+            length = _plain(data, start, end, scratch[0])
+            other = _plain(data, places[slot, 0], places[slot, 1], scratch[1])
+            if length == other and np.all(scratch[0, :length] == scratch[1, :length]):
+                return _TWICE
+        slot = (slot + 1) & (len(hashes) - 1)
+    return _UNSURE
+
+
+@compiled(nogil=True)
+def _slot(mixed: int, size: int) -> int:
+    """Where a hash belongs: names that are numbered one by one must not crowd."""
+    return ((((mixed ^ (mixed >> 31)) & 0x7FFF_FFFF) * 0x9E37_79B1) >> 15) & (size - 1)
 
 
 @compiled(nogil=True)
@@ -148,23 +196,74 @@ def _end_of_text(data: NDArray[np.uint8], at: int) -> int:
 @compiled(nogil=True)
 def _hash_of_key(data: NDArray[np.uint8], start: int, end: int, within: int) -> int:
     """A hash of a key and the number of its object, never 0; 0 of a key with escapes."""
-    mixed: Any = within + 1
     for place in range(start, end):
         if data[place] == _BACKSLASH:
             return 0
+    return _hash_of_plain(data, start, end, within)
+
+
+@compiled(nogil=True)
+def _hash_of_plain(data: NDArray[np.uint8], start: int, end: int, within: int) -> int:
+    mixed: Any = within + 1
+    for place in range(start, end):
         mixed = ((mixed & _ALL) * _FACTOR) ^ np.int64(data[place])
     return mixed | (1 << 62)
 
 
 @compiled(nogil=True)
-def _is_new(table: NDArray[np.int64], mixed: int) -> bool:
-    """Put a hash into the table; false where it may be there, and where too many want its place."""
-    slot = (mixed ^ (mixed >> 24)) & (len(table) - 1)
-    for _ in range(_PROBES):
-        if table[slot] == 0:
-            table[slot] = mixed
-            return True
-        if table[slot] == mixed:
-            return False
-        slot = (slot + 1) & (len(table) - 1)
-    return False
+def _plain(data: NDArray[np.uint8], start: int, end: int, out: NDArray[np.uint8]) -> int:
+    """Write a text without its escapes, as UTF-8; its length, -1 of what is no text."""
+    letters, meant = _LETTERS
+    length, at = 0, start
+    while at < end:
+        if data[at] != _BACKSLASH:
+            out[length] = data[at]
+            length, at = length + 1, at + 1
+            continue
+        if at + 1 < end and data[at + 1] != _U:
+            known = np.flatnonzero(letters == data[at + 1])
+            if len(known) == 0:
+                return -1
+            out[length] = meant[known[0]]
+            length, at = length + 1, at + 2
+            continue
+        code = _unit(data, at, end)
+        at += 6
+        if 0xD800 <= code < 0xDC00:
+            low = _unit(data, at, end)
+            at += 6
+            code = 0x10000 + ((code - 0xD800) << 10) + low - 0xDC00 if 0xDC00 <= low < 0xE000 else -1
+        elif 0xDC00 <= code < 0xE000:
+            code = -1
+        if code < 0:
+            return -1
+        length = _utf8(code, out, length)
+    return length
+
+
+@compiled(nogil=True)
+def _unit(data: NDArray[np.uint8], at: int, end: int) -> int:
+    """What `\\uXXXX` means, -1 of anything else."""
+    if at + 6 > end or data[at] != _BACKSLASH or data[at + 1] != _U:
+        return -1
+    code = 0
+    for place in range(at + 2, at + 6):
+        digit = np.int64(data[place])
+        if 48 <= digit <= 57:
+            digit -= 48
+        elif 97 <= (digit | 32) <= 102:
+            digit = (digit | 32) - 87
+        else:
+            return -1
+        code = code * 16 + digit
+    return code
+
+
+@compiled(nogil=True)
+def _utf8(code: int, out: NDArray[np.uint8], length: int) -> int:
+    """Write a character; where the next one goes."""
+    more = 0 if code < 0x80 else 1 if code < 0x800 else 2 if code < 0x10000 else 3
+    out[length] = code if more == 0 else ((0xFF00 >> (more + 1)) & 0xFF) | (code >> (6 * more))
+    for place in range(more):
+        out[length + 1 + place] = 0x80 | ((code >> (6 * (more - 1 - place))) & 0x3F)
+    return length + 1 + more

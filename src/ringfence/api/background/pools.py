@@ -25,6 +25,9 @@ T = TypeVar("T")
 CHECK_SECONDS: Final = START_SECONDS + DEADLINE_SECONDS + 10.0
 """How long whoever asks for a check of rules waits: longer than the process beside the server may take."""
 
+PERSONAL_SECONDS: Final = 60.0
+"""How long the log is read for one person's data."""
+
 
 class Pool:
     """A few threads, a short queue, and how long the caller waits."""
@@ -81,6 +84,10 @@ class Pools:
     """One for each kind of work that a server does beside deciding."""
 
     reading: Pool = field(default_factory=lambda: Pool("reading", 2, 64, 20.0))
+    links: Pool = field(default_factory=lambda: Pool("the entity graph", 1, 32, 20.0))
+    topics: Pool = field(default_factory=lambda: Pool("events of the bus", 2, 256, 20.0))  # streams, too
+    cases: Pool = field(default_factory=lambda: Pool("cases", 2, 64, 60.0))
+    personal: Pool = field(default_factory=lambda: Pool("personal data", 1, 4, PERSONAL_SECONDS + 10.0))
     pages: Pool = field(default_factory=lambda: Pool("pages", 4, 64, 30.0))
     figures: Pool = field(default_factory=lambda: Pool("figures", 1, 16, 30.0))  # one statement at a time
     rules: Pool = field(default_factory=lambda: Pool("the rule book", 2, 8, 60.0))
@@ -96,5 +103,6 @@ class Pools:
     def close(self) -> None:
         """Close each."""
         asked = (self.reading, self.pages, self.figures, self.rules, self.models, self.checks, self.sql)
-        for pool in (*asked, self.signing_in, self.batches, self.payments, self.buttons, self.replies):
+        kept = (self.links, self.topics, self.cases, self.personal)
+        for pool in (*asked, *kept, self.signing_in, self.batches, self.payments, self.buttons, self.replies):
             pool.close()

@@ -152,7 +152,7 @@ async def stream(
     try:
         yield b": events follow\n\n"
         while not (services.stopping.is_set() or place.over or clock() > end):
-            told = await services.pools.reading.run(_news, services, at, pattern, queues)
+            told = await services.pools.topics.run(_news, services, at, pattern, queues)
             for piece in told:
                 yield piece
             quiet = 0 if told else quiet + 1

@@ -21,7 +21,7 @@ from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads 
 from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.errors import ConflictError, InputError, RuleError
-from ringfence.events.repeated import may_repeat, repeated_fault
+from ringfence.events.repeated import repeated_fault
 from ringfence.rulebook.changes import ApprovalError, NothingToDoError, StaleError, UnknownVersionError
 from ringfence.rulebook.desk import Who
 from ringfence.rulebook.difference import Difference  # noqa: TC001 (msgspec reads the annotations)
@@ -36,7 +36,7 @@ T = TypeVar("T")
 BOOK_BYTES: Final = 256 << 10
 """Of a request that holds the text of a rule book: 1,000 rules and more."""
 
-_AT_ONCE: Final = 64 << 10  # bytes of a suspicious body that Python's reader looks at while others wait
+_AT_ONCE: Final = 64 << 10  # bytes of a body whose keys are compared while others wait
 
 
 class StaleProblem(Problem, frozen=True, kw_only=True, omit_defaults=True):
@@ -162,7 +162,7 @@ async def body_of(request: Request, kind: type[T], limit: int | None = None, *, 
         raise Refusal(422, "invalid_request", detail, errors=[FieldError(path, "invalid", told)]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refusal(400, "malformed", "the body is no JSON: /openapi.json shows what is taken") from None
-    if len(body) > _AT_ONCE and may_repeat([body]):
+    if len(body) > _AT_ONCE:
         repeated = await services_of(request, Surroundings).pools.reading.run(repeated_fault, body)
     else:
         repeated = repeated_fault(body)

@@ -95,7 +95,7 @@ async def events(
     if log is not None:
         check_log(log, services.store.log)
     own = queues_of(request)
-    return as_json(await services.pools.reading.run(_page, services, topic, after, limit, pattern, own))
+    return as_json(await services.pools.topics.run(_page, services, topic, after, limit, pattern, own))
 
 
 @router.get("/v1/events/stream")
@@ -111,7 +111,7 @@ async def stream(
     Come back with the header `Last-Event-ID`, as browsers do: no event is missed and none comes twice.
     """
     services = services_of(request, BusServices)
-    chosen = await services.pools.reading.run(wanted, pattern) if pattern else None
+    chosen = await services.pools.topics.run(wanted, pattern) if pattern else None
     came = request.headers.get("last-event-id", "")
     ask = partial(start_of, services, came, from_beginning=begin == "beginning")
     at = await services.pools.reading.run(ask)

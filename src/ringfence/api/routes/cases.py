@@ -213,4 +213,4 @@ async def _read(request: Request, ask: Callable[[CaseServices], T]) -> T:
 async def _act(request: Request, change: Callable[[CaseServices], T]) -> T:
     services = services_of(request, CaseServices)
     with refusals():
-        return await services.pools.batches.run(partial(change, services))
+        return await services.pools.cases.run(partial(change, services))

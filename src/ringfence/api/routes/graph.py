@@ -81,7 +81,7 @@ async def _asked(request: Request, question: Callable[[LinkBook], T]) -> T:
             raise Refusal(404, "not_found", str(error)) from error
 
     services = services_of(request, Surroundings)
-    return await services.pools.reading.run(ask, services)
+    return await services.pools.links.run(ask, services)
 
 
 def _node(book: LinkBook, entity_type: str, entity_id: str) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.audited import tell
+from ringfence.api.background.pools import PERSONAL_SECONDS
 from ringfence.api.handlers.requests import as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["privacy"])
 _BYTES = 8 << 10
+_MOST_EVENTS = 5_000  # of one person, in one answer
 _Reason = Annotated[str, msgspec.Meta(min_length=5, max_length=500)]
 _Customer = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
@@ -139,15 +142,29 @@ def tell_reason(request: Request, token: str, reason: str) -> None:
 
 
 async def at_privacy_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:
-    """What the desk answers, off the event loop; `Refusal` 409 where nothing is hidden here."""
+    """What the desk answers, off the event loop.
+
+    `Refusal` 409 where nothing is hidden here, 413 where the log is too long to be read in time.
+    """
     services = services_of(request, Surroundings)
     store, now_ms = services.store, services.clock.now_ms
 
     def ask() -> T:
-        with privacy_desk(store, now_ms) as desk:
+        end = monotonic() + PERSONAL_SECONDS
+
+        def check() -> None:
+            if monotonic() > end:
+                raise Refusal(
+                    413,
+                    "too_costly",
+                    f"the log was not read within {PERSONAL_SECONDS:g} s, and nothing was changed: use "
+                    "`ringfence privacy` where the store is, which takes the time it needs",
+                )
+
+        with privacy_desk(store, now_ms, check=check, most=_MOST_EVENTS) as desk:
             return work(desk)
 
     if not keeps_tokens(store):
         raise Refusal(409, "no_vault", "this installation keeps personal data as it comes: nothing is hidden")
     with refusals():
-        return await services.pools.reading.run(ask)
+        return await services.pools.personal.run(ask)

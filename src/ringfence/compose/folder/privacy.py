@@ -127,8 +127,14 @@ def lost_originals(store: DataFolder) -> tuple[int, int] | None:
 
 
 @contextmanager
-def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[PrivacyDesk]:
-    """What people do with the personal data of a store."""
+def privacy_desk(
+    store: DataFolder,
+    now_ms: Callable[[], int],
+    *,
+    check: Callable[[], None] = lambda: None,
+    most: int | None = None,
+) -> Iterator[PrivacyDesk]:
+    """What people do with the personal data of a store; `check` and `most` as of `PrivacyDesk`."""
     vault, approvals, settings = open_vault(store), open_approvals(store.folder), load_settings()
     tables, places, closing = open_tables(store), list[PersonPlace](), list[Any]()
     closing += [vault, tables, approvals.book]
@@ -142,8 +148,8 @@ def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[Priva
             places.append(BusPersons(bus.database, store.log))
             closing.append(bus)
 
-        def decided(kind: str, identity: str) -> list[dict[str, Any]]:
-            query = DecisionQuery(entity=kind, entity_id=identity, limit=_MOST_DECISIONS)
+        def decided(kind: str, identity: str, most: int | None) -> list[dict[str, Any]]:
+            query = DecisionQuery(entity=kind, entity_id=identity, limit=most or _MOST_DECISIONS)
             found: list[dict[str, Any]] = tables.decisions(query).to_pylist()
             return found
 
@@ -160,6 +166,8 @@ def privacy_desk(store: DataFolder, now_ms: Callable[[], int]) -> Iterator[Priva
             settings.reveals_per_hour,
             settings.reveal_limit,
             approved,
+            check,
+            most,
         )
     finally:
         for one in closing:

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from ringfence.features.spec import FeatureKind, FeatureSpec
 from ringfence.scoring.language.expression import strip, values_of
+from ringfence.scoring.language.values import length_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -181,7 +182,7 @@ def value_range(scope: Scope, known: dict[str, Range], node: exp.Expression) -> 
     if isinstance(node, exp.Extract):
         return _PARTS.get(node.this.name.lower(), EVERYTHING)
     if isinstance(node, exp.Length):
-        return _COUNT
+        return _length(scope, strip(node.this))
     if isinstance(node, (exp.Case, exp.Coalesce, exp.Least, exp.Greatest)):
         joined = NOTHING
         for part in values_of(node):
@@ -195,10 +196,20 @@ def value_range(scope: Scope, known: dict[str, Range], node: exp.Expression) -> 
         isinstance(node, exp.Round) and node.args.get("decimals") is None
     ):
         return _rounded(value_range(scope, known, node.this))
-    if type(node) in _CORNERS:
+    if type(node) in _CORNERS or isinstance(node, exp.Mod):
         left, right = (value_range(scope, known, side) for side in (node.this, node.expression))
+        if isinstance(node, (exp.Div, exp.Mod)) and right.low == right.high == 0:
+            return NOTHING  # what is divided by 0 is null
+        if isinstance(node, exp.Mod):
+            return EVERYTHING
         return _corners(_CORNERS[type(node)], left, right)
     return EVERYTHING
+
+
+def _length(scope: Scope, node: exp.Expression) -> Range:
+    """Of a text; of codes that are always as long, that."""
+    found = length_of(scope.name(node)) if isinstance(node, exp.Column) else None
+    return _COUNT if found is None else Range(found, found, whole=True)
 
 
 def _turned(node: exp.Expression, inner: Range) -> Range:

@@ -8,6 +8,7 @@ from ringfence.events.model import BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
 from ringfence.events.values.currencies import EVERY_CURRENCY
 from ringfence.events.values.vocabulary import nearest
 
+_CURRENCY_LETTERS: Final = 3
 _DIGITS: Final = BIN_FIELDS | {"card_last4": 4}
 
 
@@ -34,3 +35,12 @@ def never(field: str, text: str) -> Never | None:
     if wanted and not (len(text) == wanted and text.isascii() and text.isdigit()):
         return Never(f"{field} has {wanted} digits", "")
     return None
+
+
+def length_of(field: str) -> int | None:
+    """How many characters each text of a field has; None where that differs.
+
+    >>> length_of("currency"), length_of("card_bin"), length_of("country")
+    (3, 6, None)
+    """
+    return _CURRENCY_LETTERS if field == "currency" else _DIGITS.get(field)

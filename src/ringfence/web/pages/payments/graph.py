@@ -109,4 +109,4 @@ def _kept(dashboard: Dashboard, entity_type: str, entity_id: str) -> str:
 
 async def _read(request: Request, ask: Callable[..., T], *given: Any) -> T:
     dashboard = dashboard_of(request)
-    return await dashboard.of(Surroundings).pools.reading.run(ask, dashboard, *given)
+    return await dashboard.of(Surroundings).pools.links.run(ask, dashboard, *given)

@@ -45,7 +45,7 @@ async def try_pattern(request: Request, pattern: Pattern = "") -> Response:
     """What a pattern would have matched; nothing is sent."""
     services, text = services_of(request, BusServices), pattern.strip() or EVERYTHING
     with refusals():
-        found = await services.pools.reading.run(bus_changes.appraise, services, text)
+        found = await services.pools.topics.run(bus_changes.appraise, services, text)
     return await _page(request, tried=text, found=found)
 
 

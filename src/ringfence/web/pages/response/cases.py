@@ -359,6 +359,6 @@ async def _run(request: Request, change: Callable[[Dashboard], Any]) -> Any:
     """Off the event loop."""
     dashboard = dashboard_of(request)
     try:
-        return await dashboard.of(Surroundings).pools.batches.run(partial(change, dashboard))
+        return await dashboard.of(Surroundings).pools.cases.run(partial(change, dashboard))
     except Refusal as refusal:
         raise Stop(refusal.status, refusal.problem.detail) from None
