@@ -243,12 +243,12 @@ def _plain(data: NDArray[np.uint8], start: int, end: int, out: NDArray[np.uint8]
 
 @compiled(nogil=True)
 def _unit(data: NDArray[np.uint8], at: int, end: int) -> int:
-    """What `\\uXXXX` means, -1 of anything else."""
+    r"""What `\uXXXX` means, -1 of anything else."""
     if at + 6 > end or data[at] != _BACKSLASH or data[at + 1] != _U:
         return -1
     code = 0
     for place in range(at + 2, at + 6):
-        digit = np.int64(data[place])
+        digit = int(data[place])
         if 48 <= digit <= 57:
             digit -= 48
         elif 97 <= (digit | 32) <= 102:

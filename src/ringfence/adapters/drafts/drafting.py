@@ -19,8 +19,9 @@ from ringfence.adapters.drafts.labels import choose_label, known_late
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
 from ringfence.adapters.drafts.plan import MappingPlan
-from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_masked
+from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_dialled, looks_masked
 from ringfence.adapters.drafts.sample import Column, FileSample, sample_of
+from ringfence.adapters.drafts.steps import tell_steps
 from ringfence.adapters.drafts.timing import choose_time, within_a_day
 from ringfence.adapters.drafts.trial import MappingTrial, tried
 from ringfence.errors import InputError
@@ -41,6 +42,7 @@ _MOSTLY_REFUSED: Final = 0.5
 _FEW: Final = 20
 _REPEATS: Final = 0.5  # share of different values
 _HOURS: Final = 24
+_GUESTS: Final = 2  # times as often as any other id, rows apart: so often stands what is no id
 _NAMED: Final = 8
 _FEW_BEYOND: Final = 3  # typing errors, perhaps
 _SPREADSHEET: Final = 300  # ids looked at for what a spreadsheet has put around them
@@ -60,11 +62,12 @@ def draft_mapping(
 
     `InputError` for a source without rows, and where no mapping can be told that takes most of its rows.
     """
-    sample = sample_of(path, fmt)
+    answers = dict(answers or {})
+    sample = sample_of(path, fmt, answers.pop("encoding", None))
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     dropped: dict[str, str] = {}
     for _ in range(_TRIES):
-        plan = _plan(sample, name, now, answers or {}, dropped)
+        plan = _plan(sample, name, now, answers, dropped)
         _complete(plan, sample, path)
         trial = tried(path, parse_mapping(plan.toml(), f"the draft for {path}"), now_ms, fmt)
         culprit = _culprit(plan, trial)
@@ -102,6 +105,7 @@ def _plan(
     choose_amount(desk)
     _transaction(desk)
     _turned(desk)
+    tell_steps(desk)
     for target, points in FIELDS.items():
         if target in dropped:
             plan.remarks.append(f"{target} is left out: {dropped[target]}")
@@ -129,6 +133,7 @@ def _complete(plan: MappingPlan, sample: FileSample, path: str) -> None:
                 'know: export it with double quotes ("), or with none'
             )
         about = [one for one in plan.remarks if any(f"{name} is missing" in one for name in missing)]
+        about += [one for one in sample.layout.remarks if "encoding" in one]
         raise InputError(f"{path}: no mapping is written, it would refuse every row: {'; '.join(about)}")
 
 
@@ -309,8 +314,11 @@ def _placeholders(desk: DraftDesk) -> None:
 
 
 def _counted(column: Column) -> bool:
-    """Whether ids count from 0 on, so that 0 is one of them."""
-    return any(text in column.different for text in "123456789")
+    """Whether ids count from 0 on, so that 0 is one of them; who orders as a guest is no customer 0."""
+    counts = Counter(text for text, _ in itertools.groupby(column.texts))  # rows may be sorted by customer
+    others = [count for text, count in counts.items() if text != "0"]
+    usual = counts["0"] <= _GUESTS * max(others, default=0)
+    return usual and any(text in counts for text in "123456789")
 
 
 def _attributes(desk: DraftDesk, dropped: dict[str, str]) -> None:
@@ -362,7 +370,8 @@ def _type(column: Column) -> str:
     )
     long = any(len(text) > 15 and text.isdigit() for text in column.different[:50])
     coded = column.meanings & {"id", "ref", "code", "masked", "category"}
-    return "number" if numbers and not long and not coded and not holds_cards(column) else "text"
+    text = long or coded or holds_cards(column) or looks_dialled(column)
+    return "number" if numbers and not text else "text"
 
 
 def _is_clock(column: Column) -> bool:

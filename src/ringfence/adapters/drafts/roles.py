@@ -60,6 +60,7 @@ _NO_TIME: Final = {
     "related": 25, "age": 90, "status": 10,
 }  # fmt: skip
 _IPS: Final = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+")
+_DIALLED: Final = re.compile(r"\+[1-9][0-9 ()/.-]{6,18}[0-9]")
 _MASKED: Final = re.compile(r"(?=.*[*xX•#])[0-9*xX•#][0-9*xX•# -]{6,22}[0-9]")
 _CARD_DIGITS: Final = 19
 _DIGITS_ALONE: Final = re.compile(r"1?(?:%\w)+")  # a form without a mark
@@ -162,6 +163,7 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
         ):
             return 0
         out = 40.0 + 25 * (better in meanings) + 15 * (meanings == {main}) + 5 * ("code" in meanings)
+        out -= 35 * (main == "device" and "card" in meanings)  # Card Fingerprint
         out -= 20 * any(not known(word) for word in column.words)
         out -= 35 * bool(meanings & worse) + 20 * ("related" in meanings) + 10 * ("name" in meanings)
         return out * (0.6 + 0.4 * column.filled)
@@ -177,7 +179,8 @@ def card_points(column: Column) -> float:
         return 30 + 30 * ("card" in column.meanings)
     if "name" in column.meanings or not _OF_MANY_CARDS.isdisjoint(column.words):
         return 0
-    return _who("card", worse=frozenset({"customer", "merchant", "party"}))(column)
+    points = _who("card", worse=frozenset({"customer", "merchant", "party"}))(column)
+    return points + 35 * (points > 0 and "fingerprint" in column.words)
 
 
 def holds_cards(column: Column) -> bool:
@@ -262,6 +265,19 @@ def _plain(main: str, *also: str, worse: frozenset[str] = frozenset()) -> Callab
     return points
 
 
+_PHONES: Final = _matching("phone", re.compile(r"[+(]?[0-9][0-9 ()/.-]{4,20}"))
+
+
+def phone_points(column: Column) -> float:
+    """Phone numbers by the column's name; or, as "contact", by their plus and the country's number alone."""
+    return _PHONES(column) or 25.0 * looks_dialled(column)
+
+
+def looks_dialled(column: Column) -> bool:
+    """Every value is a phone number with a plus, as it is dialled from abroad."""
+    return bool(column.texts) and all(map(_DIALLED.fullmatch, map(str.strip, column.different)))
+
+
 FIELDS: Final[dict[str, Callable[[Column], float]]] = {
     "card_id": card_points,
     "customer_id": _who("customer", worse=frozenset({"account", "merchant", "email", "name"})),
@@ -272,7 +288,7 @@ FIELDS: Final[dict[str, Callable[[Column], float]]] = {
     "device_id": _who("device"),
     "ip": _matching("ip", _IPS),
     "email": _matching("email", re.compile(r"[^@\s]+@[^@\s]+")),
-    "phone": _matching("phone", re.compile(r"[+(]?[0-9][0-9 ()/.-]{4,20}")),
+    "phone": phone_points,
     "merchant_category": _plain("category", worse=frozenset({"name"})),
     "channel": _plain("channel"),
     "entry_mode": _plain("entry"),

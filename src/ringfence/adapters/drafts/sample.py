@@ -138,10 +138,13 @@ class FileSample:
         return self.layout.delimiter == ";"
 
 
-def sample_of(path: str, fmt: Format | None = None) -> FileSample:
-    """The columns of a file's first rows. `InputError` for one without rows."""
+def sample_of(path: str, fmt: Format | None = None, encoding: str | None = None) -> FileSample:
+    """The columns of a file's first rows; in CSV they are told by the bytes unless `encoding` is given.
+
+    `InputError` for a file without rows.
+    """
     with opened(resolve([path])[0], fmt) as source:
-        names, rows, layout = _rows_of(source)
+        names, rows, layout = _rows_of(source, encoding)
         if not rows:
             raise InputError(f"{source.path} has no rows: there is nothing to tell the columns from")
         comma = layout.delimiter == ";"
@@ -152,7 +155,7 @@ def sample_of(path: str, fmt: Format | None = None) -> FileSample:
         return FileSample(source.path, source.format, columns, layout, len(rows))
 
 
-def _rows_of(source: OpenedFile) -> tuple[list[str], list[Any], SampleLayout]:
+def _rows_of(source: OpenedFile, encoding: str | None) -> tuple[list[str], list[Any], SampleLayout]:
     if source.format == "parquet":
         file, probe = open_twice(source)
         most = rows_at_once(probe, 0, file.schema_arrow.names, ROWS) if file.num_row_groups else ROWS
@@ -182,7 +185,7 @@ def _rows_of(source: OpenedFile) -> tuple[list[str], list[Any], SampleLayout]:
         names, rows, options = objects_in(head, source.path, ROWS)
         return names, rows, SampleLayout(options)
     tail = b"" if whole else _tail(source)
-    found = table_in(head, tail, source.path, whole=whole, limit=ROWS)
+    found = table_in(head, tail, source.path, whole=whole, limit=ROWS, encoding=encoding)
     layout = SampleLayout(found.options, found.delimiter, found.remarks, found.unnamed)
     return found.names, found.rows, layout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -32,9 +33,10 @@ _TOTALS: Final = re.compile(
     re.IGNORECASE,
 )
 _NOT_UTF8: Final = (
-    "the file is not UTF-8: read as Windows-1252; where letters look wrong, say its encoding under [file], "
-    "cp1250, cp1251 or shift_jis for example"
+    "the file is not UTF-8: read as {}; where letters look wrong, --answer encoding=cp1250, or cp1251 "
+    "(Cyrillic), cp1253 (Greek), cp1254 (Turkish), cp1256 (Arabic), cp932 (Japanese), gb18030, big5"
 )
+_KANA_LEADS: Final = range(0x81, 0xA0)  # with these begin kana and most of the usual kanji in Shift-JIS
 _UNIT_SIGNS: Final = frozenset("€$£¥%")
 _RULES: Final = 20
 _LAST: Final = 5  # rows at the end that may be no payments
@@ -58,9 +60,22 @@ class _Record:
     cells: list[str]
 
 
-def table_in(head: bytes, tail: bytes, where: str, *, whole: bool, limit: int) -> Table:
-    """The table in the first bytes of a file; `tail` are its last ones where `head` is not the `whole`."""
-    encoding, remarks = _encoding_of(head)
+def table_in(
+    head: bytes, tail: bytes, where: str, *, whole: bool, limit: int, encoding: str | None = None
+) -> Table:
+    """The table in the first bytes of a file; `tail` are its last ones where `head` is not the `whole`.
+
+    `InputError` for an `encoding` that is none, and bytes that hold no table.
+    """
+    remarks: list[str] = []
+    if encoding is None:
+        encoding, remarks = _encoding_of(head)
+    try:
+        encoding = codecs.lookup(encoding).name
+    except LookupError as error:
+        raise InputError(
+            f"--answer encoding={encoding}: no such encoding: cp1256 and cp932 are some"
+        ) from error
     text = head.decode(encoding, "replace").removeprefix("\ufeff").rstrip("\0\x1a\f")
     if not whole:
         text = text[: text.rfind("\n") + 1]
@@ -169,8 +184,24 @@ def _encoding_of(head: bytes) -> tuple[str, list[str]]:
         head.decode()
     except UnicodeDecodeError as error:
         if error.start < len(head) - 4:
-            return "cp1252", [_NOT_UTF8]
+            if _is_japanese(head):
+                return "cp932", [_NOT_UTF8.format("Shift-JIS (cp932)")]
+            return "cp1252", [_NOT_UTF8.format("Windows-1252")]
     return "utf-8", []
+
+
+def _is_japanese(head: bytes) -> bool:
+    """Whether bytes are Shift-JIS: pairs, most of which begin as kana and the usual kanji do.
+
+    In Windows-1252 such bytes are signs that few texts have more of than of letters with accents.
+    """
+    try:
+        text = codecs.getincrementaldecoder("cp932")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    pairs = [char.encode("cp932") for char in set(text) if not char.isascii()]
+    usual = sum(len(pair) == 2 and pair[0] in _KANA_LEADS for pair in pairs)
+    return usual > len(pairs) / 2
 
 
 def _delimiter_of(text: str) -> str:

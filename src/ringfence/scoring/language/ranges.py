@@ -196,12 +196,8 @@ def value_range(scope: Scope, known: dict[str, Range], node: exp.Expression) -> 
         isinstance(node, exp.Round) and node.args.get("decimals") is None
     ):
         return _rounded(value_range(scope, known, node.this))
-    if type(node) in _CORNERS or isinstance(node, exp.Mod):
+    if type(node) in _CORNERS:
         left, right = (value_range(scope, known, side) for side in (node.this, node.expression))
-        if isinstance(node, (exp.Div, exp.Mod)) and right.low == right.high == 0:
-            return NOTHING  # what is divided by 0 is null
-        if isinstance(node, exp.Mod):
-            return EVERYTHING
         return _corners(_CORNERS[type(node)], left, right)
     return EVERYTHING
 
@@ -231,8 +227,8 @@ def _rounded(inner: Range) -> Range:
 
 def _corners(act: Callable[[float, float], float], left: Range, right: Range) -> Range:
     """Range of an operation that is monotone in each side: rounding keeps it so, and openness is lost."""
-    if left.empty or right.empty:
-        return NOTHING
+    if left.empty or right.empty or (act in (_div, _mod) and right.low == right.high == 0):
+        return NOTHING  # what is divided by 0 is null
     if act is _div and right.holds(0):
         return EVERYTHING
     ends = [act(one, other) for one in (left.low, left.high) for other in (right.low, right.high)]
@@ -247,9 +243,14 @@ def _div(one: float, other: float) -> float:
     return one / other if other else math.nan
 
 
+def _mod(_one: float, _other: float) -> float:
+    return math.nan  # what is left over is not monotone
+
+
 _CORNERS: Final[dict[type[exp.Expression], Callable[[float, float], float]]] = {
     exp.Add: lambda one, other: one + other,
     exp.Sub: lambda one, other: one - other,
     exp.Mul: _mul,
     exp.Div: _div,
+    exp.Mod: _mod,
 }
