@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
-from ringfence.events.personal_names import PersonalClass
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports import EVENTS
 from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ringfence.events.batch import EventBatch
+    from ringfence.events.personal_names import PersonalClass
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports import EventLog
     from ringfence.ports.vault import Vault
@@ -396,21 +396,3 @@ def _checked(reason: str) -> str:
             f"give a reason of {_SHORTEST_REASON} to {_LONGEST_REASON} characters: it goes on record"
         )
     return reason.strip()
-
-
-def masked(kind: PersonalClass, value: str) -> str:
-    """An original as it may be shown to whoever need not know it.
-
-    >>> masked(PersonalClass.CONTACT, "ada@mail.example"), masked(PersonalClass.NAME, "Ada Lovelace")
-    ('a***@mail.example', 'A***')
-    >>> masked(PersonalClass.IDENTIFIER, "DE89370400440532013000")
-    '***3000'
-    """
-    if kind is PersonalClass.TEXT:
-        return f"a text of {len(value)} characters"
-    local, at, domain = value.rpartition("@")
-    if at:
-        return f"{local[:1]}***@{domain}"
-    if kind in (PersonalClass.IDENTIFIER, PersonalClass.CONTACT):
-        return f"***{value[-4:]}" if len(value) > 8 else "***"
-    return f"{value[:1]}***"

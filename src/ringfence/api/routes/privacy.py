@@ -16,8 +16,8 @@ from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
 from ringfence.compose.folder.privacy import privacy_desk
 from ringfence.compose.folder.store import keeps_tokens
-from ringfence.desks.privacy import masked
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
+from ringfence.events.privacy.masked_originals import masked
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports.vault import Erased, LegalHold  # noqa: TC001 (likewise)
 

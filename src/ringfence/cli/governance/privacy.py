@@ -17,9 +17,9 @@ from ringfence.cli.terminal.screen import asks, format_time, say, show, show_jso
 from ringfence.compose.clock import now_ms
 from ringfence.compose.folder.privacy import begin_vault, check_begun, open_vault, privacy_desk
 from ringfence.compose.folder.store import open_store
-from ringfence.desks.privacy import masked
 from ringfence.errors import InputError
 from ringfence.events.personal_names import PersonalClass
+from ringfence.events.privacy.masked_originals import masked
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.events.values.durations import parse_delay_ms
 
