@@ -76,7 +76,7 @@ def _manager(dashboard: Dashboard, span: tuple[int, int], known: list[str], now_
     queues = dashboard.of(CaseServices).cases.queues(now_ms)
     oldest = min((one.oldest_ms for one in queues if one.oldest_ms is not None), default=None)
     return {
-        "currency": known[0] if len(known) > 1 else None,
+        "currency": known[0] if known else None,
         "since": typed(begin),
         "until": typed(end),
         "days": round((end - begin) / _DAY_MS, 1),

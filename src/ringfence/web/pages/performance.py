@@ -39,8 +39,8 @@ async def performance(
 ) -> Response:
     """The figures of a time, each with its SQL; the last 30 days of the log unless given.
 
-    Where there are several currencies, the figures are those of one: the most frequent unless given. While
-    they are counted the page says so, and asks again.
+    The figures are those of one currency: the most frequent unless given. While currencies are counted the
+    page says so, and asks again.
     """
     begin, end = await beside(request, span_of, dashboard_of(request), since, until)
     counted = await counted_currencies(request, begin, end)
@@ -49,7 +49,7 @@ async def performance(
         "is_counted": counted is not None,
         "address": f"{request.url.path}?{request.url.query}",
         "currencies": known,
-        "currency": currency if currency is not None else (known[0] if len(known) > 1 else None),
+        "currency": currency if currency is not None else (known[0] if known else None),
         "since": typed(begin),
         "until": typed(end),
         "before": (typed(2 * begin - end), typed(begin)),
