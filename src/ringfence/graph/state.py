@@ -8,6 +8,7 @@ import numpy as np
 
 from ringfence.features.memory import extended, zeros
 from ringfence.graph.kernel import layout as at
+from ringfence.graph.kernel.notes import notes_for
 from ringfence.graph.program import BUCKETS
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _WHOLE: Final = (
 )
 _RECORDS: Final[dict[str, tuple[tuple[str, Any, int], ...]]] = {
     "node_lines": (
-        ("node_search", np.int64, at.SEARCH_WORDS),
         ("node_out", np.int64, 1),
         ("node_in", np.int64, 1),
         ("node_fraud", np.int32, 1),
@@ -70,7 +70,6 @@ _COUNTED_BY: Final = {
     "port_lines": at.PORTS_TOP,
 }
 _COLUMNS: Final = {column[0]: record for record, columns in _RECORDS.items() for column in columns}
-_SCRATCH: Final = frozenset({"node_search"})
 
 
 def fresh(compiled: CompiledGraph) -> at.State:
@@ -90,6 +89,7 @@ def fresh(compiled: CompiledGraph) -> at.State:
     made["paid_clock"] = zeros(_SMALLEST, np.int64, growing=True)
     made["known_nodes"] = zeros(_SMALLEST >> at.WORD_BITS, np.int64, growing=True)
     made["paid_fraud"] = zeros(_SMALLEST, np.int8, growing=True)
+    made["notes"] = np.zeros((notes_for(compiled.program.shape), at.NOTE_WORDS), np.int64)
     steps = int(compiled.program.shape[[at.S_STEPS, at.S_PAIRS]].max()) + 1  # a search finds one node a step
     made |= {"found": np.zeros(steps, np.int32), "found_until": np.zeros(steps, np.int64)}
     made |= {"gauged": np.zeros(5, np.int64), "counters": np.zeros(at.COUNTERS, np.int64)}
@@ -109,7 +109,7 @@ def _records(
     """So many records of zeros, as bytes, and their columns; those that are not needed stand elsewhere."""
     shape, unneeded = compiled.program.shape, set()
     if not shape[at.S_LISTS]:
-        unneeded |= {"node_search", "pair_next", "pair_before"}
+        unneeded |= {"pair_next", "pair_before"}
     if not shape[at.S_FLOWS]:
         unneeded |= {"node_out", "node_in"}
     offset, places = 0, {}
@@ -172,7 +172,7 @@ def to_arrays(state: at.State) -> dict[str, NDArray[Any]]:
 
 
 def _is_kept(state: at.State, column: str) -> bool:
-    return column not in _SCRATCH and len(getattr(state, column)) == len(getattr(state, _COLUMNS[column]))
+    return len(getattr(state, column)) == len(getattr(state, _COLUMNS[column]))
 
 
 def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> at.State:
@@ -195,12 +195,11 @@ def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> 
             getattr(state, name)[: len(arrays[name])] = arrays[name]
     known = np.flatnonzero(state.node_fraud[: len(arrays["node_key"])])
     np.bitwise_or.at(state.known_nodes, known >> at.WORD_BITS, np.int64(1) << (known & at.WORD))
-    state.counters[at.STAMP] = 0
+    state.counters[at.SEARCH] = 0
     return state
 
 
 def nbytes(state: at.State) -> int:
     """Bytes of memory in use."""
-    notes = state.node_search[: int(state.counters[at.NODES_TOP])]
     moving = state.node_larger.nbytes + state.pair_larger.nbytes
-    return notes.nbytes + moving + sum(array.nbytes for array in to_arrays(state).values())
+    return state.notes.nbytes + moving + sum(array.nbytes for array in to_arrays(state).values())

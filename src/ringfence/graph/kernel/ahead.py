@@ -186,7 +186,6 @@ def _fetch_further(s: State, p: Program, row: int, trail: Words) -> None:
             sequence, side = ends[place] >> 1, ends[place] & 1
             if sequence >= oldest:
                 one = s.flow[sequence & mask]
-                fetch(s.node_port, one[F_PAYER] if side else one[F_PAYEE])
                 fetch(s.flow, one[F_BEFORE_OUT + side] & mask)
                 ends[left] = 2 * one[F_BEFORE_OUT + side] + side
                 left += 1

@@ -34,7 +34,7 @@ EDGE_HEAP, PAIR_HEAP = 11, 12  # entries of either heap
 FLOWS_END, FLOWS_OLDEST = 13, 14  # sequence numbers
 PAYMENTS_END, PAYMENTS_OLDEST = 15, 16
 KNOWN = 17  # nodes with a confirmed fraud
-STAMP = 18  # of the search that looked last
+SEARCH = 18  # the number of the search that looked last
 CHANGES = 19  # edges of the forest made so far
 LOOKED = 20  # entries that the search in hand has looked at
 COUNTERS: Final = 21
@@ -146,9 +146,10 @@ G_LATEST, G_LATEST_AMOUNT, G_CLOSEST, G_PAIR, G_BACK = range(5)
 WHO_SUBJECT, WHO_PAYER, WHO_PAYEE, WHO_HUBS, WHO_NEW, WHO_TARGETS = 0, 1, 2, 3, 4, 5
 UNKNOWN: Final = -2  # of a key: it has not been looked up
 
-# Words that searches leave with a node: the stamps of those that saw it last, and what they noted.
-N_MARK, N_BOUND, N_SEEN, N_NOTE = range(4)
-SEARCH_WORDS: Final = 4
+# Words of what the search in hand notes of a node: whose the note is (`kernel.notes`), two numbers, and bits.
+N_WHOSE, N_ONE, N_TWO, N_BITS = range(4)
+NOTE_WORDS: Final = 4
+FIRST_BIT, SECOND_BIT = 1, 2
 
 LARGEST_LOAD: Final = 0.75
 """Of a hash table."""
@@ -178,7 +179,6 @@ class State(NamedTuple):
     node_fraud: NDArray[np.int32]  # payments of it that are known to be fraud
     node_out: NDArray[np.int64]  # its latest payment made and received, sequence numbers
     node_in: NDArray[np.int64]
-    node_search: NDArray[np.int64]  # (nodes, SEARCH_WORDS): what searches leave behind
     known_nodes: NDArray[np.int64]  # one bit a node: whether it has confirmed fraud
     port_head: NDArray[np.int32]
     port_count: NDArray[np.int32]  # live pairs: distinct neighbours
@@ -203,6 +203,7 @@ class State(NamedTuple):
     paid_clock: NDArray[np.int64]
     paid_fraud: NDArray[np.int8]
     paid_table: NDArray[np.int32]  # hash table: place in the ring + 1
+    notes: NDArray[np.int64]  # (power of two, NOTE_WORDS): what the search in hand notes of nodes
     found: NDArray[np.int32]  # what a search has found, and the latest time at which it led on from there
     found_until: NDArray[np.int64]
     counted: NDArray[np.int64]  # (lists, windows, facts), of the payment in hand

@@ -20,26 +20,33 @@ from ringfence.graph.kernel.layout import (
     F_PAYER,
     F_SEEN,
     F_TIME,
+    FIRST_BIT,
     FLOWS_OLDEST,
     IN_CLOCK,
     IN_TIME,
-    N_BOUND,
-    N_MARK,
-    N_NOTE,
-    N_SEEN,
+    N_BITS,
+    N_ONE,
+    N_TWO,
     NEW_CHAIN_BIT,
+    NONE,
     S_LONGEST,
     S_LOOK,
     S_REACH,
     S_SHORTEST,
     S_STEPS,
-    STAMP,
+    SECOND_BIT,
 )
+from ringfence.graph.kernel.notes import begin_search, noted, notes_of
 
 if TYPE_CHECKING:
     from ringfence.graph.kernel.layout import Program, State, Words
 
 LONGEST_CYCLE = 10
+
+# Bits of a note: of whom the payee, or the payer, paid (`cycle`, `others_like`) or who paid the payer
+# (`scatter_gather`); and of whom the search has come to.
+_PAID = _SOURCE = FIRST_BIT
+_REACHED = _DONE = SECOND_BIT
 
 
 @inlined
@@ -74,25 +81,27 @@ def chains_of(s: State, p: Program, rows: Words, row: int, payer: int, is_new: i
 def cycle(s: State, p: Program, payer: int, payee: int, now: int) -> float:
     """Payments in the shortest cycle in order of time that a payment closes, NaN for none up to ten."""
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
-    s.counters[STAMP] += 1
-    stamp, sequence, ways = s.counters[STAMP], s.node_out[payee], 0
+    begin_search(s)
+    sequence, ways = s.node_out[payee], 0
     for _ in range(p.shape[S_REACH]):  # whom the payee paid, and when first
         if is_over(s, sequence, since):
             break
         one = s.flow[sequence & mask]
         if one[F_TIME] > since:
             ways += 1
-            node = s.node_search[one[F_PAYEE]]
-            if node[N_SEEN] != stamp or one[F_TIME] < node[N_NOTE]:
-                node[N_SEEN], node[N_NOTE] = stamp, one[F_TIME]
+            node = s.notes[notes_of(s, one[F_PAYEE])]
+            if node[N_BITS] == 0 or one[F_TIME] < node[N_ONE]:
+                node[N_BITS], node[N_ONE] = _PAID, one[F_TIME]
         sequence = one[F_BEFORE_OUT]
     if ways == 0:
         return np.nan
     time = s.flow[s.node_out[payer] & mask, F_TIME]
-    if closes(s, payer, stamp, time):
+    start = s.notes[notes_of(s, payer)]
+    if start[N_BITS] & _PAID and start[N_ONE] <= time:
         return 2.0
     s.found[0], s.found_until[0] = payer, time
-    s.node_search[payer, N_MARK], s.node_search[payer, N_BOUND] = stamp, time
+    start[N_BITS] |= _REACHED
+    start[N_TWO] = time
     begin, end = 0, 1
     for length in range(3, LONGEST_CYCLE + 1):
         last = end
@@ -107,11 +116,12 @@ def cycle(s: State, p: Program, payer: int, payee: int, now: int) -> float:
                 sequence = one[F_BEFORE_IN]
                 if time <= since or time > bound:
                     continue
-                node = s.node_search[source]
-                if node[N_MARK] != stamp or time > node[N_BOUND]:
-                    if node[N_SEEN] == stamp and node[N_NOTE] <= time:
+                node = s.notes[notes_of(s, source)]
+                if node[N_BITS] & _REACHED == 0 or time > node[N_TWO]:
+                    if node[N_BITS] & _PAID and node[N_ONE] <= time:
                         return float(length)
-                    node[N_MARK], node[N_BOUND] = stamp, time
+                    node[N_BITS] |= _REACHED
+                    node[N_TWO] = time
                     s.found[end], s.found_until[end] = source, time
                     end += 1
         begin = last
@@ -119,24 +129,17 @@ def cycle(s: State, p: Program, payer: int, payee: int, now: int) -> float:
 
 
 @inlined
-def closes(s: State, node: int, stamp: int, until: int) -> bool:
-    """Whether the payee paid this node in time for a payment that was made then."""
-    return s.node_search[node, N_SEEN] == stamp and s.node_search[node, N_NOTE] <= until
-
-
-@inlined
 def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> float:
     """The most nodes over which one source reached the payee: each was paid by it and paid the payee."""
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
-    s.counters[STAMP] += 1
-    sources, ways = s.counters[STAMP], 0
-    sequence = s.node_in[payer]
+    begin_search(s)
+    ways, turn, sequence = 0, 0, s.node_in[payer]
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
             break
         one = s.flow[sequence & mask]
         if one[F_TIME] > since and one[F_PAYER] != payee:
-            s.node_search[one[F_PAYER], N_MARK], s.node_search[one[F_PAYER], N_NOTE] = sources, 0
+            s.notes[notes_of(s, one[F_PAYER]), N_BITS] = _SOURCE
             ways += 1
         sequence = one[F_BEFORE_IN]
     if ways == 0:
@@ -148,36 +151,38 @@ def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> fl
         one = s.flow[sequence & mask]
         middle = one[F_PAYER]
         sequence = one[F_BEFORE_IN]
-        if one[F_TIME] <= since or s.node_search[middle, N_SEEN] >= sources:
+        if one[F_TIME] <= since:
             continue
-        s.counters[STAMP] += 1
-        turn = s.counters[STAMP]
-        s.node_search[middle, N_SEEN] = turn
+        seen = notes_of(s, middle)
+        if s.notes[seen, N_BITS] & _DONE:
+            continue
+        s.notes[seen, N_BITS] |= _DONE
+        turn += 1
         step = s.node_in[middle]
         for _ in range(p.shape[S_REACH]):
             if left == 0 or is_over(s, step, since):
                 break
             left -= 1
             two = s.flow[step & mask]
-            source = s.node_search[two[F_PAYER]]
-            if two[F_TIME] > since and source[N_MARK] == sources and source[N_BOUND] != turn:
-                source[N_BOUND] = turn
-                source[N_NOTE] += 1
-                most = max(most, source[N_NOTE])
+            source = noted(s, two[F_PAYER]) if two[F_TIME] > since else NONE
+            if source != NONE and s.notes[source, N_BITS] & _SOURCE and s.notes[source, N_TWO] != turn:
+                s.notes[source, N_TWO] = turn
+                s.notes[source, N_ONE] += 1
+                most = max(most, s.notes[source, N_ONE])
             step = two[F_BEFORE_IN]
     return float(most)
 
 
 @inlined
 def mark_paid(s: State, p: Program, node: int, but: int, since: int) -> int:
-    """Mark by the current stamp whom a node paid, but for one; how many payments those were."""
-    stamp, mask, sequence, count = s.counters[STAMP], s.flow.shape[0] - 1, s.node_out[node], 0
+    """Note whom a node paid, but for one; how many payments those were."""
+    mask, sequence, count = s.flow.shape[0] - 1, s.node_out[node], 0
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
             break
         one = s.flow[sequence & mask]
         if one[F_TIME] > since and one[F_PAYEE] != but:
-            s.node_search[one[F_PAYEE], N_MARK] = stamp
+            s.notes[notes_of(s, one[F_PAYEE]), N_BITS] = _PAID
             count += 1
         sequence = one[F_BEFORE_OUT]
     return count
@@ -190,27 +195,32 @@ def others_like(s: State, p: Program, me: int, of: int, but: int, side: int, now
     They are the payers of `of` (side 1) or its payees (side 0), without `me` and `but`.
     """
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
-    s.counters[STAMP] += 1
+    begin_search(s)
     if mark_paid(s, p, me, of, since) == 0:
         return 0.0
-    stamp, count, sequence = s.counters[STAMP], 0, s.node_in[of] if side == 1 else s.node_out[of]
-    s.node_search[me, N_SEEN] = s.node_search[but, N_SEEN] = stamp
+    count, sequence = 0, s.node_in[of] if side == 1 else s.node_out[of]
+    s.notes[notes_of(s, me), N_BITS] |= _DONE
+    s.notes[notes_of(s, but), N_BITS] |= _DONE
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
             break
         one = s.flow[sequence & mask]
         other = one[F_PAYER] if side == 1 else one[F_PAYEE]
         sequence = one[F_BEFORE_OUT + side]
-        if one[F_TIME] <= since or s.node_search[other, N_SEEN] == stamp:
+        if one[F_TIME] <= since:
             continue
-        s.node_search[other, N_SEEN] = stamp
+        seen = notes_of(s, other)
+        if s.notes[seen, N_BITS] & _DONE:
+            continue
+        s.notes[seen, N_BITS] |= _DONE
         step = s.node_out[other]
         for _ in range(p.shape[S_REACH]):
             if left == 0 or is_over(s, step, since):
                 break
             left -= 1
             two = s.flow[step & mask]
-            if two[F_TIME] > since and s.node_search[two[F_PAYEE], N_MARK] == stamp:
+            target = noted(s, two[F_PAYEE]) if two[F_TIME] > since else NONE
+            if target != NONE and s.notes[target, N_BITS] & _PAID:
                 count += 1
                 break
             step = two[F_BEFORE_OUT]

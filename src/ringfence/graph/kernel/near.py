@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 from ringfence.features.kernel.jit import inlined
 from ringfence.features.kernel.prefetch import fetch
 from ringfence.graph.kernel.layout import (
+    FIRST_BIT,
     L_CAP,
     L_FROM_TYPE,
     L_TO_PORT,
     LOOKED,
-    N_MARK,
+    N_BITS,
     NONE,
     S_PAIRS,
     S_REACH,
-    STAMP,
     WORD,
     WORD_BITS,
 )
+from ringfence.graph.kernel.notes import begin_search, notes_of
 from ringfence.graph.kernel.tables import fetch_pair
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def is_hub(s: State, p: Program, attribute: int, link: int) -> bool:
 @inlined
 def note(s: State, node: int, count: int) -> int:
     """Find a node, unless it has been found; how many there are then."""
-    if s.node_search[node, N_MARK] == s.counters[STAMP]:
+    place = notes_of(s, node)
+    if s.notes[place, N_BITS]:
         return count
-    s.node_search[node, N_MARK] = s.counters[STAMP]
+    s.notes[place, N_BITS] = FIRST_BIT
     s.found[count] = node
     return count + 1
 
@@ -45,7 +47,7 @@ def note(s: State, node: int, count: int) -> int:
 @inlined
 def begin(s: State, node: int) -> int:
     """Begin a search with a node as the first that is found."""
-    s.counters[STAMP] += 1
+    begin_search(s)
     s.counters[LOOKED] = 0
     return note(s, node, 0)
 

@@ -33,7 +33,6 @@ from ringfence.graph.kernel.layout import (
     L_TO_PORT,
     L_TO_TYPE,
     L_TTL,
-    N_MARK,
     NEW_CHAIN_BIT,
     NODE_FREE,
     NODES,
@@ -108,8 +107,6 @@ def new_node(s: State, p: Program, key: int, kind: int, place: int) -> int:
     if p.shape[S_FLOWS]:
         s.node_out[node] = NONE
         s.node_in[node] = NONE
-    if p.shape[S_LISTS]:
-        s.node_search[node, N_MARK] = 0
     for other in range(s.node_sizes.shape[1]):
         s.node_sizes[node, other] = 0
     s.node_sizes[node, kind] = 1
