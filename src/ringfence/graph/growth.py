@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _RING_DUE: Final = 7 / 8
 _TABLES: Final = {
     at.NEED_NODE_PLACES: MovingTable("node_table", "node_larger", at.NODES, at.LARGEST_LOAD, copy_nodes),
-    at.NEED_PAIR_PLACES: MovingTable("pair_table", "pair_larger", at.PAIRS, at.LARGEST_LOAD, copy_pairs),
+    at.NEED_PAIR_PLACES: MovingTable("pair_table", "pair_larger", at.TABLED, at.LARGEST_LOAD, copy_pairs),
 }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SMALLEST: Final = 1 << 7
 _WORD: Final = 8  # bytes
 OF_PAID: Final = ("paid_keys", "paid_clock", "paid_fraud")
+_GROUPS: Final = ("group_when", "group_wait")
 _WHOLE: Final = (
     "node_table",
     "pair_table",
@@ -49,13 +50,11 @@ _RECORDS: Final[dict[str, tuple[tuple[str, Any, int], ...]]] = {
         ("node_sizes", np.int32, 0),  # as many as there are types
     ),
     "pair_lines": (
-        ("pair_last", np.int64, 1),
+        ("pair_word", np.int64, 1),
         ("pair_from", np.int32, 1),
         ("pair_to", np.int32, 1),
         ("pair_next", np.int32, 2),
         ("pair_before", np.int32, 2),
-        ("pair_wait", np.int32, 1),
-        ("pair_tag", np.int32, 1),
     ),
     "port_lines": (("port_head", np.int32, 1), ("port_count", np.int32, 1)),
 }
@@ -84,10 +83,13 @@ def fresh(compiled: CompiledGraph) -> at.State:
         "pair_buckets": BUCKETS,
     }
     made = {name: zeros(count, np.int32, growing=True) for name, count in rows.items()}
-    for name, wide in (("flow", at.FLOW_WORDS), ("paid_keys", 3), ("edge_heap", 2), ("pair_heap", 2)):
+    for name, wide in (("flow", at.FLOW_WORDS), ("paid_keys", 3), ("edge_heap", 2)):
         made[name] = zeros((_SMALLEST, wide), np.int64, growing=True)
+    made["pair_heap"] = zeros((_SMALLEST + (_SMALLEST >> at.GROUP_BITS), 2), np.int64, growing=True)
     made["paid_clock"] = zeros(_SMALLEST, np.int64, growing=True)
     made["known_nodes"] = zeros(_SMALLEST >> at.WORD_BITS, np.int64, growing=True)
+    made["group_when"] = zeros(_SMALLEST >> at.GROUP_BITS, np.int64, growing=True)
+    made["group_wait"] = zeros(_SMALLEST >> at.GROUP_BITS, np.int32, growing=True)
     made["paid_fraud"] = zeros(_SMALLEST, np.int8, growing=True)
     made["notes"] = np.zeros((notes_for(compiled.program.shape), at.NOTE_WORDS), np.int64)
     steps = int(compiled.program.shape[[at.S_STEPS, at.S_PAIRS]].max()) + 1  # a search finds one node a step
@@ -144,7 +146,12 @@ def with_twice_the_nodes(state: at.State) -> at.State:
 def with_twice_the_pairs(state: at.State) -> at.State:
     """The state with twice the room for pairs."""
     state = _grown(state, "pair_lines", 2 * len(state.pair_lines))
-    return state._replace(pair_heap=extended(state.pair_heap, len(state.pair_lines)))
+    groups = len(state.pair_lines) >> at.GROUP_BITS
+    return state._replace(
+        pair_heap=extended(state.pair_heap, len(state.pair_lines) + groups),
+        group_when=extended(state.group_when, groups),
+        group_wait=extended(state.group_wait, groups),
+    )
 
 
 def _grown(state: at.State, name: str, rows: int) -> at.State:
@@ -168,6 +175,8 @@ def to_arrays(state: at.State) -> dict[str, NDArray[Any]]:
             kept[column] = getattr(state, column)[: int(state.counters[_COUNTED_BY[record]])]
     for heap, count in (("edge_heap", at.EDGE_HEAP), ("pair_heap", at.PAIR_HEAP)):
         kept[heap] = getattr(state, heap)[: int(state.counters[count])]
+    groups = (int(state.counters[at.PAIRS_TOP]) + at.GROUP - 1) >> at.GROUP_BITS
+    kept |= {name: getattr(state, name)[:groups] for name in _GROUPS}
     return kept | {name: getattr(state, name) for name in ("flow", *OF_PAID, *_WHOLE)}
 
 
@@ -183,14 +192,14 @@ def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> 
         raise ValueError("the arrays are of another graph")
     while len(state.node_key) < len(arrays["node_key"]) or len(state.port_head) < len(arrays["port_head"]):
         state = with_twice_the_nodes(state)
-    while len(state.pair_last) < len(arrays["pair_last"]):
+    while len(state.pair_word) < len(arrays["pair_word"]):
         state = with_twice_the_pairs(state)
     read = {}
     for name in ("flow", *OF_PAID, *_WHOLE):
         read[name] = zeros(arrays[name].shape, arrays[name].dtype, growing=True)
         read[name][:] = arrays[name]
     state = state._replace(**read)
-    for name in (*_COLUMNS, "edge_heap", "pair_heap"):
+    for name in (*_COLUMNS, "edge_heap", "pair_heap", *_GROUPS):
         if name not in _COLUMNS or _is_kept(state, name):
             getattr(state, name)[: len(arrays[name])] = arrays[name]
     known = np.flatnonzero(state.node_fraud[: len(arrays["node_key"])])

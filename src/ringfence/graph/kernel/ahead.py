@@ -30,7 +30,7 @@ from ringfence.graph.kernel.layout import (
     S_FRAUD,
     S_LISTS,
 )
-from ringfence.graph.kernel.tables import fetch_pair, find_node, pair_key, spread
+from ringfence.graph.kernel.tables import fetch_pair, find_node, is_tabled, pair_key, spread
 
 if TYPE_CHECKING:
     from ringfence.graph.kernel.layout import Program, State, Words
@@ -84,7 +84,7 @@ def _fetch_nodes(s: State, p: Program, rows: Words, start: int, stop: int) -> No
 @inlined
 def _find_nodes(s: State, p: Program, rows: Words, start: int, stop: int, trail: Words) -> None:
     """Which nodes they are; then their ports, what is above them, and the pairs' table."""
-    keys, mask = rows.shape[1] - IN_KEYS, s.pair_table.size - 1
+    keys, mask, tabled = rows.shape[1] - IN_KEYS, s.pair_table.size - 1, not p.shape[S_LISTS]
     for row in range(start, stop):
         mine = trail[row - start]
         for column in range(keys):
@@ -94,7 +94,7 @@ def _find_nodes(s: State, p: Program, rows: Words, start: int, stop: int, trail:
                 fetch(s.port_head, s.node_port[node])
                 fetch(s.node_key, s.node_parent[node])
                 fetch(s.node_sizes, s.node_parent[node])
-        for link in range(p.links.shape[0]):
+        for link in range(p.links.shape[0] if tabled else 0):
             source, target = mine[p.links[link, L_FROM]], mine[p.links[link, L_TO]]
             if source != NONE and target != NONE:
                 fetch(s.pair_table, spread(pair_key(source, target, link)) & mask)
@@ -109,8 +109,8 @@ def _fetch_pairs(s: State, p: Program, count: int, trail: Words) -> None:
         mine = trail[row]
         for link in range(p.links.shape[0]):
             source, target = mine[p.links[link, L_FROM]], mine[p.links[link, L_TO]]
-            if source != NONE and target != NONE:
-                fetch_pair(s, s.pair_table[spread(pair_key(source, target, link)) & mask] - 1)
+            if source != NONE and target != NONE and is_tabled(s, p, source, target, link):
+                fetch(s.pair_table, spread(pair_key(source, target, link)) & mask)
             if source != NONE:
                 fetch_pair(s, s.port_head[s.node_port[source] + p.links[link, L_FROM_PORT]])
             if target != NONE:

@@ -15,6 +15,8 @@ from ringfence.graph.kernel.layout import (
     FLOWS_END,
     FLOWS_OLDEST,
     FREE,
+    GROUP,
+    GROUP_BITS,
     KNOWN,
     L_FROM_PORT,
     L_TO_PORT,
@@ -25,6 +27,7 @@ from ringfence.graph.kernel.layout import (
     PAIR_FREE,
     PAIR_HEAP,
     PAIRS,
+    PAIRS_TOP,
     PAYMENTS_END,
     PAYMENTS_OLDEST,
     S_GRAIN,
@@ -37,15 +40,21 @@ from ringfence.graph.kernel.layout import (
 from ringfence.graph.kernel.tables import (
     find_node,
     find_paid,
-    find_pair,
     link_of,
     remove_node,
-    remove_pair,
     take_out_node,
     take_out_paid,
-    take_out_pair,
+    untable_pair,
 )
-from ringfence.graph.kernel.timeline import pair_end, pop, queue_edge, queue_pair, steps_to
+from ringfence.graph.kernel.timeline import (
+    NEVER,
+    pair_end,
+    pop,
+    queue_edge,
+    queue_group,
+    queue_pair,
+    steps_to,
+)
 
 if TYPE_CHECKING:
     from ringfence.graph.kernel.layout import Program, State
@@ -120,25 +129,46 @@ def let_go(s: State, node: int) -> None:
 
 
 @kernel
-def part(s: State, p: Program, pair: int, now: int) -> None:
-    """A pair's turn has come: it is forgotten, or waits on where it was renewed meanwhile."""
-    if pair_end(s, p, pair) > now:
-        queue_pair(s, p, pair)
-        return
+def part(s: State, p: Program, pair: int) -> None:
+    """Forget a pair."""
     source, target = s.pair_from[pair], s.pair_to[pair]
-    take_out_pair(s, s.pair_table, find_pair(s, source, target, link_of(s, pair)))
-    if s.pair_larger.size > 1:
-        remove_pair(s, s.pair_larger, pair)
+    untable_pair(s, pair)
     for side in range(2):
         if p.shape[S_LISTS]:
             leave(s, p, pair, side)
         s.port_count[port_of(s, p, pair, side)] -= 1
-    s.pair_wait[pair] = s.counters[PAIR_FREE]
-    s.pair_tag[pair] = NONE
+    s.pair_from[pair], s.pair_to[pair] = NONE, s.counters[PAIR_FREE]
     s.counters[PAIR_FREE] = pair
     s.counters[PAIRS] -= 1
     let_go(s, source)
     let_go(s, target)
+
+
+@kernel
+def part_group(s: State, p: Program, group: int, now: int) -> None:
+    """A group's turn has come: what has expired is forgotten, the rest waits on."""
+    first, when = group << GROUP_BITS, NEVER
+    s.group_wait[group] = FREE
+    for pair in range(first, min(first + GROUP, s.counters[PAIRS_TOP])):
+        if s.pair_from[pair] != NONE:
+            end = pair_end(s, p, pair)
+            if end <= now:
+                part(s, p, pair)
+            else:
+                when = min(when, end)
+    if when != NEVER:
+        queue_group(s, p, group, when)
+
+
+@kernel
+def part_early(s: State, p: Program, pair: int, now: int) -> None:
+    """The turn has come of a pair that does not wait for its group's."""
+    if s.pair_from[pair] == NONE:
+        return
+    if pair_end(s, p, pair) <= now:
+        part(s, p, pair)
+    else:
+        queue_pair(s, p, pair)
 
 
 @inlined
@@ -171,19 +201,22 @@ def expire_pairs(s: State, p: Program, now: int) -> None:
     bucket = steps_to(s, p, PAIR_BUCKET, now, ring)
     while True:
         while s.counters[PAIR_HEAP] > 0 and s.pair_heap[0, 0] <= now:
-            pair = s.pair_heap[0, 1]
+            number = s.pair_heap[0, 1]
             pop(s.pair_heap, s.counters[PAIR_HEAP])
             s.counters[PAIR_HEAP] -= 1
-            part(s, p, pair, now)
+            if number < 0:
+                part_early(s, p, -1 - number, now)
+            else:
+                part_group(s, p, number, now)
         if bucket > last:
             return
         s.counters[PAIR_BUCKET] = bucket
-        pair = s.pair_buckets[bucket & (ring - 1)]
+        group = s.pair_buckets[bucket & (ring - 1)]
         s.pair_buckets[bucket & (ring - 1)] = NONE
-        while pair != NONE:
-            after = s.pair_wait[pair]
-            part(s, p, pair, now)
-            pair = after
+        while group != NONE:
+            after = s.group_wait[group]
+            part_group(s, p, group, now)
+            group = after
         bucket += 1
 
 

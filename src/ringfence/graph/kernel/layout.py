@@ -37,7 +37,8 @@ KNOWN = 17  # nodes with a confirmed fraud
 SEARCH = 18  # the number of the search that looked last
 CHANGES = 19  # edges of the forest made so far
 LOOKED = 20  # entries that the search in hand has looked at
-COUNTERS: Final = 21
+TABLED = 21  # pairs in their hash table
+COUNTERS: Final = 22
 
 # What a pass stopped for.
 DONE, NEED_NODES, NEED_PAIRS, NEED_FLOWS, NEED_PAYMENTS = 0, 1, 2, 3, 4
@@ -158,9 +159,18 @@ WORD_BITS: Final = 6
 WORD: Final = 63  # bits of a word, which `node >> WORD_BITS` finds and `node & WORD` looks at
 
 LINK_BITS: Final = 4
-SEEN_SHIFT: Final = 16
-"""Of `pair_tag`: the type of the link in the lower bits; above it, when a link of it came last, in units of
-2^16 ms, rounded up. Lists are in order of arrival: this says from where on a window reaches none."""
+LATE_BITS: Final = 11
+LATE_UNIT: Final = 20
+"""Of `pair_word`, from below: the type of the link; how much later than the latest link's time a link of it
+came last, in units of 2^20 ms, rounded up, all bits set for longer; the latest link's time, which is below
+2^48 ms. Lists are in order of arrival: the last two say from where on a window reaches none."""
+
+FEW: Final = 8
+"""Neighbours of which a list is looked through: only pairs both of whose ends have more need a hash table."""
+
+GROUP_BITS: Final = 4
+GROUP: Final = 1 << GROUP_BITS
+"""Pairs with neighbouring numbers, which came together, and wait for their expiry together."""
 
 
 class State(NamedTuple):
@@ -182,22 +192,22 @@ class State(NamedTuple):
     known_nodes: NDArray[np.int64]  # one bit a node: whether it has confirmed fraud
     port_head: NDArray[np.int32]
     port_count: NDArray[np.int32]  # live pairs: distinct neighbours
-    pair_from: NDArray[np.int32]
-    pair_to: NDArray[np.int32]
-    pair_tag: NDArray[np.int32]  # the link, and the clock when one came last: `SEEN_SHIFT`
-    pair_last: NDArray[np.int64]  # time of its latest link
+    pair_from: NDArray[np.int32]  # NONE for a free slot
+    pair_to: NDArray[np.int32]  # of a free slot the next one
+    pair_word: NDArray[np.int64]  # time of its latest link, how late one came last, type: `LINK_BITS`
     pair_next: NDArray[np.int32]  # (pairs, 2): in the list of the entity, of the attribute
     pair_before: NDArray[np.int32]  # (pairs, 2)
-    pair_wait: NDArray[np.int32]  # next in its bucket of the pairs' timeline, or in the list of free slots
+    group_when: NDArray[np.int64]  # when the turn of a group of pairs comes
+    group_wait: NDArray[np.int32]  # next in its bucket of the pairs' timeline
     node_table: NDArray[np.int32]  # hash tables: number + 1
-    pair_table: NDArray[np.int32]
+    pair_table: NDArray[np.int32]  # of pairs that no short list has
     node_larger: NDArray[np.int32]  # what either is moving into, a single word while it stands still
     pair_larger: NDArray[np.int32]
     port_free: NDArray[np.int32]  # of each type, the first free block of ports
     edge_buckets: NDArray[np.int32]
     pair_buckets: NDArray[np.int32]
     edge_heap: NDArray[np.int64]  # (room, 2): expiry, number
-    pair_heap: NDArray[np.int64]
+    pair_heap: NDArray[np.int64]  # number of a group, or below 0 that of a pair: see `timeline.queue_pair`
     flow: NDArray[np.int64]  # (ring, FLOW_WORDS)
     paid_keys: NDArray[np.int64]  # (ring, 3): hash of its id, keys of payer and payee, 0 for none
     paid_clock: NDArray[np.int64]

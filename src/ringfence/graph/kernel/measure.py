@@ -68,6 +68,7 @@ def lacking(s: State, p: Program) -> int:
     links = p.links.shape[0]
     nodes = s.counters[at.NODES] + 2 * links + 2
     pairs = s.counters[at.PAIRS] + links
+    tabled = s.counters[at.TABLED] + links * 2 * (at.FEW + 1)
     ports = s.counters[at.PORTS_TOP] + (2 * links + 2) * p.sides.shape[1]
     if nodes > s.node_key.size or ports > s.port_head.size:
         return at.NEED_NODES
@@ -75,7 +76,7 @@ def lacking(s: State, p: Program) -> int:
         return at.NEED_NODE_PLACES
     if pairs > s.pair_from.size:
         return at.NEED_PAIRS
-    if pairs > at.LARGEST_LOAD * s.pair_table.size:
+    if tabled > at.LARGEST_LOAD * s.pair_table.size:
         return at.NEED_PAIR_PLACES
     if s.counters[at.FLOWS_END] - s.counters[at.FLOWS_OLDEST] >= s.flow.shape[0]:
         return at.NEED_FLOWS

@@ -13,15 +13,26 @@ import numpy as np
 
 from ringfence.features.kernel.jit import entry, inlined, kernel
 from ringfence.features.kernel.prefetch import fetch
-from ringfence.graph.kernel.layout import LINK_BITS, SEEN_SHIFT
+from ringfence.graph.kernel.layout import (
+    FEW,
+    L_FROM_PORT,
+    L_TO_PORT,
+    LATE_BITS,
+    LATE_UNIT,
+    LINK_BITS,
+    NONE,
+    S_LISTS,
+    TABLED,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ringfence.graph.kernel.layout import State
+    from ringfence.graph.kernel.layout import Program, State
 
 _ONE: Final = 2654435761  # below 2^32, so that its product with a number of 31 bits stays below 2^63
 _TWO: Final = 2246822519
+_LATEST: Final = (1 << LATE_BITS) - 1
 
 
 @inlined
@@ -48,21 +59,28 @@ def key_of_pair(s: State, number: int) -> int:
 @inlined
 def link_of(s: State, pair: int) -> int:
     """The type of a pair's links."""
-    return s.pair_tag[pair] & ((1 << LINK_BITS) - 1)
+    return s.pair_word[pair] & ((1 << LINK_BITS) - 1)
 
 
 @inlined
-def tag_of(link: int, now: int) -> int:
-    """`pair_tag` of a pair whose latest link came now."""
-    wide: Any = now
-    return (((wide >> SEEN_SHIFT) + 1) << LINK_BITS) | link
+def last_of(s: State, pair: int) -> int:
+    """The time of a pair's latest link."""
+    return s.pair_word[pair] >> (LINK_BITS + LATE_BITS)
+
+
+@inlined
+def word_of(link: int, last: int, now: int) -> int:
+    """`pair_word` of a pair whose links' latest time is `last`, and of which one came now."""
+    wide: Any = last
+    late = min((now - wide + (1 << LATE_UNIT) - 1) >> LATE_UNIT, _LATEST)
+    return (((wide << LATE_BITS) | late) << LINK_BITS) | link
 
 
 @inlined
 def is_older(s: State, pair: int, since: int) -> bool:
-    """Whether a pair's latest link surely came by then; what is younger by a minute may not be sure."""
-    wide: Any = since
-    return (s.pair_tag[pair] >> LINK_BITS) <= (wide >> SEEN_SHIFT)
+    """Whether a pair's latest link surely came by then: if none of its links was late, if and only if."""
+    late = (s.pair_word[pair] >> LINK_BITS) & _LATEST
+    return late != _LATEST and last_of(s, pair) + (late << LATE_UNIT) <= since
 
 
 @inlined
@@ -76,23 +94,70 @@ def find_node(s: State, key: int) -> int:
 
 
 @inlined
-def find_pair(s: State, source: int, target: int, link: int) -> int:
-    """Place in the table of this pair, or of the empty entry where it would go."""
+def find_pair(s: State, p: Program, source: int, target: int, link: int) -> int:
+    """The number of this pair, `NONE` if there is none."""
+    if p.shape[S_LISTS]:
+        port = s.node_port[source] + p.links[link, L_FROM_PORT]
+        if s.port_count[port] <= FEW:
+            number = s.port_head[port]
+            while number != NONE and s.pair_to[number] != target:
+                number = s.pair_next[number, 0]
+            return number
+        port = s.node_port[target] + p.links[link, L_TO_PORT]
+        if s.port_count[port] <= FEW:
+            number = s.port_head[port]
+            while number != NONE and s.pair_from[number] != source:
+                number = s.pair_next[number, 1]
+            return number
     mask = s.pair_table.size - 1
     at = spread(pair_key(source, target, link)) & mask
     while s.pair_table[at] != 0:
         number = s.pair_table[at] - 1
         if s.pair_to[number] == target and s.pair_from[number] == source and link_of(s, number) == link:
-            break
+            return number
         at = (at + 1) & mask
-    return at
+    return NONE
+
+
+@inlined
+def is_tabled(s: State, p: Program, source: int, target: int, link: int) -> bool:
+    """Whether `find_pair` asks the table: both ends have many neighbours, or nothing keeps lists."""
+    return not p.shape[S_LISTS] or (
+        s.port_count[s.node_port[source] + p.links[link, L_FROM_PORT]] > FEW
+        and s.port_count[s.node_port[target] + p.links[link, L_TO_PORT]] > FEW
+    )
+
+
+@kernel
+def table_pair(s: State, p: Program, pair: int) -> None:
+    """Have a pair in the table if it is asked for there; it may have been there before."""
+    if not is_tabled(s, p, s.pair_from[pair], s.pair_to[pair], link_of(s, pair)):
+        return
+    place = place_from(s.pair_table, spread(key_of_pair(s, pair)), pair + 1)
+    if s.pair_table[place] == 0:
+        s.pair_table[place] = pair + 1
+        s.counters[TABLED] += 1
+        if s.pair_larger.size > 1:
+            enter_pair(s, s.pair_larger, pair)
+
+
+@kernel
+def untable_pair(s: State, pair: int) -> None:
+    """Have a pair out of the table."""
+    if s.counters[TABLED] == 0:
+        return
+    place = place_from(s.pair_table, spread(key_of_pair(s, pair)), pair + 1)
+    if s.pair_table[place] != 0:
+        take_out_pair(s, s.pair_table, place)
+        s.counters[TABLED] -= 1
+        if s.pair_larger.size > 1:
+            remove_pair(s, s.pair_larger, pair)
 
 
 @inlined
 def fetch_pair(s: State, pair: int) -> None:
-    """Ask for both lines in which a pair may stand."""
-    fetch(s.pair_last, max(pair, 0))
-    fetch(s.pair_tag, max(pair, 0))
+    """Ask for the line in which a pair stands."""
+    fetch(s.pair_word, max(pair, 0))
 
 
 @inlined

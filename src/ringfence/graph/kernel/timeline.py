@@ -2,7 +2,7 @@
 
 There are two timelines, of the forest's edges and of pairs. An entry waits once, at or before the time at
 which it expires; whatever lives longer by then is put where it belongs. So an expiry that moves later costs
-nothing when it moves.
+nothing when it moves. Pairs with neighbouring numbers wait together, for the first that expires.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from ringfence.features.kernel.jit import inlined, kernel
 from ringfence.graph.kernel.layout import (
     EDGE_BUCKET,
     EDGE_HEAP,
+    FREE,
+    GROUP_BITS,
     L_TTL,
     NONE,
     PAIR_BUCKET,
     PAIR_HEAP,
     S_GRAIN,
 )
-from ringfence.graph.kernel.tables import link_of
+from ringfence.graph.kernel.tables import last_of, link_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
 
     from ringfence.graph.kernel.layout import Program, State
 
+NEVER = 1 << 62
+"""Later than any expiry."""
+
 
 @inlined
 def pair_end(s: State, p: Program, pair: int) -> int:
     """When the last link of a pair expires."""
-    return s.pair_last[pair] + p.links[link_of(s, pair), L_TTL]
+    return last_of(s, pair) + p.links[link_of(s, pair), L_TTL]
 
 
 @kernel
@@ -82,18 +87,30 @@ def queue_edge(s: State, p: Program, node: int) -> None:
 
 
 @kernel
-def queue_pair(s: State, p: Program, pair: int) -> None:
-    """Have a pair wait for its expiry."""
-    end = pair_end(s, p, pair)
-    bucket = end // p.shape[S_GRAIN]
+def queue_group(s: State, p: Program, group: int, when: int) -> None:
+    """Have a group of pairs wait until then."""
+    wide: Any = when
+    bucket = wide // p.shape[S_GRAIN]
+    s.group_when[group] = when
     if bucket <= s.counters[PAIR_BUCKET]:
-        push(s.pair_heap, s.counters[PAIR_HEAP], end, pair)
+        push(s.pair_heap, s.counters[PAIR_HEAP], when, group)
         s.counters[PAIR_HEAP] += 1
-        s.pair_wait[pair] = NONE
+        s.group_wait[group] = NONE
     else:
         place = bucket & (s.pair_buckets.size - 1)
-        s.pair_wait[pair] = s.pair_buckets[place]
-        s.pair_buckets[place] = pair
+        s.group_wait[group] = s.pair_buckets[place]
+        s.pair_buckets[place] = group
+
+
+@kernel
+def queue_pair(s: State, p: Program, pair: int) -> None:
+    """Have a pair wait for its expiry with its group, or in the heap by itself if the group's comes later."""
+    group, end = pair >> GROUP_BITS, pair_end(s, p, pair)
+    if s.group_wait[group] == FREE:
+        queue_group(s, p, group, end)
+    elif end < s.group_when[group]:
+        push(s.pair_heap, s.counters[PAIR_HEAP], end, -1 - pair)
+        s.counters[PAIR_HEAP] += 1
 
 
 @inlined

@@ -16,8 +16,11 @@ from ringfence.graph.kernel.layout import (
     F_PAYER,
     F_SEEN,
     F_TIME,
+    FEW,
     FLOWS_END,
     FREE,
+    GROUP,
+    GROUP_BITS,
     IN_AMOUNT,
     IN_CLOCK,
     IN_ID,
@@ -55,7 +58,15 @@ from ringfence.graph.kernel.layout import (
     WHO_TARGETS,
 )
 from ringfence.graph.kernel.motifs import chains_of
-from ringfence.graph.kernel.tables import enter_node, enter_pair, find_node, find_paid, find_pair, tag_of
+from ringfence.graph.kernel.tables import (
+    enter_node,
+    find_node,
+    find_paid,
+    find_pair,
+    last_of,
+    table_pair,
+    word_of,
+)
 from ringfence.graph.kernel.timeline import queue_pair
 
 if TYPE_CHECKING:
@@ -114,24 +125,20 @@ def new_node(s: State, p: Program, key: int, kind: int, place: int) -> int:
 
 
 @inlined
-def pair_of(
-    s: State, p: Program, source: int, target: int, link: int, time: int, now: int, place: int
-) -> int:
-    """A new pair, which goes to this place of the table; there is room for it."""
+def pair_of(s: State, p: Program, source: int, target: int, link: int, time: int, now: int) -> int:
+    """A new pair; there is room for it."""
     pair = s.counters[PAIR_FREE]
     if pair == NONE:
         pair = s.counters[PAIRS_TOP]
         s.counters[PAIRS_TOP] += 1
+        if pair & (GROUP - 1) == 0:
+            s.group_wait[pair >> GROUP_BITS] = FREE
     else:
-        s.counters[PAIR_FREE] = s.pair_wait[pair]
+        s.counters[PAIR_FREE] = s.pair_to[pair]
     s.counters[PAIRS] += 1
-    s.pair_table[place] = pair + 1
     s.pair_from[pair] = source
     s.pair_to[pair] = target
-    s.pair_tag[pair] = tag_of(link, now)
-    s.pair_last[pair] = time
-    if s.pair_larger.size > 1:
-        enter_pair(s, s.pair_larger, pair)
+    s.pair_word[pair] = word_of(link, time, now)
     for side in range(2):
         if p.shape[S_LISTS]:
             enter(s, p, pair, side)
@@ -140,8 +147,22 @@ def pair_of(
         if s.node_live[node] == 0:
             s.node_since[node] = now
         s.node_live[node] += 1
+    table_pair(s, p, pair)
+    if p.shape[S_LISTS]:
+        for side in range(2):
+            table_list(s, p, port_of(s, p, pair, side), side)
     queue_pair(s, p, pair)
     return pair
+
+
+@inlined
+def table_list(s: State, p: Program, port: int, side: int) -> None:
+    """Have those of a list in the table that are asked for there now that it is no longer short."""
+    if s.port_count[port] == FEW + 1:
+        pair = s.port_head[port]
+        while pair != NONE:
+            table_pair(s, p, pair)
+            pair = s.pair_next[pair, side]
 
 
 @inlined
@@ -170,14 +191,12 @@ def touch(s: State, p: Program, rows: Words, row: int, link: int, who: Words) ->
     if is_open:
         s.node_open[target] = 1
     found = PRESENT
-    place = find_pair(s, source, target, link)
-    if s.pair_table[place] == 0:
-        pair_of(s, p, source, target, link, time, now, place)
+    pair = find_pair(s, p, source, target, link)
+    if pair == NONE:
+        pair_of(s, p, source, target, link, time, now)
         found |= NEW
     else:
-        pair = s.pair_table[place] - 1
-        s.pair_last[pair] = max(s.pair_last[pair], time)
-        s.pair_tag[pair] = tag_of(link, now)
+        s.pair_word[pair] = word_of(link, max(last_of(s, pair), time), now)
         if p.shape[S_LISTS]:
             for side in range(2):
                 if s.pair_before[pair, side] != NONE:

@@ -44,7 +44,7 @@ from ringfence.graph.kernel.layout import (
     WHO_PAYEE,
     WHO_PAYER,
 )
-from ringfence.graph.kernel.tables import is_older
+from ringfence.graph.kernel.tables import is_older, last_of
 
 if TYPE_CHECKING:
     from ringfence.graph.kernel.layout import Program, State, Words
@@ -63,7 +63,7 @@ def neighbours(s: State, p: Program, node: int, link: int, window: int, now: int
     for _ in range(p.shape[S_LOOK]):
         if pair == NONE or is_older(s, pair, since):
             break
-        if s.pair_last[pair] > since:
+        if last_of(s, pair) > since:
             count += 1
         pair = s.pair_next[pair, 1]
     return count
@@ -117,8 +117,9 @@ def count_neighbours(s: State, p: Program, node: int, side: int, place: int, now
     for _ in range(p.shape[S_LOOK]):
         if pair == NONE or is_older(s, pair, since):
             break
-        if s.pair_last[pair] > since:
-            s.counted[place, narrowest(p, now - s.pair_last[pair]), C_DISTINCT] += 1
+        last = last_of(s, pair)
+        if last > since:
+            s.counted[place, narrowest(p, now - last), C_DISTINCT] += 1
         pair = s.pair_next[pair, side]
 
 
