@@ -51,6 +51,33 @@ GRAPHS = {
 }
 
 
+CROWD = Graph.of(  # 14 accounts that all come to know each other, more than `layout.FEW`
+    uses("account", "device", ttl="12h", cap=3),
+    pays("account", "counterparty", ttl="30h"),
+    windows=("1h", "8h"),
+)
+
+
+def crowd(seed, count=600):
+    """Payments among few accounts over few devices, nearly a third of them late; then a day without any."""
+    chance = random.Random(seed)
+    now, rows = START_MS, []
+    for number in range(count):
+        now += chance.choice([0, 1, 60_000, 600_000]) + (30 * HOUR_MS if number == count - 100 else 0)
+        late = chance.randrange(29 * HOUR_MS) if chance.random() < 0.3 else 0
+        rows.append(
+            {
+                "transaction_id": f"t{number}",
+                "event_time_ms": now - late,
+                "amount_minor": 100,
+                "account_id": f"a{chance.randrange(14)}",
+                "counterparty_id": f"a{chance.randrange(14)}",
+                "device_id": f"d{chance.randrange(14)}",
+            }
+        )
+    return batch(rows)
+
+
 def stream(seed, count=130, start_day=0):
     """A payment every few minutes, some late, some without an id, with labels before and after them."""
     chance = random.Random(seed)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import mmap
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.graph.streams import GRAPHS, START_MS, stream
+from tests.graph.streams import GRAPHS, START_MS, crowd, stream
 from tests.graph.test_signals import same
 
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind
 from ringfence.features import moving
 from ringfence.features.links import Graph, pays, uses
+from ringfence.features.memory import is_mapped
 from ringfence.graph import growth
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.network import Network
@@ -65,7 +69,7 @@ def test_a_step_copies_so_many_places_however_large_the_state():
 @pytest.mark.parametrize("name", GRAPHS)
 def test_signals_are_the_same_while_tables_and_rings_move_slowly(name, monkeypatch):
     """A few places with a step, so that many steps fall into some move, and once through a snapshot."""
-    graph, events = GRAPHS[name], stream(3)
+    graph, events = GRAPHS[name], crowd(3) if name == "scored" else stream(3)
     still, values, _ = in_single_steps(graph, events)
     monkeypatch.setattr(growth, "_RING_DUE", 0.2)
     for setting, value in (("LEAST", 1), ("PACE", 6), ("DUE", 0.2)):
@@ -100,3 +104,44 @@ def test_tables_hold_the_same_entries_after_each_move():
         if len(larger) > 1:
             assert np.isin(larger[larger > 0], held).all()
             assert len(np.unique(larger[larger > 0])) == np.count_nonzero(larger)
+
+
+def resident_bytes():
+    """Memory of this process that is there, not only reserved."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * mmap.PAGESIZE
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells")
+def test_a_ring_gives_back_the_memory_of_payments_that_it_no_longer_holds():
+    """A hundred thousand payments within minutes, then a slow hour: what the ring held then is free."""
+    count = 140_000
+    network = Network(GRAPH, 7)
+    batch = payments(count, np.concatenate([np.full(100_000, 10), np.full(count - 100_000, 1_000)]))
+    for begin in range(0, 100_000, 1000):
+        network.measure(batch.slice(begin, begin + 1000))
+    ring = network.state.flow
+    assert is_mapped(ring)
+    for begin in range(100_000, count, 1000):
+        network.measure(batch.slice(begin, begin + 1000))
+    held = int(network.state.counters[at.FLOWS_END] - network.state.counters[at.FLOWS_OLDEST])
+    assert network.state.flow is ring
+    assert held < 5_000
+    assert network.size["bytes"] < sum(array.nbytes for array in network.arrays().values()) - 64 * 50_000
+    before = resident_bytes()
+    ring[:] = 1  # what was given back comes again when it is written
+    assert resident_bytes() - before > 0.7 * ring.nbytes
+
+
+def test_a_restored_network_holds_the_payments_of_its_rings_wherever_they_stand():
+    """The oldest payment stands behind the latest: the ring has gone round."""
+    batch = payments(3_000, np.full(3_000, 30_000))
+    network = Network(GRAPH, 7)
+    network.measure(batch.slice(0, 1_500))
+    counters = network.state.counters
+    assert counters[at.FLOWS_END] > len(network.state.flow) > 0
+    kept = {key: array.copy() for key, array in network.arrays().items()}
+    again = Network.from_arrays(GRAPH, 7, kept)
+    rest = batch.slice(1_500, 3_000)
+    assert np.array_equal(network.measure(rest), again.measure(rest), equal_nan=True)
+    assert same(network.arrays(), again.arrays())

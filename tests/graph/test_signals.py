@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.graph.streams import GRAPHS, START_MS, stream
+from tests.graph.streams import CROWD, GRAPHS, START_MS, crowd, stream
 
 from ringfence.events.batch import EventBatch
 from ringfence.features.links import Graph, pays, uses
@@ -50,6 +50,38 @@ def test_what_a_signal_leaves_out_is_part_of_its_meaning(name, seed):
     assert different(graph, got, Oracle(graph, network.key, bounds).measure(events)) == []
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_pairs_are_found_in_short_lists_and_in_the_table_and_late_ones_expire_before_their_group(seed):
+    """Lists grow beyond `FEW` and become short again; a restored network has the same in its table."""
+    events = crowd(seed)
+    network, parts, tabled, early = Network(CROWD, SEED), [], [], 0
+    for begin in range(0, len(events), 20):
+        parts.append(network.measure(events.slice(begin, begin + 20)))
+        state = network.state
+        tabled.append(int(state.counters[at.TABLED]))
+        assert np.count_nonzero(state.pair_table) == tabled[-1]
+        early += int((state.pair_heap[: state.counters[at.PAIR_HEAP], 1] < 0).sum())
+        if begin == len(events) // 2:
+            network = Network.from_arrays(
+                CROWD, SEED, {key: array.copy() for key, array in network.arrays().items()}
+            )
+    assert different(CROWD, np.concatenate(parts, 1), Oracle(CROWD, network.key).measure(events)) == []
+    assert max(tabled) > 30
+    assert tabled[-1] < max(tabled)
+    assert early > 0
+
+
+def test_numbers_of_searches_begin_again_without_old_notes():
+    """As after two thousand million searches."""
+    graph, events = GRAPHS["transfers"], stream(2)
+    plain, near = Network(graph, SEED), Network(graph, SEED)
+    near.state.counters[at.SEARCH] = (1 << 31) - 40
+    near.state.notes[:] = 1 << 31 | 1  # as the first search will number them again
+    near.state.notes[::2] = 0
+    assert np.array_equal(plain.measure(events), near.measure(events), equal_nan=True)
+    assert near.state.counters[at.SEARCH] < 1 << 20
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 def test_how_events_are_batched_makes_no_difference(name):
     graph, events = GRAPHS[name], stream(99)
@@ -74,6 +106,17 @@ def test_a_network_restored_in_the_middle_goes_on_bit_by_bit(name):
     rest = events.slice(half, len(events))
     assert np.array_equal(first.measure(rest), second.measure(rest), equal_nan=True)
     assert same(first.arrays(), second.arrays())
+
+
+def test_a_snapshot_of_a_version_with_other_records_is_refused():
+    """It had a counter less, and nothing of it is read as what it is not: `walk` then measures anew."""
+    graph = GRAPHS["transfers"]
+    network = Network(graph, SEED)
+    network.measure(stream(5))
+    old = {key: array.copy() for key, array in network.arrays().items()}
+    old["counters"] = old["counters"][:-1]
+    with pytest.raises(ValueError, match="another graph"):
+        Network.from_arrays(graph, SEED, old)
 
 
 def same(one, other):

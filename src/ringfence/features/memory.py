@@ -57,6 +57,25 @@ def extended(array: NDArray[Any], rows: int) -> NDArray[Any]:
     return larger
 
 
+def is_mapped(array: NDArray[Any]) -> bool:
+    """Whether an array has a mapping of its own, of which `give_back` gives memory back."""
+    return _mapping_of(array) is not None
+
+
+def give_back(array: NDArray[Any], begin: int, end: int) -> None:
+    """Give the memory of rows [begin, end) back to the system; they are zeros then, or as they were.
+
+    Only whole pages go, and only those of an array that `is_mapped`.
+    """
+    mapping = _mapping_of(array)
+    if mapping is None:
+        return
+    row = array.nbytes // len(array)
+    first, last = -(-begin * row // mmap.PAGESIZE), end * row // mmap.PAGESIZE
+    if last > first:
+        mapping.madvise(mmap.MADV_DONTNEED, first * mmap.PAGESIZE, (last - first) * mmap.PAGESIZE)
+
+
 def _mapped(size: int, *, large_pages: bool) -> mmap.mmap | None:
     """Private memory, of which a forked child sees what was there when it was forked.
 

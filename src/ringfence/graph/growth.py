@@ -2,7 +2,8 @@
 
 The tables do as the engine's do (`features.moving`). A ring is copied in the order of its payments, up to the
 one that came last; the kernels know nothing of it. Records lie in addresses that were reserved
-(`features.memory`): more of them cost no copy.
+(`features.memory`): more of them cost no copy. What a ring no longer holds is given back, so that half a ring
+takes half of the memory.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.features.memory import zeros
+from ringfence.features.memory import give_back, zeros
 from ringfence.features.moving import MovingTable, MovingTables, doubled, moves, places_for, runs
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.tables import copy_nodes, copy_pairs, enter_paid, remove_paid
-from ringfence.graph.state import OF_PAID, fresh, with_twice_the_nodes, with_twice_the_pairs
+from ringfence.graph.state import OF_PAID, RING_STEP, fresh, with_twice_the_nodes, with_twice_the_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,12 +53,15 @@ class GraphGrowth(MovingTables[at.State]):
     def __init__(self) -> None:
         super().__init__(_TABLES)
         self._flows: _Ring | None = None
+        self._given_back = {"flow": 0, "paid_keys": 0}  # up to which payment
         self._paid: _Ring | None = None
 
     def step(self, state: at.State, links: int, rows: int) -> at.State:
         """The state before a step of so many rows, each of so many links."""
         state = self.move_tables(state, (2 * links + 2) * rows)
         payments = places_for(rows)
+        self._give_back(state, ("flow",), int(state.counters[at.FLOWS_OLDEST]))
+        self._give_back(state, ("paid_keys", "paid_clock"), int(state.counters[at.PAYMENTS_OLDEST]))
         if self._flows or _is_filling(state, "flow", at.FLOWS_OLDEST, at.FLOWS_END):
             state = self._move_flows(state, payments)
         if self._paid or _is_filling(state, "paid_clock", at.PAYMENTS_OLDEST, at.PAYMENTS_END):
@@ -75,6 +79,17 @@ class GraphGrowth(MovingTables[at.State]):
         if need == at.NEED_PAYMENTS:
             return self._move_paid(state, len(state.paid_clock))
         return self.double_table(state, need)
+
+    def _give_back(self, state: at.State, names: tuple[str, ...], oldest: int) -> None:
+        """The memory of payments before the oldest that is kept."""
+        begin, oldest = self._given_back[names[0]], oldest // RING_STEP * RING_STEP
+        if begin == oldest:
+            return
+        self._given_back[names[0]] = oldest
+        for name in names:
+            ring = getattr(state, name)
+            for place, _, count in runs(max(begin, oldest - len(ring)), oldest, len(ring), len(ring)):
+                give_back(ring, place, place + count)
 
     def _move_flows(self, state: at.State, payments: int) -> at.State:
         oldest, end = int(state.counters[at.FLOWS_OLDEST]), int(state.counters[at.FLOWS_END])

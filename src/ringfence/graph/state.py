@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ringfence.features.memory import extended, zeros
+from ringfence.features.memory import extended, is_mapped, zeros
+from ringfence.features.moving import runs
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.notes import notes_for
 from ringfence.graph.program import BUCKETS
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 
     from ringfence.graph.program import CompiledGraph
 
+_ENDS: Final = {
+    "flow": (at.FLOWS_OLDEST, at.FLOWS_END),
+    "paid": (at.PAYMENTS_OLDEST, at.PAYMENTS_END),
+}
 _SMALLEST: Final = 1 << 7
 _WORD: Final = 8  # bytes
 OF_PAID: Final = ("paid_keys", "paid_clock", "paid_fraud")
+RING_STEP: Final = 1 << 10
+"""Payments whose places in a ring are given back at once: whole pages of each array."""
 _GROUPS: Final = ("group_when", "group_wait")
 _WHOLE: Final = (
     "node_table",
@@ -197,7 +204,11 @@ def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> 
     read = {}
     for name in ("flow", *OF_PAID, *_WHOLE):
         read[name] = zeros(arrays[name].shape, arrays[name].dtype, growing=True)
-        read[name][:] = arrays[name]
+        if name in _WHOLE:
+            read[name][:] = arrays[name]
+        else:
+            for place, _, count in _held(counters, name, len(read[name])):
+                read[name][place : place + count] = arrays[name][place : place + count]
     state = state._replace(**read)
     for name in (*_COLUMNS, "edge_heap", "pair_heap", *_GROUPS):
         if name not in _COLUMNS or _is_kept(state, name):
@@ -208,7 +219,24 @@ def from_arrays(compiled: CompiledGraph, arrays: Mapping[str, NDArray[Any]]) -> 
     return state
 
 
+def _held(counters: NDArray[np.int64], name: str, size: int) -> list[tuple[int, int, int]]:
+    """Where a ring of payments has those that it holds: `runs`."""
+    oldest, end = _ENDS["flow" if name == "flow" else "paid"]
+    return runs(int(counters[oldest]), int(counters[end]), size, size)
+
+
+def _bytes_of(state: at.State, name: str) -> int:
+    """Of a ring, without what has been given back."""
+    ring = getattr(state, name)
+    if not is_mapped(ring):
+        return int(ring.nbytes)
+    held = sum(count for _, _, count in _held(state.counters, name, len(ring)))
+    return int(min(held + 2 * RING_STEP, len(ring)) * ring.nbytes // len(ring))
+
+
 def nbytes(state: at.State) -> int:
     """Bytes of memory in use."""
+    rings = {name: _bytes_of(state, name) for name in ("flow", "paid_keys", "paid_clock")}
     moving = state.node_larger.nbytes + state.pair_larger.nbytes
-    return state.notes.nbytes + moving + sum(array.nbytes for array in to_arrays(state).values())
+    others = (array.nbytes for name, array in to_arrays(state).items() if name not in rings)
+    return state.notes.nbytes + moving + sum(rings.values()) + sum(others)

@@ -36,7 +36,7 @@ from ringfence.graph.kernel.layout import (
     S_STEPS,
     SECOND_BIT,
 )
-from ringfence.graph.kernel.notes import begin_search, noted, notes_of
+from ringfence.graph.kernel.notes import begin_search, noted, notes_of, one_of_64
 
 if TYPE_CHECKING:
     from ringfence.graph.kernel.layout import Program, State, Words
@@ -133,16 +133,16 @@ def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> fl
     """The most nodes over which one source reached the payee: each was paid by it and paid the payee."""
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
     begin_search(s)
-    ways, turn, sequence = 0, 0, s.node_in[payer]
+    sources, turn, sequence = 0, 0, s.node_in[payer]
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
             break
         one = s.flow[sequence & mask]
         if one[F_TIME] > since and one[F_PAYER] != payee:
             s.notes[notes_of(s, one[F_PAYER]), N_BITS] = _SOURCE
-            ways += 1
+            sources |= one_of_64(one[F_PAYER])
         sequence = one[F_BEFORE_IN]
-    if ways == 0:
+    if sources == 0:
         return 0.0
     most, sequence = 0, s.node_in[payee]
     for _ in range(p.shape[S_REACH]):
@@ -164,7 +164,9 @@ def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> fl
                 break
             left -= 1
             two = s.flow[step & mask]
-            source = noted(s, two[F_PAYER]) if two[F_TIME] > since else NONE
+            source = NONE
+            if two[F_TIME] > since and sources & one_of_64(two[F_PAYER]):
+                source = noted(s, two[F_PAYER])
             if source != NONE and s.notes[source, N_BITS] & _SOURCE and s.notes[source, N_TWO] != turn:
                 s.notes[source, N_TWO] = turn
                 s.notes[source, N_ONE] += 1
@@ -175,17 +177,17 @@ def scatter_gather(s: State, p: Program, payer: int, payee: int, now: int) -> fl
 
 @inlined
 def mark_paid(s: State, p: Program, node: int, but: int, since: int) -> int:
-    """Note whom a node paid, but for one; how many payments those were."""
-    mask, sequence, count = s.flow.shape[0] - 1, s.node_out[node], 0
+    """Note whom a node paid, but for one; their bits, 0 for nobody (`one_of_64`)."""
+    mask, sequence, paid = s.flow.shape[0] - 1, s.node_out[node], 0
     for _ in range(p.shape[S_REACH]):
         if is_over(s, sequence, since):
             break
         one = s.flow[sequence & mask]
         if one[F_TIME] > since and one[F_PAYEE] != but:
             s.notes[notes_of(s, one[F_PAYEE]), N_BITS] = _PAID
-            count += 1
+            paid |= one_of_64(one[F_PAYEE])
         sequence = one[F_BEFORE_OUT]
-    return count
+    return paid
 
 
 @inlined
@@ -196,7 +198,8 @@ def others_like(s: State, p: Program, me: int, of: int, but: int, side: int, now
     """
     since, mask, left = now - p.shape[S_LONGEST], s.flow.shape[0] - 1, p.shape[S_STEPS]
     begin_search(s)
-    if mark_paid(s, p, me, of, since) == 0:
+    paid = mark_paid(s, p, me, of, since)
+    if paid == 0:
         return 0.0
     count, sequence = 0, s.node_in[of] if side == 1 else s.node_out[of]
     s.notes[notes_of(s, me), N_BITS] |= _DONE
@@ -219,7 +222,9 @@ def others_like(s: State, p: Program, me: int, of: int, but: int, side: int, now
                 break
             left -= 1
             two = s.flow[step & mask]
-            target = noted(s, two[F_PAYEE]) if two[F_TIME] > since else NONE
+            target = NONE
+            if two[F_TIME] > since and paid & one_of_64(two[F_PAYEE]):
+                target = noted(s, two[F_PAYEE])
             if target != NONE and s.notes[target, N_BITS] & _PAID:
                 count += 1
                 break

@@ -37,6 +37,13 @@ def notes_for(shape: Words) -> int:
 
 
 @inlined
+def one_of_64(node: int) -> int:
+    """The bit of a node in a word of those that a search has noted: others may have the same."""
+    one: Any = np.int64(1)
+    return one << (node & 63)
+
+
+@inlined
 def begin_search(s: State) -> None:
     """Begin a search, of which nothing is noted yet."""
     s.counters[SEARCH] += 1
