@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     slack_signing_secret: Annotated[str | None, Field(repr=False)] = None  # of the app whose bot that is
     slack_url: str = "https://slack.com/api/"  # of GovSlack, https://slack-gov.com/api/
     slack_hooks: str = "https://hooks.slack.com/"  # where replies to buttons may go
-    webhook_networks: tuple[str, ...] = ()  # private networks that webhooks may reach
+    webhook_networks: tuple[str, ...] = ()  # private networks that webhooks and Apprise may reach
     sources: tuple[
         str, ...
     ] = ()  # what `ringfence serve` reads: kafka://BROKER:9092/TOPIC, kinesis://STREAM, s3://...

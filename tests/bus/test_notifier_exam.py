@@ -121,7 +121,7 @@ class ApprisePlace(HttpPlace):
 
     def made(self, seconds):
         address = f"json://user:{SECRET}@127.0.0.1:{self.receiver.port}/x?rto={seconds}&cto={seconds}"
-        return AppriseNotifier(seconds=2 * seconds), address
+        return AppriseNotifier(networks(["127.0.0.0/8"]), 2 * seconds), address
 
 
 class Box:

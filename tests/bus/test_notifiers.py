@@ -334,7 +334,7 @@ def test_the_console_steers_no_terminal():
 @pytest.mark.filterwarnings("ignore:.*imghdr.*:DeprecationWarning")  # a plugin of its
 def test_apprise_carries_to_the_long_tail():
     with Receiver(200) as receiver:
-        notifier = AppriseNotifier()
+        notifier = AppriseNotifier(LOOPBACK)
         to = f"json://127.0.0.1:{receiver.port}/x"
         assert notifier.deliver(message(to)).answer is AttemptEnd.DELIVERED
         assert notifier.deliver(message("nothing:that")).answer is AttemptEnd.REFUSED

@@ -1,4 +1,4 @@
-"""Which machines a webhook may reach: none of our own networks, unless they are named."""
+"""Which machines a message may reach: none of our own networks, unless they are named."""
 
 from __future__ import annotations
 
@@ -51,12 +51,17 @@ def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
     found = [info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for text in found:
         address = ipaddress.ip_address(str(text).partition("%")[0])
-        if not _may_be_reached(address, allowed):
+        if not may_be_reached(address, allowed):
             raise PrivateAddressError(f"{host} is at {address}, a private address")
     return str(found[0])
 
 
-def _may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
+def may_be_reached(address: Address, allowed: Sequence[Network]) -> bool:
+    """Whether an address is public or in a network that is allowed.
+
+    >>> may_be_reached(ipaddress.ip_address("::ffff:10.1.2.3"), networks(["10.1.0.0/16"]))
+    True
+    """
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and address in _TRANSLATED:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from ringfence.adapters.notifiers import ConsoleNotifier
-from ringfence.bus.subscription import kind_of, shown
+from ringfence.bus.subscription import kind_of, shown, target_of
 from ringfence.compose.aws import needs_aws
 from ringfence.compose.secrets import secret
 from ringfence.errors import InputError
@@ -16,6 +16,7 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ringfence.adapters.notifiers.addresses import Network
     from ringfence.alerts.buttons import Buttons
     from ringfence.bus.notifier import Notifier
     from ringfence.settings import Settings
@@ -46,10 +47,9 @@ def notifier(kind: str, settings: Settings) -> Notifier:
             f"destinations of this kind need more libraries: pip install 'ringfence[alerts]' ({kind})"
         )
     if kind == "webhook":
-        from ringfence.adapters.notifiers.addresses import networks  # noqa: PLC0415 (an extra)
-        from ringfence.adapters.notifiers.webhook import WebhookNotifier  # noqa: PLC0415
+        from ringfence.adapters.notifiers.webhook import WebhookNotifier  # noqa: PLC0415 (an extra)
 
-        return WebhookNotifier(networks(settings.webhook_networks))
+        return WebhookNotifier(_allowed(settings))
     if kind == "mail":
         from ringfence.adapters.notifiers.mail import MailNotifier  # noqa: PLC0415 (an extra)
 
@@ -65,7 +65,7 @@ def notifier(kind: str, settings: Settings) -> Notifier:
     if kind == "apprise":
         from ringfence.adapters.notifiers.anywhere import AppriseNotifier  # noqa: PLC0415 (an extra)
 
-        return AppriseNotifier()
+        return AppriseNotifier(_allowed(settings))
     return ConsoleNotifier()
 
 
@@ -76,27 +76,39 @@ def check_destination(address: str, settings: Settings) -> str:
     """
     kind = kind_of(address)
     notifier(kind, settings).close()
-    if kind == "webhook":
-        from ringfence.adapters.notifiers.addresses import (  # noqa: PLC0415 (an extra)
-            PrivateAddressError,
-            networks,
-            resolve,
-        )
-        from ringfence.adapters.notifiers.webhook import place_of  # noqa: PLC0415
-
-        try:
-            place = place_of(httpx.URL(address))
-            resolve(place.host, place.port, networks(settings.webhook_networks))
-        except httpx.InvalidURL as error:
-            raise InputError(f"{shown(address)} is no address of a webhook: {error}") from None
-        except PrivateAddressError as error:
-            raise InputError(
-                f"{shown(address)}: {error}. Name its network in webhook_networks of ringfence.toml, or "
-                "choose another address"
-            ) from None
-        except (OSError, UnicodeError):
-            pass
+    if kind in ("webhook", "apprise"):
+        _check_place(address, kind, settings)
     return kind
+
+
+def _check_place(address: str, kind: str, settings: Settings) -> None:
+    from ringfence.adapters.notifiers.addresses import PrivateAddressError, resolve  # noqa: PLC0415 (an extra)
+
+    try:
+        if kind == "apprise":
+            from ringfence.adapters.notifiers.anywhere import check_address  # noqa: PLC0415 (an extra)
+
+            check_address(target_of(address, kind), _allowed(settings))
+        else:
+            from ringfence.adapters.notifiers.webhook import place_of  # noqa: PLC0415 (an extra)
+
+            place = place_of(httpx.URL(address))
+            resolve(place.host, place.port, _allowed(settings))
+    except httpx.InvalidURL as error:
+        raise InputError(f"{shown(address)} is no address of a webhook: {error}") from None
+    except PrivateAddressError as error:
+        raise InputError(
+            f"{shown(address)}: {error}. Name its network in webhook_networks of ringfence.toml, or "
+            "choose another address"
+        ) from None
+    except (OSError, UnicodeError):
+        pass
+
+
+def _allowed(settings: Settings) -> list[Network]:
+    from ringfence.adapters.notifiers.addresses import networks  # noqa: PLC0415 (an extra)
+
+    return networks(settings.webhook_networks)
 
 
 def _on_aws(kind: str, settings: Settings) -> Notifier:
