@@ -274,7 +274,7 @@ def test_rules_speak_of_the_model(tmp_path, model):
     model()
     (tmp_path / "rules.yaml").write_text(
         "rules:\n- {id: sure, title: Sure, when: model.probability > 0.5 and model.score < 101, "
-        "outcome: review, reason: MODEL, analyst: '{model.score}'}\n"
+        "outcome: review, reason: MODEL, analyst: '{model.probability:percent}'}\n"
     )
     definitions = load_definitions(None, tmp_path / "rules.yaml", tmp_path / "model-0")
     assert isinstance(definitions.rules.ruleset, RuleSet)

@@ -95,7 +95,7 @@ def test_a_storm_that_nobody_acknowledges_is_a_few_escalations_and_a_digest(stor
     assert watch.look(HOUR + 1) == 1
     assert watch.look(HOUR + 2) == 0
     digest, *told = [msgspec.json.decode(one.event) for one in bus.letters(destination=lead)]
-    assert digest["data"] == {"count": count - 2, "severities": f"{count - 2:,} escalated"}
+    assert digest["data"] == {"count": count - 2, "severities": f"{count - 2:,} escalated high"}
     words = Wording(policy, {})
     assert all("for 1 minute" in words(one).title for one in told)
     notices = AlertBook(bus.database).notices(0, 1000)
@@ -157,3 +157,28 @@ def test_escalations_that_wait_for_the_morning_share_its_cap(bus):
     assert escalated(10, 3 * HOUR, MORNING + 20 * 60_000) == 0
     assert watch.look(7 * HOUR) == 1
     assert msgspec.json.decode(bus.letters()[0].event)["data"]["count"] == 4
+
+
+def test_escalations_of_lesser_alerts_hold_back_no_critical_one(bus):
+    """A night of medium alerts used up the cap, and the critical one came in the digest."""
+    policy = AlertPolicy(most=2, escalate_from="medium", escalate_after="1m", escalate_to=("console:",))
+    medium = [model.opened(n, event(20, HOUR), policy) for n in range(5)]
+    critical = model.opened(9, event(95, HOUR + 1), policy)
+    with bus.database.transaction() as connection:
+        put(connection, [*medium, critical])
+    assert Watch(bus, policy, "log").look(HOUR + 120_000) == 3
+    told = [msgspec.json.decode(one.event)["data"]["alert"]["id"] for one in bus.letters()]
+    assert critical.id in told
+    assert Watch(bus, policy, "log").look(3 * HOUR) == 1
+    digest = msgspec.json.decode(bus.letters()[0].event)
+    assert digest["data"] == {"count": 3, "severities": "3 escalated medium"}
+    assert "3 eskaliert mittel" in Wording(msgspec.structs.replace(policy, language="de"), {})(digest).text
+
+
+def test_what_an_earlier_version_held_back_is_still_told(bus):
+    policy = AlertPolicy(escalate_to=("console:",))
+    with bus.database.transaction() as connection:
+        held = '{"escalated": 4}'
+        connection.execute("INSERT INTO clock_cap VALUES ('escalated console:', 1, 20, ?)", (held,))
+    assert Watch(bus, policy, "log").look(2 * HOUR) == 1
+    assert msgspec.json.decode(bus.letters()[0].event)["data"] == {"count": 4, "severities": "4 escalated"}

@@ -1,6 +1,7 @@
 """Who may mute how much over HTTP, and what the audit trail says of it."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 from tests.api.conftest import NOW_MS, payment, running, session_in
@@ -8,7 +9,9 @@ from tests.api.conftest import NOW_MS, payment, running, session_in
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.principal import Role
 from ringfence.adapters.access.keys import ApiKeys
+from ringfence.adapters.outbox import AlertBook, Bus
 from ringfence.adapters.sqlite import Store
+from ringfence.alerts.book import Mute
 from ringfence.compose.folder.privacy import begin_vault
 
 ADA = "ada@mail.example"
@@ -96,3 +99,19 @@ def test_who_is_erased_is_not_in_the_list_of_mutes_any_more(serve):
     found, after = serve(talk)
     assert found["held"]["mutes"] == 1
     assert after == {"mutes": [], "total": 0}
+
+
+def test_a_mute_of_before_the_vault_goes_with_the_person_that_it_names_in_plain(serve, tmp_path):
+    async def talk(client, of, _session):
+        with closing(Bus(tmp_path / "data")) as bus:
+            book = AlertBook(bus.database)
+            for entity_id in (ADA, f"customer={ADA}", "bob@mail.example", "*"):
+                book.mute(Mute(typology="big", entity_id=entity_id, until_ms=NOW_MS + DAY_MS, by="mira"))
+            asked = {"customer": ADA, "reason": "asked for by letter"}
+            found = await client.post("/v1/privacy/find", json=asked, headers=of[Role.PRIVACY])
+            (await client.post("/v1/privacy/erase", json=asked, headers=of[Role.PRIVACY])).raise_for_status()
+            return found.json(), sorted(one.entity_id for one in book.mutes())
+
+    found, after = serve(talk)
+    assert found["held"]["mutes"] == 2
+    assert after == ["*", "bob@mail.example"]

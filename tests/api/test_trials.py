@@ -8,7 +8,7 @@ from tests.api.conftest import payment
 BOOK = """
 name: own
 rules:
-  - {id: dear, title: Dear, when: amount > 100, outcome: review, reason: DEAR, analyst: "It is {amount}."}
+  - {id: dear, title: Dear, when: amount > 100, outcome: review, reason: DEAR, analyst: "It is dear."}
 """
 
 

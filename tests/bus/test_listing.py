@@ -1,5 +1,6 @@
 """What commands say of destinations and of how many messages they changed."""
 
+import json
 import re
 
 from tests.bus.test_outbox import take
@@ -19,10 +20,13 @@ def test_a_destination_that_refused_a_message_for_good_is_not_well(store, bus, c
         connection.execute("UPDATE message SET state = 'dead' WHERE seq = 1")
     assert execute(["bus", "list", *folder]) == 0
     assert re.search("^console: +dead letters ", capsys.readouterr().out, re.MULTILINE)
+    assert execute(["bus", "list", "--json", *folder]) == 0
+    told = json.loads(capsys.readouterr().out)["destinations"][0]
+    assert (told["health"], told["dead"]) == ("dead letters", 1)
     assert execute(["outbox", "retry", "--all", *folder]) == 0
     assert "1 message is tried again." in capsys.readouterr().err
     assert execute(["bus", "list", *folder]) == 0
-    assert re.search("^console: +well ", capsys.readouterr().out, re.MULTILINE)
+    assert re.search("^console: +waiting +[0-9]", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_one_message_is_counted_in_the_singular(store, bus, capsys):

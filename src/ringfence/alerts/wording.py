@@ -248,12 +248,13 @@ def _duration(language: str, minutes: Any) -> str:
 def counts_in_german(text: str) -> str:
     """Counts by severity, as a German message has them.
 
-    >>> counts_in_german("1,200 high, 12 medium")
-    '1.200 hoch, 12 mittel'
+    >>> counts_in_german("1,200 high, 12 medium, 3 escalated critical")
+    '1.200 hoch, 12 mittel, 3 eskaliert kritisch'
     """
-    counts = (one.partition(" ") for one in text.split(", "))
+    counts = (one.split(" ") for one in text.split(", "))
     return ", ".join(
-        f"{number.translate(_GERMAN_SIGNS)} {_translated('de', word)}" for number, _, word in counts
+        " ".join((number.translate(_GERMAN_SIGNS), *(_translated("de", word) for word in words)))
+        for number, *words in counts
     )
 
 

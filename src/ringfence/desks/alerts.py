@@ -145,11 +145,7 @@ class MuteDesk:
         return forms.get("customer", next(iter(forms.values())))[0]
 
     def _forms(self, given: str) -> dict[str, tuple[str, ...]]:
-        """By what an entity may be, its id as the log has it then."""
-        kind, sign, name = given.partition("=")
-        kinds = [kind] if sign and kind in KINDS else KINDS
-        name = name.strip() if kinds is not KINDS else given
-        return {kind: self.tokenizer.every_kept(f"{kind}_id", name) for kind in kinds}
+        return forms_of(self.tokenizer, given)
 
     def _muted_as(self, given: str, ground: MuteGround) -> tuple[tuple[str, ...], bool]:
         """The forms to mute an entity in, and whether payments have them.
@@ -189,6 +185,14 @@ class MuteDesk:
         made = [msgspec.structs.replace(wanted, entity_id=one) for one in entities]
         before = [(one, self.book.mute(one)) for one in made]
         return tuple(earlier for one, earlier in before if earlier is not None and earlier != one)
+
+
+def forms_of(tokenizer: Tokenizer, given: str) -> dict[str, tuple[str, ...]]:
+    """By what an entity may be, its id as the log has it then; `KIND=ID` says what it is."""
+    kind, sign, name = given.partition("=")
+    kinds = [kind] if sign and kind in KINDS else KINDS
+    name = name.strip() if kinds is not KINDS else given
+    return {kind: tokenizer.every_kept(f"{kind}_id", name) for kind in kinds}
 
 
 def muted_now(book: Alerts, now_ms: int, most: int = MOST_MUTES) -> MuteList:

@@ -36,7 +36,7 @@ ALERTS: Final = "alerts"
 """Stands for a subscription in messages that the alert policy asks for."""
 
 _CONTACTS: Final = {"mail": "email", "sms": "phone", "console": "customer_id"}
-_ESCALATED: Final = "escalated"  # stands for a severity among caps
+_ESCALATED: Final = "escalated"  # before a severity among caps; by itself in those of an earlier version
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -285,17 +285,18 @@ class Watch:
         ).fetchall()
         made = []
         for capped, bucket, held_text, told in rows:
-            severity, _, address = capped.partition(" ")
-            held = msgspec.json.decode(held_text).get(severity, 0)
+            what, _, address = capped.partition(" ")
+            severity = what.removeprefix(_ESCALATED).removeprefix("-") or self._policy.escalate_from
+            told_as = what.replace("-", " ")
+            held = msgspec.json.decode(held_text).get(what, 0)
             if held <= told:
                 continue  # what a late decision held back afterwards is told once a period
             connection.execute(
                 "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?)", (capped, bucket, held, ended)
             )
-            subject = f"digest-{severity}-{bucket}" + (f"-{told}" if told else "")
-            data = {"count": held - told, "severities": f"{held - told:,} {severity}"}
-            of = self._policy.escalate_from if severity == _ESCALATED else severity
-            due_ms = self._policy.due_ms(now_ms, Severity[of.upper()])
+            subject = f"digest-{what}-{bucket}" + (f"-{told}" if told else "")
+            data = {"count": held - told, "severities": f"{held - told:,} {told_as}"}
+            due_ms = self._policy.due_ms(now_ms, Severity[severity.upper()])
             made.append((*self._row(events.DIGEST, subject, address, now_ms, data), due_ms))
         return made
 
@@ -324,7 +325,8 @@ class Watch:
             ]
             alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
             due_ms = policy.due_ms(now_ms, Severity[alert["severity"].upper()])
-            made += [(*row, due_ms) for row in rows if caps.allow(row[2], _ESCALATED, due_ms)]
+            capped = f"{_ESCALATED}-{alert['severity']}"
+            made += [(*row, due_ms) for row in rows if caps.allow(row[2], capped, due_ms)]
         caps.write(connection)
         return made
 

@@ -20,6 +20,8 @@ OF_CLOCK: Final = "clock_cap"
 class MessageCaps:
     """Counts messages by destination, severity and period: lesser alerts swallow no critical one.
 
+    Alerts and escalations of a severity are counted apart.
+
     Args:
         table: one of the two.
         rows: the answer to a question, with its arguments.

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.desks.alerts import ANY
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ringfence.adapters.outbox.database import OutboxDatabase
     from ringfence.desks.privacy import PersonTokens
@@ -22,7 +23,8 @@ entity_id IN (SELECT value FROM json_each(:own)) OR EXISTS (
   WHERE paid.value IN (SELECT value FROM json_each(:payments)))
 """
 _ALERTS: Final = f"SELECT id, body FROM alert WHERE {_ON_THEM}"  # noqa: S608 (constants)
-_MUTES: Final = "SELECT typology, body FROM mute WHERE entity_id IN (SELECT value FROM json_each(:own))"
+_EVERY_MUTE: Final = "SELECT typology, entity_id, body FROM mute"
+_MUTED: Final = "DELETE FROM mute WHERE entity_id IN (SELECT value FROM json_each(:muted))"
 _CONTACTS: Final = """
 SELECT entity_type, name, value FROM contact WHERE entity_id IN (SELECT value FROM json_each(:own))
 """
@@ -42,7 +44,7 @@ DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') 
 DELETE FROM asked
 WHERE customer_id IN (SELECT value FROM json_each(:own)) OR reached IN (SELECT value FROM json_each(:own))
 """,
-    "mutes": "DELETE FROM mute WHERE entity_id IN (SELECT value FROM json_each(:own))",
+    "mutes": _MUTED,
 }
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
 
@@ -69,16 +71,28 @@ INSERT INTO meta VALUES ('erased', '1') ON CONFLICT (name) DO UPDATE SET value =
 class BusPersons:
     """The bus of one data folder as a `PersonPlace`."""
 
-    def __init__(self, database: OutboxDatabase, log: EventLog) -> None:
+    def __init__(
+        self,
+        database: OutboxDatabase,
+        log: EventLog,
+        forms: Callable[[str], Iterable[str]] = lambda entity_id: (entity_id,),
+    ) -> None:
+        """`forms` are the tokens that an entity's id may have in the log.
+
+        A mute of before the vault has its id in plain.
+        """
         self._database = database
         self._log = log
+        self._forms = forms
 
     def held(self, who: PersonTokens) -> dict[str, list[dict[str, Any]]]:
         """Alerts on somebody, messages about these, and how they are reached (by token)."""
         own = {"own": _json(who.own), "payments": _json(who.payments)}
         alerts = self._database.rows(_ALERTS, own)
         contacts = self._database.rows(_CONTACTS, own)
-        mutes = self._database.rows(_MUTES, own)
+        mutes = [
+            (typology, body) for typology, entity_id, body in self._mutes() if self._is_of(entity_id, who)
+        ]
         messages = self._database.rows(_MESSAGES, own)
         return {
             "alerts": [{"id": one, **msgspec.json.decode(body)} for one, body in alerts],
@@ -100,7 +114,8 @@ class BusPersons:
         The latest answer of every destination goes, too: it may quote an address, and does not say whose.
         Profiles that the log has by now make no contacts later.
         """
-        own = {"own": _json(who.own), "payments": _json(who.payments)}
+        muted = frozenset(entity_id for _, entity_id, _ in self._mutes() if self._is_of(entity_id, who))
+        own = {"own": _json(who.own), "payments": _json(who.payments), "muted": _json(muted)}
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
             counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
@@ -109,6 +124,13 @@ class BusPersons:
             connection.execute(_ERASED)
         self._database.empty_log()
         return counts
+
+    def _mutes(self) -> list[tuple[str, str, str]]:
+        return self._database.rows(_EVERY_MUTE)
+
+    def _is_of(self, entity_id: str, who: PersonTokens) -> bool:
+        """Whether a mute is of somebody; one that is for everybody is of nobody."""
+        return entity_id in who.own or (entity_id != ANY and not who.own.isdisjoint(self._forms(entity_id)))
 
     def expire_alerts(self, before_ms: int, held: PersonTokens, *, dry: bool = False) -> int:
         """Delete alerts of before a time; how many.

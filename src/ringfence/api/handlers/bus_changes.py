@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
+from ringfence.bus.health import HealthState, health_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, digest_of, kind_of, shown
 from ringfence.compose.messaging.alerts import alert_policy
@@ -17,6 +18,7 @@ from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
     from ringfence.api.services import BusServices
+    from ringfence.bus.health import DestinationHealth
     from ringfence.bus.outbox import Letter
     from ringfence.bus.subscription import Destination
 
@@ -63,6 +65,9 @@ class Subscribed(msgspec.Struct, frozen=True):
 class DestinationView(msgspec.Struct, frozen=True):
     """Where messages go: `disabled` says why nothing is sent, `said` what it answered last.
 
+    `health` is the worst of disabled, failing, dead letters, waiting and healthy; `waiting` and `dead` count
+    messages.
+
     `id` stands for the address, which is not shown in full, in the routes that change a destination. Those
     who may not change any get no `id` and none of the receiver's words: these may quote a message.
     """
@@ -73,6 +78,9 @@ class DestinationView(msgspec.Struct, frozen=True):
     disabled: str
     failing: int
     said: str
+    health: HealthState
+    waiting: int
+    dead: int
 
 
 class NewSecret(msgspec.Struct, frozen=True):
@@ -146,7 +154,9 @@ def address_of(services: BusServices, digest: str) -> str:
 
 def enable(services: BusServices, address: str) -> DestinationView:
     """As `desks.bus.enable`."""
-    return destination_view(services, desk.enable(services.outboxes.bus, address))
+    bus = services.outboxes.bus
+    changed = desk.enable(bus, address)
+    return destination_view(services, changed, health_of([changed], bus.counts())[address])
 
 
 def rotate(services: BusServices, address: str) -> NewSecret:
@@ -160,14 +170,22 @@ def id_of(services: BusServices, address: str) -> str:
     return digest_of(address, services.store.meta.token_key)
 
 
-def destination_view(services: BusServices, one: Destination, *, operates: bool = True) -> DestinationView:
+def destinations(services: BusServices, *, operates: bool) -> list[DestinationView]:
+    """All of them, as people see them who change the bus, or as others do."""
+    known = services.outboxes.bus.destinations()
+    found = health_of(known, services.outboxes.bus.counts())
+    return [destination_view(services, one, found[one.address], operates=operates) for one in known]
+
+
+def destination_view(
+    services: BusServices, one: Destination, health: DestinationHealth, *, operates: bool = True
+) -> DestinationView:
     """A destination as people see it who change the bus, or as others do."""
     if not operates:
         gone = "gone" if one.disabled else ""
-        return DestinationView("", shown(one.address), one.kind, gone, one.failing, "")
-    return DestinationView(
-        id_of(services, one.address), shown(one.address), one.kind, one.disabled, one.failing, one.said
-    )
+        return DestinationView("", shown(one.address), one.kind, gone, one.failing, "", *health)
+    names = id_of(services, one.address), shown(one.address), one.kind
+    return DestinationView(*names, one.disabled, one.failing, one.said, *health)
 
 
 def letters(services: BusServices, state: str | None, limit: int) -> list[LetterView]:

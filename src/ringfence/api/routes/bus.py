@@ -11,11 +11,8 @@ from starlette.responses import Response, StreamingResponse
 
 from ringfence.access.roles import Permission
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.api.handlers import event_stream
-from ringfence.api.handlers.bus_changes import (
-    DestinationView,
-    destination_view,
-)
+from ringfence.api.handlers import bus_changes, event_stream
+from ringfence.api.handlers.bus_changes import DestinationView  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.handlers.event_stream import page_of, start_of
 from ringfence.api.handlers.reading import check_log
 from ringfence.api.handlers.requests import as_json, queues_of
@@ -181,7 +178,7 @@ def _bus(services: BusServices, operates: bool) -> BusView:
             SubscriptionView(o.name, o.pattern, shown(o.to), o.ordered, o.paused)
             for o in known.subscriptions()
         ],
-        [destination_view(services, one, operates=operates) for one in known.destinations()],
+        bus_changes.destinations(services, operates=operates),
     )
 
 

@@ -23,6 +23,7 @@ from ringfence.ports.mappings import Given
 from ringfence.rulebook import checking
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.reason_texts import check_texts
 from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
 from ringfence.settings import load_settings
 
@@ -69,6 +70,7 @@ def check(
     def vet(ruleset: RuleSet) -> None:
         compile_rules(ruleset, spec)
         check_possible(ruleset, spec)
+        check_texts(ruleset, spec)
 
     found = checking.check(
         rulebook.read_book(file),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ringfence.bus.health import health_of
 from ringfence.bus.outbox import Outbox
 from ringfence.bus.subscription import EVERYTHING
 from ringfence.cli.terminal.light_options import Data, Json, folder
@@ -28,7 +29,6 @@ from ringfence.store import DataFolder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ringfence.bus.subscription import Destination
     from ringfence.desks.bus import Appraisal
 
 app = typer.Typer(
@@ -105,13 +105,16 @@ def subscribe(
 
 @app.command("list")
 def list_subscriptions(data: Data = None, json: Json = False) -> None:
-    """List subscriptions and what each destination said last.
+    """List subscriptions, and how each destination is: the worst of what holds.
+
+    `disabled` answered 410, `failing` does not take messages now, `dead letters` takes messages and some were
+    given up (`ringfence outbox list --state dead`), `waiting` has messages on their way, `healthy` none.
 
     Example: ringfence bus list
     """
     with _bus(data) as (bus, _):
         subscriptions, destinations = bus.subscriptions(), bus.destinations()
-        counts = {(to, state): count for to, state, count in bus.counts()}
+        found = health_of(destinations, bus.counts())
     if json:
         show_json(
             {
@@ -123,7 +126,7 @@ def list_subscriptions(data: Data = None, json: Json = False) -> None:
                         "disabled": one.disabled,
                         "failing": one.failing,
                         "said": one.said,
-                        **{state: counts.get((one.address, state), 0) for state in ("waiting", "dead")},
+                        **found[one.address]._asdict(),
                     }
                     for one in destinations
                 ],
@@ -138,22 +141,12 @@ def list_subscriptions(data: Data = None, json: Json = False) -> None:
     rows = [
         (
             one.address,
-            _state(one, dead=counts.get((one.address, "dead"), 0)),
-            counts.get((one.address, "waiting"), 0),
-            counts.get((one.address, "dead"), 0),
+            *found[one.address],
             one.disabled or one.said,
         )
         for one in destinations
     ]
     show_table(["destination", "state", "waiting", "dead", "said"], rows, ["waiting", "dead"])
-
-
-def _state(destination: Destination, *, dead: int) -> str:
-    if destination.disabled:
-        return "disabled"
-    if destination.failing:
-        return "failing"
-    return "dead letters" if dead else "well"
 
 
 @app.command("test")

@@ -13,6 +13,7 @@ from ringfence.events.values.vocabulary import Mapping
 from ringfence.features.spec import FeatureSpec
 from ringfence.scoring.rulesets.compiled_books import compiled_of
 from ringfence.scoring.rulesets.possible import check_possible
+from ringfence.scoring.rulesets.reason_texts import check_texts
 from ringfence.scoring.rulesets.rules import RuleSet
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ class StoredLibrary:
 
 
 def vet_book(book: RuleSet, spec: FeatureSpec, before: RuleSet | None = None) -> None:
-    """As `compiled_of`, for rules that are written now: `RuleError` also for what can never be true.
+    """As `compiled_of`, for rules that are written now.
 
-    Rules of `before` may stay as they are.
+    `RuleError` also for what can never be true, and for texts that nothing fills in. Rules of `before` may
+    stay as they are.
     """
     compiled_of(book, spec)
     check_possible(book, spec, before=before)
+    check_texts(book, spec, before)
 
 
 def register(store: DataFolder, definitions: Definitions, now_ms: int) -> None:

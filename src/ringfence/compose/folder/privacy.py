@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.approvals import Deed
@@ -22,6 +23,7 @@ from ringfence.compose.folder.store import (
 )
 from ringfence.compose.folder.tables import open_tables
 from ringfence.decisions.index import DecisionQuery
+from ringfence.desks.alerts import forms_of
 from ringfence.desks.privacy import PersonPlace, PrivacyDesk
 from ringfence.errors import InputError
 from ringfence.ports import EVENTS
@@ -137,15 +139,20 @@ def privacy_desk(
     """What people do with the personal data of a store; `check` and `most` as of `PrivacyDesk`."""
     vault, approvals, settings = open_vault(store), open_approvals(store.folder), load_settings()
     tables, places, closing = open_tables(store), list[PersonPlace](), list[Any]()
+    tokenizer = tokenizer_of(store)
     closing += [vault, tables, approvals.book]
     try:
         if has_cases(store.folder):
             cases = open_cases(store.folder)
             places.append(CasePersons(cases))
             closing.append(cases)
+
+        def forms(entity_id: str) -> Iterator[str]:
+            return chain.from_iterable(forms_of(tokenizer, entity_id).values())
+
         if has_outbox(store.folder):
             bus = open_bus(store.folder)
-            places.append(BusPersons(bus.database, store.log))
+            places.append(BusPersons(bus.database, store.log, forms))
             closing.append(bus)
 
         def decided(kind: str, identity: str, most: int | None) -> list[dict[str, Any]]:
@@ -159,7 +166,7 @@ def privacy_desk(
         yield PrivacyDesk(
             store.log,
             vault,
-            tokenizer_of(store),
+            tokenizer,
             places,
             decided,
             now_ms,

@@ -15,6 +15,7 @@ from ringfence.api.handlers import bus_changes
 from ringfence.api.handlers.bus_changes import Chosen, Subscribe, told
 from ringfence.api.handlers.requests import refusals
 from ringfence.api.services import BusServices, services_of
+from ringfence.bus.health import health_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
 from ringfence.web.parts.asking import beside, visit_of
@@ -141,10 +142,16 @@ def _overview(services: BusServices, operates: bool) -> dict[str, Any]:
     if not services.outboxes.is_used:
         return {"destinations": [], "subscriptions": [], "figures": [], "letters": [], "delivered": []}
     bus = services.outboxes.bus
+    known = bus.destinations()
+    found = health_of(known, bus.counts())
     return {
         "destinations": [
-            (bus_changes.id_of(services, one.address), replace(one, address=shown(one.address)))
-            for one in bus.destinations()
+            (
+                bus_changes.id_of(services, one.address),
+                replace(one, address=shown(one.address)),
+                found[one.address],
+            )
+            for one in known
         ],
         "subscriptions": [replace(one, to=shown(one.to)) for one in bus.subscriptions()],
         "figures": bus.figures(),
