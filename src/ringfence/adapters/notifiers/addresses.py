@@ -52,7 +52,8 @@ def resolve(host: str, port: int, allowed: Sequence[Network]) -> str:
     for text in found:
         address = ipaddress.ip_address(str(text).partition("%")[0])
         if not may_be_reached(address, allowed):
-            raise PrivateAddressError(f"{host} is at {address}, a private address")
+            at = "is" if host == str(address) else f"is at {address},"
+            raise PrivateAddressError(f"{host} {at} a private address")
     return str(found[0])
 
 

@@ -146,7 +146,7 @@ def list_subscriptions(data: Data = None, json: Json = False) -> None:
         )
         for one in destinations
     ]
-    show_table(["destination", "state", "waiting", "dead", "said"], rows, ["waiting", "dead"])
+    show_table(["destination", "health", "waiting", "dead", "said"], rows, ["waiting", "dead"])
 
 
 @app.command("test")
