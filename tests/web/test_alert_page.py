@@ -41,6 +41,7 @@ def test_an_analyst_mutes_what_an_alert_is_about_and_raises_it_again(tmp_path):
             page = analyst.post("/alerts/mute", data=form)
             assert page.status_code == 200
             assert f"from {alert.id}" in page.text
+            assert '<a href="#Muted">Muted: 1</a>' in page.text
             before = len(alerted(site, "m1b"))
             with signed_in(site, Role.VIEWER) as viewer:
                 page = viewer.get("/alerts").text

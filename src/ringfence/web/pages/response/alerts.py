@@ -80,6 +80,7 @@ def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
         "counts": {"open": 0, "acknowledged": 0},
         "mutes": [],
         "state": state,
+        "most": _SHOWN,
     }
     if not dashboard.of(BusServices).outboxes.is_used:
         return empty
