@@ -167,7 +167,8 @@ def test_a_destination_that_was_gone_is_enabled_and_gets_a_new_secret_over_http(
         assert analyst.post(f"{path}/{change}").status_code == 403
         assert admin.post(f"/v1/bus/destinations/0123456789ab/{change}").status_code == 404
         assert admin.post(f"/v1/bus/destinations/{HOOK}/{change}").status_code in (404, 422)
-    assert admin.post(f"{path}/enable").json() == shown | {"disabled": ""}
+    assert shown["health"] == "disabled"
+    assert admin.post(f"{path}/enable").json() == shown | {"disabled": "", "health": "healthy"}
     found = admin.post(f"{path}/rotate").json()
     assert found["secret"].startswith("whsec_")
     again = admin.post(f"{path}/rotate")
