@@ -18,6 +18,7 @@ _VERSION: Final = "a version of the rules, such as 3f2a91c04d5e, or active, or h
 _RULE: Final = "the id of a rule: letters, digits, _, . and -"
 FORMS: Final[Mapping[str, str]] = {
     "^[Cc]-[0-9]{1,15}$": "the id of a case, such as C-17",
+    "^([Cc]-[0-9]{1,15})?$": "the id of a case, such as C-17, or nothing",
     "^[Aa]-[0-9]{1,15}$": "the id of a request for approval, such as A-3",
     "^alert-[0-9]{1,18}$": "the id of an alert, such as alert-12",
     "^[0-9a-f]{8}$": "the id of a key, 8 hexadecimal digits: `ringfence keys list` shows them",
