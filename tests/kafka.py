@@ -243,3 +243,8 @@ def broker() -> Broker:
 def three_brokers() -> list[Broker]:
     """Three brokers of one cluster; whoever asks for them ends them."""
     return _brokers(3)
+
+
+def own_broker() -> Broker:
+    """One that may be killed; whoever asks for it ends it."""
+    return _brokers(1)[0]

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 from tests.adapters.kafka.test_kafka_source import all_of, lines, opened
-from tests.kafka import QUIET, broker
+from tests.kafka import QUIET, broker, own_broker
 from tests.spine import open_store
 
 from ringfence.adapters.kafka import source as module
@@ -126,3 +126,23 @@ def test_a_topic_that_grows_all_the_time_is_read_to_where_it_ended(kafka, store)
     finally:
         is_over.set()
         ticking.join()
+
+
+@pytest.mark.slow
+def test_a_source_that_was_cut_off_is_well_again_when_brokers_are_back(store, monkeypatch):
+    """Nothing new comes meanwhile, so no message says it."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
+    kafka = own_broker()
+    topic = kafka.topic()
+    kafka.send(topic, lines(3))
+    with opened(store, f"kafka://{kafka.address}/{topic}") as source:
+        batches = source.batches(50, is_over=lambda: False)
+        while source.state.records < 3:
+            next(batches)
+        kafka.kill()
+        while not source.problem:
+            next(batches)
+        kafka.start()
+        while source.problem:
+            next(batches)
+        kafka.kill()

@@ -174,7 +174,7 @@ class DecidedSource:
     @property
     def problem(self) -> str:
         """Why nothing comes although something may be there."""
-        return self._payments.problem or self._decisions.problem
+        return self._payments.problem or (self._decisions.problem if self._held else "")
 
     @property
     def lag(self) -> int:

@@ -51,6 +51,7 @@ QUEUE_KILOBYTES: Final = 32 * 1024
 _CHUNK: Final = 2000  # messages taken from the library at a time
 _CHUNK_BYTES: Final = 16 << 20  # of one batch, about
 _LOOK_SECONDS: Final = 30.0  # between two looks for new partitions
+_PROBE_SECONDS: Final = 3.0  # that brokers have for an answer before the end
 _TELL_SECONDS: Final = 5.0  # between two commits of offsets to the group
 
 
@@ -196,10 +197,18 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the brokers. Closing twice is allowed."""
         if self._consumer is not None:
-            if self.state.records and not self._client.problem:
+            if self.state.records and not self._client.problem and self._is_answered():
                 self._tell(wait=True)
             self._consumer.close()
             self._consumer = None
+
+    def _is_answered(self) -> bool:
+        """Whether brokers are there right now: to tell the group would else hold up an end for a minute."""
+        try:
+            self._consumer.list_topics(self.address.topics[0], timeout=_PROBE_SECONDS)
+        except KafkaException:
+            return False
+        return True
 
     def _is_through(self, ends: dict[tuple[str, int], int]) -> bool:
         """Whether each partition has been read to this end, or has nothing more; new ones are entered."""
@@ -348,6 +357,7 @@ class KafkaSource:
                 self._say(f"{topic} has {len(fresh)} new partitions: they are read from their beginning")
                 self._consumer.incremental_assign(fresh)
                 self.state.assignments += 1
+            self._client.problem = ""  # they answer: partitions without a new record say nothing of it
 
     def _tell(self, *, wait: bool) -> None:
         """Offsets to the group, as the journal has them."""
