@@ -329,11 +329,14 @@ def test_a_page_forces_nothing_unasked(every, tmp_path):
     with httpx.Client(base_url=every.url, timeout=60) as client:
         assert "Do not promote: it is no better than chance" in text_of(client.get(f"/models/{poor.digest}"))
         csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
-        refused = client.post(f"/models/{poor.digest}/promote", data={"role": "champion"}, headers=csrf)
+        sheet = client.get(f"/models/{poor.digest}/promotion?role=champion").text
+        seal = re.search('name="seal" value="([^"]+)"', sheet)[1]
+        form = {"role": "champion", "seal": seal, "confirm": seal[:8]}
+        refused = client.post(f"/models/{poor.digest}/promote", data=form, headers=csrf)
         assert refused.status_code == 409
         assert "no better than chance" in refused.text
         assert models.active() == before
-        form = {"role": "champion", "force": "true"}
+        form["force"] = "true"
         assert client.post(f"/models/{poor.digest}/promote", data=form, headers=csrf).status_code == 303
         assert models.active().champion == poor.digest
     models.promote(before.champion, Signed("tester", 0))
