@@ -145,3 +145,17 @@ def test_a_restored_network_holds_the_payments_of_its_rings_wherever_they_stand(
     rest = batch.slice(1_500, 3_000)
     assert np.array_equal(network.measure(rest), again.measure(rest), equal_nan=True)
     assert same(network.arrays(), again.arrays())
+
+
+def test_large_steps_give_back_nothing_that_a_ring_holds_by_then():
+    """A step brings more payments than a ring has free places: some stand where forgotten ones stood."""
+    count = 160_000
+    batch = payments(count, np.full(count, 120))
+    small, large = Network(GRAPH, 7), Network(GRAPH, 7)
+    ours = [large.measure(batch.slice(begin, begin + 40_000)) for begin in range(0, count, 40_000)]
+    theirs = [small.measure(batch.slice(begin, begin + 500)) for begin in range(0, count, 500)]
+    assert is_mapped(large.state.flow)
+    assert np.array_equal(np.concatenate(ours, 1), np.concatenate(theirs, 1), equal_nan=True)
+    assert same(large.arrays(), small.arrays())
+    held = np.arange(large.state.counters[at.FLOWS_OLDEST], large.state.counters[at.FLOWS_END])
+    assert large.state.flow[held & (len(large.state.flow) - 1), at.F_SEEN].min() > START_MS

@@ -60,8 +60,9 @@ class GraphGrowth(MovingTables[at.State]):
         """The state before a step of so many rows, each of so many links."""
         state = self.move_tables(state, (2 * links + 2) * rows)
         payments = places_for(rows)
-        self._give_back(state, ("flow",), int(state.counters[at.FLOWS_OLDEST]))
-        self._give_back(state, ("paid_keys", "paid_clock"), int(state.counters[at.PAYMENTS_OLDEST]))
+        flows, paid = (at.FLOWS_OLDEST, at.FLOWS_END), (at.PAYMENTS_OLDEST, at.PAYMENTS_END)
+        self._give_back(state, ("flow",), *state.counters[list(flows)].tolist())
+        self._give_back(state, ("paid_keys", "paid_clock"), *state.counters[list(paid)].tolist())
         if self._flows or _is_filling(state, "flow", at.FLOWS_OLDEST, at.FLOWS_END):
             state = self._move_flows(state, payments)
         if self._paid or _is_filling(state, "paid_clock", at.PAYMENTS_OLDEST, at.PAYMENTS_END):
@@ -80,16 +81,14 @@ class GraphGrowth(MovingTables[at.State]):
             return self._move_paid(state, len(state.paid_clock))
         return self.double_table(state, need)
 
-    def _give_back(self, state: at.State, names: tuple[str, ...], oldest: int) -> None:
-        """The memory of payments before the oldest that is kept."""
-        begin, oldest = self._given_back[names[0]], oldest // RING_STEP * RING_STEP
-        if begin == oldest:
-            return
-        self._given_back[names[0]] = oldest
-        for name in names:
-            ring = getattr(state, name)
-            for place, _, count in runs(max(begin, oldest - len(ring)), oldest, len(ring), len(ring)):
-                give_back(ring, place, place + count)
+    def _give_back(self, state: at.State, names: tuple[str, ...], oldest: int, end: int) -> None:
+        """The memory of payments before the oldest that is kept, but where later ones stand by now."""
+        size, stop = len(getattr(state, names[0])), oldest // RING_STEP * RING_STEP
+        begin = max(self._given_back[names[0]], -(-(end - size) // RING_STEP) * RING_STEP)
+        self._given_back[names[0]] = stop
+        for place, _, count in runs(begin, stop, size, size):
+            for name in names:
+                give_back(getattr(state, name), place, place + count)
 
     def _move_flows(self, state: at.State, payments: int) -> at.State:
         oldest, end = int(state.counters[at.FLOWS_OLDEST]), int(state.counters[at.FLOWS_END])
