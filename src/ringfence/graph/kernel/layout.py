@@ -170,7 +170,9 @@ FEW: Final = 8
 
 GROUP_BITS: Final = 4
 GROUP: Final = 1 << GROUP_BITS
-"""Pairs with neighbouring numbers, which came together, and wait for their expiry together."""
+"""Pairs with neighbouring numbers wait for their expiry together, until the first of them expires.
+
+New ones came together. Numbers are used again, so that later a group has pairs of any age."""
 
 
 class State(NamedTuple):

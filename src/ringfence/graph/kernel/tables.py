@@ -78,7 +78,7 @@ def word_of(link: int, last: int, now: int) -> int:
 
 @inlined
 def is_older(s: State, pair: int, since: int) -> bool:
-    """Whether a pair's latest link surely came by then: if none of its links was late, if and only if."""
+    """True only if a pair's latest link came by then; exact unless a link was late."""
     late = (s.pair_word[pair] >> LINK_BITS) & _LATEST
     return late != _LATEST and last_of(s, pair) + (late << LATE_UNIT) <= since
 
