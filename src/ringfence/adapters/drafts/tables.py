@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.drafts.headers import names_of_cells, uneven, uneven_header
 from ringfence.adapters.drafts.moments import moments_of
 from ringfence.adapters.drafts.money import money_of
 from ringfence.adapters.drafts.words import meanings_of
@@ -86,9 +87,16 @@ def table_in(
     counts = Counter(len(record.cells) for record in records[:_LINES])
     width = max(counts, key=lambda cells: (cells * counts[cells], cells))
     at = _beginning(records, width)
+    data = _is_data(records, at, width)
+    header = uneven_header([one.cells for one in records[:_LINES]], at, width, data=data)
+    names: list[str] = []
+    if header is not None:
+        names, said = _names_of_cells(records, header, at, width, delimiter, where)
+        remarks.append(f"{said}: the columns are named anew")
+        at, data = header, False
     first = records[at]
-    body = records[at:] if _is_data(records, at, width) else records[at + 1 :]
-    table = _headed(first, width, delimiter, unnamed=len(body) == len(records) - at)
+    body = records[at:] if data else records[at + 1 :]
+    table = _headed(first, width, delimiter, unnamed=data, names=names)
     table.remarks[:0] = remarks
     if encoding not in ("utf-8", "utf-16"):
         table.options["encoding"] = encoding
@@ -104,9 +112,27 @@ def table_in(
     return table
 
 
-def _headed(first: _Record, width: int, delimiter: str, *, unnamed: bool) -> Table:
-    """The table without its rows, by its first record: names of columns, or values where it is `unnamed`."""
-    table = Table(_names(first.cells), [], delimiter, unnamed=unnamed)
+def _names_of_cells(
+    records: Sequence[_Record], header: int, at: int, width: int, delimiter: str, where: str
+) -> tuple[list[str], str]:
+    """Names for the cells of rows that are not as many as those of the header, and what to remark.
+
+    `InputError` where nothing tells which name is whose.
+    """
+    rows = [one for one in records[at:] if len(one.cells) == width]
+    found = names_of_cells(records[header].cells, [one.cells for one in rows], width)
+    if found is None:
+        line, names = records[header].line + 1, len(records[header].cells)
+        raise uneven(where, (line, names), (rows[0].line + 1, rows[0].cells), delimiter)
+    return found
+
+
+def _headed(first: _Record, width: int, delimiter: str, *, unnamed: bool, names: Sequence[str] = ()) -> Table:
+    """The table without its rows, by its first record: names of columns, or values where it is `unnamed`.
+
+    `names` stand for those of the record where there are any.
+    """
+    table = Table(list(names) or _names(first.cells), [], delimiter, unnamed=unnamed)
     options, remarks = table.options, table.remarks
     if delimiter not in _USUAL:
         options["delimiter"] = delimiter
@@ -122,9 +148,10 @@ def _headed(first: _Record, width: int, delimiter: str, *, unnamed: bool) -> Tab
     if twice:
         table.names = [f"{name}_{at}" if name in twice else name for at, name in enumerate(table.names, 1)]
         remarks.append("two columns have the same name: the columns are named anew, with their places")
-    if tall or twice:
+    renamed = bool(tall or twice or names)
+    if renamed:
         options["columns"] = table.names
-    lines = first.line + (1 + tall if tall or twice else 0)
+    lines = first.line + (1 + tall if renamed else 0)
     if lines:
         options["skip_lines"] = lines
         remarks.append(f"the table begins after {lines} other lines") if first.line else None
@@ -169,7 +196,7 @@ def _fill(table: Table, body: Sequence[_Record], width: int, limit: int) -> None
         shown = ", ".join(map(str, places[:_SHOWN])) + (" ..." if len(places) > _SHOWN else "")
         table.remarks.append(
             f"{len(places)} of {len(body[:limit])} rows have more or fewer cells than the header has names "
-            f"(row {shown}): they will be quarantined; a text with the separator in it needs quotes"
+            f"(row {shown}): they will be quarantined; values with the separator in them need quotes"
         )
 
 
@@ -248,7 +275,7 @@ def _beginning(records: Sequence[_Record], width: int) -> int:
         if len(record.cells) == width and 2 * sum(bool(cell.strip()) for cell in record.cells) > width
     ]
     if not full:
-        return 0
+        return next((at for at, record in enumerate(records[:_LINES]) if len(record.cells) == width), 0)
     numbers = [any(map(str.isdigit, "".join(records[at].cells))) for at in full]
     words = (at for place, at in enumerate(full[:-1]) if not numbers[place] and numbers[place + 1])
     first, named = full[0], next(words, full[0])
