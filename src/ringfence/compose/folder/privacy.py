@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.desk import Who
     from ringfence.store import DataFolder
 
-_MOST_DECISIONS: Final = 100_000
+_PAGE: Final = 50_000  # decisions that are asked for at once
 _LOST: Final = "lost_originals"
 _INIT: Final = "run `ringfence privacy init`, before the first event comes"
 
@@ -156,8 +156,17 @@ def privacy_desk(
             closing.append(bus)
 
         def decided(kind: str, identity: str, most: int | None) -> list[dict[str, Any]]:
-            query = DecisionQuery(entity=kind, entity_id=identity, limit=most or _MOST_DECISIONS)
-            found: list[dict[str, Any]] = tables.decisions(query).to_pylist()
+            found: list[dict[str, Any]] = []
+            before: tuple[int, int] | None = None
+            while most is None or len(found) < most:
+                check()
+                limit = _PAGE if most is None else min(_PAGE, most - len(found))
+                query = DecisionQuery(entity=kind, entity_id=identity, limit=limit, before=before)
+                page: list[dict[str, Any]] = tables.decisions(query).to_pylist()
+                found += page
+                if len(page) < limit:
+                    break
+                before = (page[-1]["event_time_ms"], page[-1]["offset"])
             return found
 
         def approved(what: Second, subject: str, who: Who) -> AbstractContextManager[None]:
