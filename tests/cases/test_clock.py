@@ -43,3 +43,48 @@ def test_a_large_case_is_not_closed_by_the_clock(office):
     assert (large.state, large.escalated) == (CaseState.OPEN, True)
     assert small.state is CaseState.CLOSED
     assert office.desk.sweep(NOON + 10 * HOUR) == 0
+
+
+def test_a_merged_case_is_due_when_the_first_of_the_two_was(office):
+    """
+    C-1   |-------- 8 h --------|
+    C-2      |-------- 8 h --------|      merged into either: due with C-1
+    """
+    for first, host, other in ((1, "C-1", "C-2"), (3, "C-4", "C-3")):
+        office.take(payment(first), payment(first + 1, at=NOON + HOUR))
+        version = office.book.case(other).version
+        merged = office.act(host, wire.Merge, at=NOON + 2 * HOUR, other=other, other_version=version)
+        assert merged.due_ms == NOON + 8 * HOUR
+        assert fold(office.book.events(host)) == office.book.case(host)
+    back = office.act("C-2", wire.Unmerge, at=NOON + 3 * HOUR)
+    assert back.due_ms == NOON + 9 * HOUR
+
+
+def test_an_escalated_case_stays_escalated_in_the_case_that_takes_it(office):
+    """Else the clock would close, as part of another case, what somebody put before all others."""
+    office.having(on_overdue="close").take(payment(1), payment(2, at=NOON + HOUR))
+    urgent = office.act("C-1", wire.Escalate, at=NOON + HOUR, reason="the press calls")
+    host = office.act("C-2", wire.Merge, at=NOON + HOUR, other="C-1", other_version=urgent.version)
+    assert host.escalated
+    assert office.desk.sweep(NOON + 9 * HOUR) == 0
+    assert office.book.case("C-2").state is CaseState.OPEN
+
+
+@pytest.mark.parametrize("on_overdue", ["escalate", "close"])
+def test_a_proposal_that_waits_too_long_is_escalated_and_never_closed_by_the_clock(office, on_overdue):
+    office.having(on_overdue=on_overdue, four_eyes_above=500).take(payment(1, amount=800))
+    assert office.close("C-1").state is CaseState.PROPOSED
+    assert office.desk.sweep(NOON + 7 * HOUR) == 0
+    assert office.desk.sweep(NOON + 9 * HOUR) == 1
+    waiting = office.book.case("C-1")
+    assert (waiting.state, waiting.escalated, waiting.proposed_by) == (CaseState.PROPOSED, True, "anna")
+    assert office.book.events("C-1")[-1].change.reason == "its approval is overdue"
+    assert office.desk.sweep(NOON + 10 * HOUR) == 0
+    assert office.act("C-1", wire.Approve, by="bob", at=NOON + 10 * HOUR).state is CaseState.CLOSED
+
+
+def test_an_overdue_proposal_is_left_alone_where_the_policy_does_nothing(office):
+    office.having(on_overdue="nothing", four_eyes_above=500).take(payment(1, amount=800))
+    office.close("C-1")
+    assert office.desk.sweep(NOON + 9 * HOUR) == 0
+    assert not office.book.case("C-1").escalated

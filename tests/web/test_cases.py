@@ -233,7 +233,7 @@ def test_the_page_of_a_case_tells_of_a_report_to_the_role_compliance_alone(guard
     close = wire.Close(version=case.version, disposition=Disposition.CONFIRMED_FRAUD)
     desk.act("C-1", close, Who("bob", case.changed_ms))
     said = "made a suspicious-activity report"
-    carla = visitor(guarded, Role.ANALYST, Role.COMPLIANCE)
+    carla = visitor(guarded, Role.COMPLIANCE)
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "reportlab.lib", None)
         refused = carla.post("/cases/C-1/report", data={"form": "pdf"})

@@ -61,7 +61,7 @@ PERMITTED: Final[Mapping[Role, frozenset[Permission]]] = {
     ),
     Role.BUILDER: frozenset({*_LOOKING, *_DEFINING, Permission.MODEL}),
     Role.AUDITOR: frozenset({*_LOOKING, Permission.AUDIT}),
-    Role.COMPLIANCE: frozenset({Permission.REPORT}),
+    Role.COMPLIANCE: frozenset({Permission.READ, Permission.REPORT}),
     Role.PRIVACY: frozenset({Permission.ERASE}),
     Role.ADMIN: frozenset(Permission) - {Permission.REPORT},
 }

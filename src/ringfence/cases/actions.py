@@ -237,7 +237,7 @@ def reopen(work: Work, policy: CasePolicy, case: Case, reason: str, by: str, now
 
 
 def merge(work: Work, case: Case, other: Case, by: str, now_ms: int) -> Case:
-    """The payments, subjects and alerts of another case come to this one."""
+    """The payments, subjects and alerts of another case come to this one, due when the first of the two was."""
     _demand_open(case)
     _demand_open(other)
     if case.id == other.id:
@@ -252,6 +252,8 @@ def merge(work: Work, case: Case, other: Case, by: str, now_ms: int) -> Case:
         alerts=other.alerts,
         totals=work.totals(case.id),
         highest=other.reached,
+        due_ms=min(case.due_ms, other.due_ms),
+        escalated=other.escalated,
     )
     return work.append(case.id, came, by, now_ms)
 
@@ -300,14 +302,17 @@ def split(work: Work, case: Case, transaction_ids: Sequence[str], by: str, now_m
 def overdue(work: Work, policy: CasePolicy, case: Case, now_ms: int) -> Case | None:
     """What the policy does to a case that is due; None where that is nothing.
 
-    One that two people have to close is escalated: time does not stand in for the second of them.
+    One that two people have to close, or that was proposed, is escalated: time does not stand in for the
+    second person.
     """
-    if case.due_ms > now_ms or case.state is not CaseState.OPEN or policy.on_overdue == "nothing":
+    if case.due_ms > now_ms or not case.is_live or policy.on_overdue == "nothing":
         return None
-    if policy.on_overdue == "escalate" or policy.needs_two(case):
+    proposed = case.state is CaseState.PROPOSED
+    if proposed or policy.on_overdue == "escalate" or policy.needs_two(case):
         if case.escalated:
             return None
-        return work.append(case.id, model.Escalated(reason="it is overdue"), SYSTEM, now_ms)
+        reason = "its approval is overdue" if proposed else "it is overdue"
+        return work.append(case.id, model.Escalated(reason=reason), SYSTEM, now_ms)
     closed = model.Closed(disposition=Disposition.INCONCLUSIVE)
     return work.append(case.id, closed, SYSTEM, now_ms)
 

@@ -133,7 +133,7 @@ class Work(Protocol):
         ...
 
     def due(self, now_ms: int, limit: int) -> Sequence[Case]:
-        """Open cases that are overdue and not escalated, the oldest first."""
+        """Open and proposed cases that are overdue and not escalated, the oldest first."""
         ...
 
 

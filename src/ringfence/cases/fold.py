@@ -161,6 +161,8 @@ def _(change: model.Absorbed, case: Case, _event: CaseEvent) -> dict[str, Any]:
         "subjects": subjects,
         "alerts": [*case.alerts, *new],
         "highest": max(case.highest, change.highest),
+        "escalated": case.escalated or change.escalated,
+        **_due(change.due_ms),
         **_regrouped(case, change.totals),
     }
 

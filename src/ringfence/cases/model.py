@@ -226,6 +226,7 @@ class Absorbed(CaseChange, frozen=True, kw_only=True, tag="absorbed"):
     """Another case's payments, subjects and alerts came to it; `totals` are those from now on.
 
     `highest` is `Case.reached` of the other case, so that no part of a case forgets how large the case was.
+    After a merge `due_ms` is the earlier time of the two, and what was escalated stays so.
     """
 
     case: str
@@ -233,6 +234,8 @@ class Absorbed(CaseChange, frozen=True, kw_only=True, tag="absorbed"):
     totals: Totals
     highest: float = 0.0
     alerts: list[str] = []
+    due_ms: int | None = None  # unchanged
+    escalated: bool = False  # as it was
 
 
 class Separated(CaseChange, frozen=True, kw_only=True, tag="separated"):

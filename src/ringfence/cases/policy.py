@@ -84,7 +84,8 @@ class CasePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             opens one ("open"); or cases do not hear of alerts ("ignore").
         queues: the first that takes a payment gets its case; `default` where none does.
         sla_minutes: from opening until a case is due.
-        on_overdue: what happens to a case that is due and not decided.
+        on_overdue: what happens to a case that is due and not decided. `close` escalates one that waits for a
+            second person.
         hold_minutes: a new case is handed out only after so long, so that what belongs together is together.
         lease_minutes: for how long `next` gives a case to one analyst.
         pass_minutes: for how long an analyst who passed a case is not given it again.

@@ -211,7 +211,7 @@ class SqliteCases:
     def is_any_due(self, now_ms: int) -> bool:
         """See `CaseBook.is_any_due`."""
         text = (
-            "SELECT 1 FROM standing WHERE state IN ('open', 'proposed') AND state = 'open' "
+            "SELECT 1 FROM standing WHERE state IN ('open', 'proposed') "
             "AND due_ms <= :now AND escalated = 0 LIMIT 1"
         )
         return bool(self._fetch(text, {"now": now_ms}))

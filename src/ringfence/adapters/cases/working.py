@@ -228,9 +228,9 @@ class SqliteWork:
         return None
 
     def due(self, now_ms: int, limit: int) -> list[Case]:
-        """Open cases that are overdue and not escalated, the oldest first."""
+        """Open and proposed cases that are overdue and not escalated, the oldest first."""
         text = (
-            "SELECT body FROM standing WHERE state IN ('open', 'proposed') AND state = 'open' "
+            "SELECT body FROM standing WHERE state IN ('open', 'proposed') "
             "AND due_ms <= ? AND escalated = 0 ORDER BY due_ms LIMIT ?"
         )
         return [decode_case(body) for (body,) in self.connection.execute(text, (now_ms, limit))]
