@@ -51,6 +51,71 @@ def test_anything_else_is_refused_with_the_reason(name, body, problem):
         inspected(name, body)
 
 
+HOSTILE = {
+    "a program": ({"name": "run.exe"}, b"MZ\x90", 422, "not taken"),
+    "a page": ({"name": "page.html"}, b"<script>alert(1)</script>", 422, "not taken"),
+    "a page behind another ending": ({"name": "a.png"}, b"<svg onload=alert(1)>", 422, "not image/png"),
+    "a program that is called a text": ({"name": "a.txt"}, b"MZ\x00\x01", 422, "not text/plain"),
+    "an ending behind a null": ({"name": "a.png\x00.exe"}, PNG, 422, "not taken"),
+    "a name of dots": ({"name": "..."}, PNG, 422, "ending"),
+    "a long name": ({"name": "a" * 150 + ".png"}, PNG, 422, "at most 120"),
+    "a far too long name": ({"name": "a" * 10_000 + ".png"}, PNG, 422, "name"),
+    "a card number in its name": ({"name": "4111111111111111.png"}, PNG, 422, "card"),
+    "no name": ({}, PNG, 422, "name"),
+    "no version": ({"name": "a.png", "version": None}, PNG, 422, "version"),
+    "a byte too much": ({"name": "a.txt"}, b"a" * (MOST_BYTES + 1), 413, "3145728"),
+    "nothing": ({"name": "a.txt"}, b"", 400, "empty"),
+    "another media type": ({"name": "a.png", "type": "image/png"}, PNG, 415, "application/octet-stream"),
+    "a form": ({"name": "a.png", "type": "multipart/form-data; boundary=x"}, PNG, 415, "octet-stream"),
+}
+
+
+def test_a_hostile_file_over_the_api_is_refused_with_the_reason_and_changes_nothing(tmp_path):
+    fill(tmp_path, payment(1, customer="ada"))
+
+    async def talk():
+        async with serving(tmp_path) as client:
+            before = (await client.get("/v1/cases/C-1")).json()
+            answers = {}
+            for what, (asked, body, *_) in HOSTILE.items():
+                params = {"version": before["case"]["version"], **asked}
+                kind = {"content-type": params.pop("type", "application/octet-stream")}
+                params = {name: value for name, value in params.items() if value is not None}
+                answers[what] = await client.post(
+                    "/v1/cases/C-1/files", params=params, content=body, headers=kind
+                )
+
+            async def endless():
+                for _ in range(64):
+                    yield b"a" * 65_536
+
+            chunked = await client.post(
+                "/v1/cases/C-1/files",
+                params={"name": "a.txt", "version": before["case"]["version"]},
+                content=endless(),
+                headers={"content-type": "application/octet-stream"},
+            )
+            assert chunked.status_code == 413
+            assert (await client.get("/v1/cases/C-1")).json() == before
+            full = await client.post(
+                "/v1/cases/C-1/files",
+                params={
+                    "name": "../letter\u202e.txt",
+                    "version": before["case"]["version"],
+                },
+                content=b"a" * MOST_BYTES,
+                headers={"content-type": "application/octet-stream"},
+            )
+            assert full.status_code == 200, full.text
+            return answers, (await client.get("/v1/cases/C-1")).json()["events"][-1]["change"]
+
+    answers, kept = asyncio.run(talk())
+    told = {what: (one.status_code, HOSTILE[what][3] in one.text) for what, one in answers.items()}
+    assert told == {what: (status, True) for what, (_, _, status, _) in HOSTILE.items()}
+    assert kept["size"] == MOST_BYTES
+    assert kept["name"] == "letter.txt"
+
+
 def test_a_file_is_attached_over_the_api_and_by_command_and_comes_back_as_it_was(tmp_path, capsys):
     fill(tmp_path, payment(1, customer="ada"))
     letter = tmp_path / "letter.txt"

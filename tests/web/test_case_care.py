@@ -217,3 +217,36 @@ def test_who_asks_for_a_case_in_vain_is_told_why(guarded, visitor):  # noqa: F81
     anna = visitor(guarded, Role.ANALYST)
     answer = anna.post("/cases/next", follow_redirects=True)
     assert "No case is ready for you" in answer.text
+
+
+def test_a_heading_of_the_cases_sorts_all_of_them_and_others_say_that_they_sort_the_page(office, watched):  # noqa: F811
+    """By the address, so that the order holds on the next page, after a reload and for a colleague."""
+    book, now_ms = office.server.cases.book, office.server.clock.now_ms()
+    every = CaseQuery(limit=200)
+    losses = sorted((one.totals.loss for one in book.cases(every, now_ms)), reverse=True)
+    page = watched.open(f"{office.url}/cases")
+    table = page.locator("table[data-preview]")
+    expect(page.locator(".bulk")).to_contain_text("the most urgent first")
+    table.get_by_role("link", name="Expected loss").click()
+    page.wait_for_url(re.compile("order=loss"))
+    expect(table.locator("th[aria-sort=descending]")).to_contain_text("Expected loss")
+    expect(page.locator(".bulk")).to_contain_text("the highest expected loss first")
+    ids = [one.strip() for one in table.locator("tbody td a").all_inner_texts() if one.startswith("C-")]
+    assert [book.case(one).totals.loss for one in ids] == losses[: len(ids)]
+    table.get_by_role("link", name="Due").click()
+    page.wait_for_url(re.compile("order=due"))
+    expect(table.locator("th[aria-sort]")).to_have_count(1)
+    expect(table.locator("th[aria-sort=ascending]")).to_contain_text("Due")
+    table.get_by_role("link", name="Due").click()
+    expect(page.locator(".bulk")).to_contain_text("the most urgent first")
+    assert page.request.get(f"{office.url}/cases?order=nonsense").status == 422
+
+
+def test_on_a_phone_the_note_stands_before_the_timeline(office, watched):  # noqa: F811
+    page = watched.open(f"{office.url}/cases/C-1", viewport={"width": 390, "height": 844})
+    note, timeline = page.locator("#note").bounding_box(), page.locator(".timeline").bounding_box()
+    assert note["y"] < timeline["y"]
+    assert note["width"] <= 390
+    page.set_viewport_size({"width": 1280, "height": 800})
+    note, timeline = page.locator("#note").bounding_box(), page.locator(".timeline").bounding_box()
+    assert note["x"] > timeline["x"]

@@ -35,6 +35,7 @@ def test_a_list_is_sorted_trimmed_exported_and_kept_as_a_view(site, watched):
     rows = list(csv.reader(io.StringIO(told.value.path().read_text("utf-8"))))
     assert "Merchant" not in rows[0]
     assert [row[rows[0].index("Amount")] for row in rows[1:]] == column(page, "Amount")
+    expect(page.locator("#results .table-bar")).to_contain_text("sort the rows of this page")
     page.reload()
     expect(page.locator("th[aria-sort=descending]")).to_contain_text("Amount")
     expect(page.locator("#results th", has_text="Merchant")).to_be_hidden()

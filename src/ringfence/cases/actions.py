@@ -237,7 +237,7 @@ def reopen(work: Work, policy: CasePolicy, case: Case, reason: str, by: str, now
 
 
 def merge(work: Work, case: Case, other: Case, by: str, now_ms: int) -> Case:
-    """The payments, subjects and alerts of another case come to this one, due when the first of the two was."""
+    """The payments, subjects and alerts of another case come to this one; the earlier due time holds."""
     _demand_open(case)
     _demand_open(other)
     if case.id == other.id:

@@ -32,8 +32,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 class CaseQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which cases: all that every condition holds of; `after` is the id of the last one of the page before.
 
-    `order` is `urgency` (the order of the queue), `opened`, `due`, `changed` or `amount`, the latter ones
-    greatest first.
+    `order` is `urgency` (the order of the queue), `due` (the earliest first), or `opened`, `changed`,
+    `amount` or `loss`, the greatest first.
     """
 
     states: tuple[CaseState, ...] = (CaseState.OPEN, CaseState.PROPOSED)

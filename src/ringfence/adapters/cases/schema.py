@@ -129,7 +129,11 @@ ORDERS: Final = {
     "due": "due_ms, number",
     "changed": "changed_ms DESC, number DESC",
     "amount": "amount DESC, number DESC",
+    "loss": "loss DESC, number DESC",
 }
+
+WAITING: Final = frozenset({"urgency", "opened", "due", "loss"})
+"""Orders for which the index `standing_waiting` has all that is asked."""
 
 BEST: Final = f"""
 SELECT number FROM standing INDEXED BY standing_waiting

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.cases.schema import HAS_TOTALS, ORDERS, QUEUES, SCHEMA, TOTALS
+from ringfence.adapters.cases.schema import HAS_TOTALS, ORDERS, QUEUES, SCHEMA, TOTALS, WAITING
 from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
@@ -85,8 +85,8 @@ class SqliteCases:
         where, values = _conditions(query, now_ms)
         few = query.assignee is not None or query.subject is not None or bool(query.text)
         index = ""
-        if query.order == "urgency" and {CaseState.OPEN} <= set(query.states) <= set(LIVE) and not few:
-            urgent = self._urgent(query, where, values, now_ms)
+        if query.order in WAITING and {CaseState.OPEN} <= set(query.states) <= set(LIVE) and not few:
+            urgent = self._urgent(query, where, values, now_ms) if query.order == "urgency" else None
             if urgent is not None:
                 return urgent
             index = "INDEXED BY standing_waiting"  # it has all that is asked: no row is read to be ranked

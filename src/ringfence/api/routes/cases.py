@@ -42,7 +42,7 @@ _BYTES: Final = 2 << 20
 _DECIDING: Final = (wire.Close, wire.Approve)  # what the event log hears of
 _WORD: Final = {"pattern": "^[a-z0-9_-]{1,40}$"}
 CaseId = Annotated[str, Path(pattern="^[Cc]-[0-9]{1,15}$")]
-Order = Literal["urgency", "opened", "due", "changed", "amount"]
+Order = Literal["urgency", "opened", "due", "changed", "amount", "loss"]
 
 
 @router.get("/v1/cases")

@@ -42,7 +42,7 @@ def list_cases(
     ] = None,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those that are overdue.")] = False,
     order: Annotated[
-        Literal["urgency", "opened", "due", "changed", "amount"],
+        Literal["urgency", "opened", "due", "changed", "amount", "loss"],
         typer.Option(help="urgency is expected loss divided by the time left."),
     ] = "urgency",
     limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1, max=200)] = 50,

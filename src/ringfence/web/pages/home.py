@@ -66,7 +66,14 @@ def _analyst(dashboard: Dashboard, me: str, now_ms: int, queues: tuple[str, ...]
     if not own:
         urgent = CaseQuery(states=LIVE, queues=queues, ready=True, limit=_ROWS)
         values = listed(dashboard, urgent, now_ms, me)
-    rest = {"own": own, "queue": None, "q": "", "skip": 0, "rows": max(_ROWS, values["page"].total)}
+    rest = {
+        "own": own,
+        "queue": None,
+        "q": "",
+        "skip": 0,
+        "order": "urgency",
+        "rows": max(_ROWS, values["page"].total),
+    }
     return values | rest
 
 

@@ -63,7 +63,7 @@ class Table {
   headings() {
     this.heads.forEach((head, at) => {
       head.dataset.title = textOf(head) || head.innerText.trim();
-      if (head.querySelector(".sr, input") || !head.dataset.title) return;
+      if (head.querySelector(".sr, input, a.sort") || !head.dataset.title) return;
       const button = element("button", "sort");
       button.type = "button";
       button.append(...head.childNodes);
@@ -105,12 +105,13 @@ class Table {
       const isHidden = this.kept.hidden.includes(title);
       for (const row of all) row.cells[at].hidden = isHidden;
       if (this.kept.widths[title]) head.style.minWidth = head.style.width = `${this.kept.widths[title]}px`;
-      head.removeAttribute("aria-sort");
+      if (!head.querySelector("a.sort")) head.removeAttribute("aria-sort");
     });
     if (!this.kept.sort) return;
     const [title, up] = this.kept.sort;
     const at = this.heads.findIndex((head) => this.titleOf(head) === title);
-    if (at < 0) return;
+    if (at < 0 || this.heads[at].querySelector("a.sort")) return; // the server sorts by that
+    this.heads.forEach((head) => head.removeAttribute("aria-sort"));
     this.heads[at].setAttribute("aria-sort", up ? "ascending" : "descending");
     const keyed = this.rows().map((row) => [valueOf(row.cells[at]), row]);
     keyed.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0) * (up ? 1 : -1));
@@ -148,6 +149,10 @@ class Table {
 
   bar() {
     const bar = element("div", "table-bar");
+    if ("paged" in this.table.dataset) {
+      const served = this.heads.filter((head) => head.querySelector("a.sort")).map((head) => head.querySelector("a.sort").textContent);
+      bar.append(element("span", "note", served.length ? `${served.join(", ")} sort all rows, other columns this page` : "Columns sort the rows of this page"));
+    }
     const menu = (title, fill) => {
       const details = element("details");
       details.append(element("summary", "button small", title));

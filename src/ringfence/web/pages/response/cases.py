@@ -59,6 +59,7 @@ async def cases(
     queue: Annotated[str | None, Query(pattern="^[a-z0-9_-]{1,40}$")] = None,
     q: Annotated[str, Query(max_length=400)] = "",
     skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    order: Annotated[Literal["urgency", "opened", "due", "loss", "changed"] | None, Query()] = None,
     in_vain: Annotated[str, Query(max_length=3)] = "",
     done: Done = "",
     proposed: Done = "",
@@ -70,11 +71,13 @@ async def cases(
     fields = dict(_VIEWS[view])
     if view == "mine":
         fields["assignee"] = who.name
+    if view != "closed":  # which has one order, that in which they were closed
+        fields["order"] = order or "urgency"
     fields["queues"] = queues_of(request)
     query = CaseQuery(queue=queue, text=q.strip() or None, limit=PAGE_ROWS, skip=skip, **fields)
     values = await beside(request, listed, dashboard, query, who.now_ms, who.name)
     values |= {"view": view, "views": list(_VIEWS), "queue": queue, "q": q, "skip": skip, "rows": PAGE_ROWS}
-    values |= {"in_vain": in_vain, "done_case": done, "proposed": proposed}
+    values |= {"in_vain": in_vain, "done_case": done, "proposed": proposed, "order": query.order}
     return render(request, "parts/cases.html" if is_part(request) else "cases.html", values)
 
 
@@ -249,7 +252,7 @@ async def act(
     then: Word = "",
 ) -> Response:
     """Do something to a case; what was typed stays on the page where somebody else was faster."""
-    dashboard, who, own = dashboard_of(request), who_asks(request, ""), queues_of(request)
+    dashboard, who = dashboard_of(request), who_asks(request, "")
     tell(request.scope, act=action)
     fields = _fields(
         action,
@@ -286,13 +289,17 @@ async def act(
     if action in ("close", "approve"):
         await _run(request, _deliver)
     if then == "next" and case.state is not CaseState.OPEN:
-        following = await _run(
-            request, lambda board: next_in(board.of(CaseServices), wire.NextCase(), who, own)
-        )
-        where = f"/cases/{following.id}" if following else "/cases"
-        told_of = "proposed" if case.is_live else "done"
-        return RedirectResponse(f"{where}?{told_of}={quote(case.id)}", 303)
+        return await _on_to_next(request, case)
     return RedirectResponse(f"/cases/{case.id}", 303)
+
+
+async def _on_to_next(request: Request, case: Case) -> Response:
+    """To the next case, or the queue where none is ready; either page tells what became of this one."""
+    who, own = who_asks(request, ""), queues_of(request)
+    following = await _run(request, lambda board: next_in(board.of(CaseServices), wire.NextCase(), who, own))
+    where = f"/cases/{following.id}" if following else "/cases"
+    told_of = "proposed" if case.is_live else "done"
+    return RedirectResponse(f"{where}?{told_of}={quote(case.id)}", 303)
 
 
 async def _page(
