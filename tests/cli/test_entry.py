@@ -65,3 +65,25 @@ def test_where_memory_ends_that_is_said_with_a_remedy_and_no_traceback(capsys):
     said = capsys.readouterr().err
     assert "there is not enough memory (Unable to allocate 1.00 EiB" in said
     assert "fewer attributes" in said
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.argv[1:] = ["version"]
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from ringfence.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "ringfence.cli.entry", "ringfence.cli.main"])
+def test_an_interrupt_while_modules_load_ends_without_a_traceback(module):
+    command = [sys.executable, "-c", INTERRUPTED, module]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")

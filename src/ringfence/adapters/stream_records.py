@@ -112,15 +112,15 @@ class StreamDecoding:
         self.keep = keep | {what for what, name in names.items() if name in named}
 
     def __call__(self, records: Iterable[Streamed], now_ms: int) -> FilePiece:
-        """Events of the good ones in order; `skipped` counts no-records and what the mapping leaves out."""
+        """Events of the good ones in order; `empty` counts tombstones, ticks and the like."""
         lines: list[bytes] = []
         own: list[Streamed] = []  # the record of each line
         bad: list[BadRecord] = []
-        skipped = 0
+        empty = 0
         for record in records:
             value = record.value
             if value is None:
-                skipped += 1
+                empty += 1
             elif isinstance(value, Fault):
                 bad.append(self.refused(record, value))
             else:
@@ -130,7 +130,7 @@ class StreamDecoding:
         for found in piece.bad:
             record = own[found.position - 1]
             bad.append(replace(found, source=record.source, position=record.position))
-        return FilePiece(piece.events, piece.labels, bad, piece.skipped + skipped)
+        return FilePiece(piece.events, piece.labels, bad, piece.skipped, empty)
 
     def plain(self, values: Sequence[bytes], now_ms: int) -> FilePiece | None:
         """The usual case, without a look at each record: payments of the shape of those before.

@@ -1,5 +1,5 @@
 """`python -m ringfence.cli`: the `ringfence` command of this very interpreter."""
 
-from ringfence.cli.entry import main
+from ringfence.cli import main
 
 main()

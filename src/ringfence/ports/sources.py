@@ -44,9 +44,9 @@ class SourceBatch:
 class StreamBatch:
     """Some messages: events in order of arrival, bad records, and where each partition goes on after them.
 
-    `skipped` are tombstones and what the mapping leaves out. `position` messages have been read of `total`,
-    which is None where a stream does not tell. `decided` are decisions of another host on its payments, as
-    rows (`given_of`).
+    The mapping leaves `skipped` out, and `empty` are messages without a value: ticks, tombstones. `position`
+    messages have been read of `total`, which is None where a stream does not tell. `decided` are decisions of
+    another host on its payments, as rows (`given_of`).
     """
 
     events: EventBatch
@@ -57,6 +57,7 @@ class StreamBatch:
     total: int | None
     skipped: int = 0
     decided: pa.RecordBatch | None = None
+    empty: int = 0
 
 
 class StreamSource(Protocol):

@@ -4,14 +4,15 @@ from collections import deque
 from threading import Event, Thread
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
-from tests.adapters.kafka.test_kafka_source import all_of, lines, opened
+from tests.adapters.kafka.test_kafka_source import all_of, lines, opened, take
 from tests.kafka import QUIET, broker, own_broker
 from tests.spine import open_store
 
 from ringfence.adapters.kafka import source as module
 from ringfence.adapters.kafka.places import PartitionMark
+from ringfence.cli import execute
 from ringfence.errors import InputError
 
 
@@ -126,6 +127,35 @@ def test_a_topic_that_grows_all_the_time_is_read_to_where_it_ended(kafka, store)
     finally:
         is_over.set()
         ticking.join()
+
+
+def test_ticks_are_named_and_not_taken_for_rows_that_a_mapping_leaves_out(kafka, tmp_path, capsys):
+    topic = kafka.topic()
+    kafka.send(topic, [None, *lines(2), None, None])
+    assert execute(["run", f"kafka://{kafka.address}/{topic}", "--data", str(tmp_path / "data")]) == 0
+    said = capsys.readouterr().out
+    assert "3 records without a value" in said
+    assert "skipped" not in said
+
+
+@pytest.mark.slow
+def test_a_source_that_ends_while_brokers_are_away_waits_for_no_commit(store, monkeypatch):
+    """It would wait for their answer for a minute."""
+    waited = []
+
+    class Watched(Consumer):
+        def commit(self, *, asynchronous, **more):
+            waited.append(not asynchronous)
+            return super().commit(asynchronous=asynchronous, **more)
+
+    monkeypatch.setattr(module, "Consumer", Watched)
+    kafka = own_broker()
+    topic = kafka.topic()
+    kafka.send(topic, lines(3))
+    with opened(store, f"kafka://{kafka.address}/{topic}") as source:
+        assert take(store, source).transactions == 3
+        kafka.kill()
+    assert True not in waited
 
 
 @pytest.mark.slow

@@ -32,12 +32,13 @@ _FULL: Final = 0.95  # of a batch: with records a little shorter a whole one wou
 
 @dataclass(frozen=True, slots=True)
 class FilePiece:
-    """What became of some rows; `skipped` are those that the mapping leaves out on purpose."""
+    """What became of some rows: the mapping leaves `skipped` out on purpose, and `empty` have no value."""
 
     events: EventBatch
     labels: EventBatch | None
     bad: list[BadRecord]
     skipped: int = 0
+    empty: int = 0
 
 
 class FileReader(ABC):

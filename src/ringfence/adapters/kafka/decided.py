@@ -80,15 +80,15 @@ class DecisionReading:
     def __call__(self, records: Iterable[Streamed], _now_ms: int) -> FilePiece:
         """What is no decision, as bad records; no events."""
         bad: list[BadRecord] = []
-        skipped = 0
+        empty = 0
         for record in records:
             if record.value is None:
-                skipped += 1
+                empty += 1
             elif isinstance(record.value, Fault):
                 bad.append(self._refused(record, record.value))
             elif fault := self._fault(record.value):
                 bad.append(self._refused(record._replace(raw=record.value), fault))
-        return FilePiece(NO_EVENTS, None, bad, skipped)
+        return FilePiece(NO_EVENTS, None, bad, empty=empty)
 
     def _fault(self, line: bytes) -> Fault | None:
         """What is wrong with a decision; one that is good is gathered."""

@@ -10,7 +10,7 @@ by a group; offsets are told to the group as well, for people and tools that wat
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import (
@@ -324,9 +324,8 @@ class KafkaSource:
             for (topic, number), after in moved.items()
         )
         total = state.records + state.lag
-        return StreamBatch(
-            piece.events, piece.labels, piece.bad, positions, state.records, total, piece.skipped
-        )
+        batch = StreamBatch(piece.events, piece.labels, piece.bad, positions, state.records, total)
+        return replace(batch, skipped=piece.skipped, empty=piece.empty)
 
     def _plain(self, messages: list[Message], now_ms: int) -> FilePiece | None:
         values = [value for message in messages if isinstance(value := message.value(), bytes)]

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -369,9 +370,8 @@ class KinesisSource:
         self._moved.clear()
         if over:
             self._look()
-        return StreamBatch(
-            piece.events, piece.labels, piece.bad, positions, self._records, None, piece.skipped
-        )
+        batch = StreamBatch(piece.events, piece.labels, piece.bad, positions, self._records, None)
+        return replace(batch, skipped=piece.skipped, empty=piece.empty)
 
     def _claim(self) -> set[tuple[str, str]]:
         """Claim what has moved; the shards that others have taken, which are left to them."""

@@ -48,6 +48,7 @@ class Account:
     totals: RunTotals = field(default_factory=RunTotals)
     reasons: Counter[str] = field(default_factory=Counter)
     skipped: int = 0  # rows that the mapping leaves out on purpose
+    empty: int = 0  # messages without a value
     unusable: list[str] = field(default_factory=list)  # sources that could not be used, each with its remedy
     ahead: list[str] = field(default_factory=list)  # payments dated ahead of all that came after them
     labels_held: int = 0  # that are known later than the last payment
@@ -241,6 +242,7 @@ def _process(
         account.totals = totals
         account.reasons.update(record.reason.value for record in arrival.bad)
         account.skipped += arrival.skipped
+        account.empty += getattr(arrival, "empty", 0)  # files have none
         majority.look(arrival.events)
         if arrival.total is None:  # of a pipe nobody knows the end, where the account would say it
             for identity in [*totals.ahead][len(told) : _NAMED]:
@@ -298,6 +300,7 @@ def _as_json(account: Account) -> dict[str, Any]:
         "duplicates": totals.duplicates,
         "flag_matches": totals.flag_matches,
         "skipped": account.skipped,
+        "empty": account.empty,
         "quarantined": dict(account.reasons),
         "unusable": account.unusable,
         "dropped": account.dropped,
@@ -354,6 +357,7 @@ def _show_rest(account: Account) -> None:
         ),
         (totals.duplicates, f"{totals.duplicates:,} duplicates of events that the log has already"),
         (account.skipped, f"{account.skipped:,} rows skipped, as the mapping says"),
+        (account.empty, f"{account.empty:,} records without a value: ticks of a Flink job, or deletions"),
     ]
     for count, line in lines:
         if count:
