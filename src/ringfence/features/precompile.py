@@ -15,6 +15,7 @@ from ringfence.compiling import cache_base
 from ringfence.features.engine import Engine
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.kernel.measure import forget_expired, measure
+from ringfence.features.kernel.numba_internals import cache_files, index_files
 from ringfence.features.kernel.observe import observe
 from ringfence.features.spec import FeatureSpec, entity
 
@@ -59,6 +60,22 @@ def compiled_side_by_side(*, observing: bool = False) -> Iterator[None]:
         for child in children:
             child.kill()
             child.wait()
+
+
+def kept_files() -> list[str]:
+    """The files that hold the machine code of what a decision takes, compiled if need be.
+
+    They serve copies of the package on machines with the same processor, beside the kernels (`SHIPPED`).
+    Empty where nothing can be kept.
+    """
+    with compiled_side_by_side():
+        pass
+    if cache_base() is None:
+        return []
+    found = (
+        file for one in _DECIDING.values() for files in (cache_files, index_files) for file in files(one)
+    )
+    return sorted(map(str, found))
 
 
 def main(name: str) -> None:

@@ -22,6 +22,7 @@ from ringfence.compose.flink_host.running import FOLDER_NAME, Ends, activate, pa
 from ringfence.compose.kafka import kafka_client
 from ringfence.errors import InputError
 
+KERNELS = "app/ringfence/features/kernel"
 SOURCE = "kafka://broker:9092/payments,labels"
 JOB = FlinkJob("n", "g", "b", {}, ("t",), ("t/0",), {"decisions": "d"}, "/p/plan", 1000, 20, {})
 
@@ -66,9 +67,10 @@ def test_a_missing_part_is_named_with_its_remedy(made, gone, said):
 
 
 def test_a_package_has_the_job_what_it_needs_and_its_keys_for_one_user_only(made, tmp_path):
-    parts, out = flink_parts(), tmp_path / "job.zip"
+    parts, out, code = flink_parts(), tmp_path / "job.zip", tmp_path / "measure.1.nbc"
+    code.write_bytes(b"machine code")
     job = replace(JOB, settings=settings_of(tmp_path, 1000, parts.python))
-    group = write_package(out, parts, job, b"the plan")
+    group = write_package(out, parts, job, b"the plan", [code])
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     files = group["PropertyMap"]
     with zipfile.ZipFile(out) as whole:
@@ -78,7 +80,11 @@ def test_a_package_has_the_job_what_it_needs_and_its_keys_for_one_user_only(made
         with zipfile.ZipFile(BytesIO(whole.read(files["pyArchives"]))) as app:
             assert app.read("app/plan") == b"the plan"
             assert {"app/ringfence/__init__.py", "app/msgspec/__init__.py"} < set(app.namelist())
-            assert not [name for name in app.namelist() if "pyflink" in name or "__pycache__" in name]
+            kept = f"{KERNELS}/__pycache__/measure.1.nbc"
+            assert app.read(kept) == b"machine code"
+            assert f"{KERNELS}/SHIPPED" in app.namelist()
+            others = [name for name in app.namelist() if name != kept]
+            assert not [name for name in others if "pyflink" in name or "__pycache__" in name]
     assert told["plan"] == "app.zip/app/plan"
     assert not [name for name, value in told["settings"].items() if str(tmp_path) in str(value)]
 

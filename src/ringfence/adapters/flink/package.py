@@ -8,15 +8,20 @@ lib/app.zip           Ringfence, what it needs, the plan              (`pyArchiv
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.flink.private import replaced
+from ringfence.errors import StoreError
+from ringfence.features.kernel.jit import SHIPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from ringfence.adapters.flink.job import FlinkJob
     from ringfence.adapters.flink.parts import FlinkParts
@@ -39,14 +44,44 @@ _OURS: Final = (
     "grpc",
     "setuptools",
 )  # the cluster has them
+_KERNELS: Final = "app/ringfence/features/kernel"
+_COMPILE: Final = (
+    "import json; from ringfence.features.precompile import kept_files; print(json.dumps(kept_files()))"
+)
+_TAIL: Final = 1000
 _LEFT_OUT: Final = ("__pycache__", "tests")
 _LEVEL: Final = 1
 
 
-def write_package(path: Path, parts: FlinkParts, job: FlinkJob, plan: bytes) -> dict[str, Any]:
+def machine_code(parts: FlinkParts) -> list[Path]:
+    """Files with the kernels' machine code for this processor, compiled if need be by the workers' own Numba.
+
+    `StoreError` where that fails: workers could not compile either.
+    """
+    environment = os.environ | {"PYTHONPATH": str(parts.source), "NUMBA_NUM_THREADS": "1"}
+    done = subprocess.run(  # noqa: S603 (a list)
+        [str(parts.python), "-c", _COMPILE],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment,
+        text=True,
+    )
+    if done.returncode:
+        raise StoreError(
+            f"the engine cannot be compiled for workers by {parts.python}; run `make flink` again. It said: "
+            f"{done.stderr.strip()[-_TAIL:]}"
+        )
+    return [Path(line) for line in json.loads(done.stdout)]
+
+
+def write_package(
+    path: Path, parts: FlinkParts, job: FlinkJob, plan: bytes, code: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Write the file, for this user's eyes only: the plan holds the keys of hashes and tokens.
 
-    Returns the property group that the managed service is given.
+    `code` are files of `machine_code`, so that workers with the same processor need not compile. Returns the
+    property group that the managed service is given.
     """
     told = replace(job, plan=f"{_PACKED}/{PLAN}", settings=_portable(job.settings))
     with replaced(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as whole:
@@ -60,6 +95,10 @@ def write_package(path: Path, parts: FlinkParts, job: FlinkJob, plan: bytes) -> 
             for entry in sorted(parts.site.iterdir()):
                 if not entry.name.startswith(_OURS):
                     _add(app, entry, f"app/{entry.name}")
+            for kept in code:
+                app.write(kept, f"{_KERNELS}/__pycache__/{kept.name}")
+            if code:
+                app.writestr(f"{_KERNELS}/{SHIPPED}", "")
             app.writestr(f"app/{PLAN}", plan)
     return {"PropertyGroupId": "kinesis.analytics.flink.run.options", "PropertyMap": FILES}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.flink import LocalCluster, flink_parts
 from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
-from ringfence.adapters.flink.package import write_package
+from ringfence.adapters.flink.package import machine_code, write_package
 from ringfence.adapters.flink.private import replaced
 from ringfence.compose.flink_host.approval import approved
 from ringfence.compose.flink_host.sharded import (
@@ -228,7 +228,7 @@ def package(
     job = _job_of(parts, project.resolve(), ends, partitions, CHECKPOINT_MS)
     with ExitStack() as allowed:
         _begun(plan, None, definitions, author, _off_record, allowed)
-        return write_package(out, parts, job, plan)
+        return write_package(out, parts, job, plan, machine_code(parts))
 
 
 def _job_of(

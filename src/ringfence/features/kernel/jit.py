@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numba
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 F = TypeVar("F", bound="Callable[..., object]")
+
+SHIPPED: Final = "SHIPPED"
+"""A file beside kernels whose machine code came with them, in `__pycache__`: nobody changes them any more."""
 
 _SETTINGS: Any = numba.config  # untyped
 _OPTIONS: dict[str, Any] = {
@@ -33,7 +37,12 @@ _INNER: dict[str, Any] = _OPTIONS | {
 
 def entry(function: F) -> F:
     """A kernel that Python calls: its machine code, with that of all that it calls, is kept on disk."""
-    folder = cache_folder(Path(function.__code__.co_filename).parent)
+    home = Path(function.__code__.co_filename).parent
+    if (home / SHIPPED).exists():
+        with suppress(RuntimeError):  # where nothing can be written, Numba reads no cache either
+            shipped: F = numba.njit(**_OPTIONS, cache=True)(function)
+            return shipped
+    folder = cache_folder(home)
     if folder is None:
         compiled: F = numba.njit(**_OPTIONS)(function)
         return compiled

@@ -115,7 +115,16 @@ def load_all() -> None:
 
 def cache_files(function: Any) -> Iterator[Path]:
     """The files of machine code that Numba keeps for a function compiled with `cache=True`."""
-    yield from Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.nbc")  # noqa: SLF001 (shown nowhere else)
+    yield from _kept_as(function, "nbc")
+
+
+def index_files(function: Any) -> Iterator[Path]:
+    """The files that say which of these is for which processor and which arguments."""
+    yield from _kept_as(function, "nbi")
+
+
+def _kept_as(function: Any, ending: str) -> Iterator[Path]:
+    yield from Path(function._cache.cache_path).glob(f"*.{function.__name__}-*.{ending}")  # noqa: SLF001 (shown nowhere else)
 
 
 def pointer_to(context: Any, builder: Any, array: tuple[Any, Any], index: list[Any]) -> Any:
