@@ -95,7 +95,12 @@ def test_a_storm_that_nobody_acknowledges_is_a_few_escalations_and_a_digest(stor
     assert watch.look(HOUR + 1) == 1
     assert watch.look(HOUR + 2) == 0
     digest, *told = [msgspec.json.decode(one.event) for one in bus.letters(destination=lead)]
-    assert digest["data"] == {"count": count - 2, "severities": f"{count - 2:,} escalated high"}
+    assert digest["data"] == {
+        "count": count - 2,
+        "severity": "high",
+        "severities": f"{count - 2:,} escalated high",
+    }
+    assert "alerts list --severity high`" in Wording(policy, {})(digest).text
     words = Wording(policy, {})
     assert all("for 1 minute" in words(one).title for one in told)
     notices = AlertBook(bus.database).notices(0, 1000)
@@ -171,7 +176,7 @@ def test_escalations_of_lesser_alerts_hold_back_no_critical_one(bus):
     assert critical.id in told
     assert Watch(bus, policy, "log").look(3 * HOUR) == 1
     digest = msgspec.json.decode(bus.letters()[0].event)
-    assert digest["data"] == {"count": 3, "severities": "3 escalated medium"}
+    assert digest["data"] == {"count": 3, "severity": "medium", "severities": "3 escalated medium"}
     assert "3 eskaliert mittel" in Wording(msgspec.structs.replace(policy, language="de"), {})(digest).text
 
 
@@ -181,4 +186,5 @@ def test_what_an_earlier_version_held_back_is_still_told(bus):
         held = '{"escalated": 4}'
         connection.execute("INSERT INTO clock_cap VALUES ('escalated console:', 1, 20, ?)", (held,))
     assert Watch(bus, policy, "log").look(2 * HOUR) == 1
-    assert msgspec.json.decode(bus.letters()[0].event)["data"] == {"count": 4, "severities": "4 escalated"}
+    told = msgspec.json.decode(bus.letters()[0].event)["data"]
+    assert told == {"count": 4, "severity": policy.escalate_from, "severities": "4 escalated"}

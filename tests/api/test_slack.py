@@ -195,7 +195,7 @@ def test_each_payment_of_an_alert_has_a_verdict_of_its_own(message):
     assert [one["replace_original"] for one in replies] == [True, True, False]
 
 
-def test_what_is_forged_late_or_came_before_changes_nothing(message):
+def test_what_is_forged_late_or_came_before_changes_nothing(message, tmp_path):
     async def talk(client, told):
         good = told.pressed("fraud")
         late = await sent(client, good, at=time.time() - 301)
@@ -220,6 +220,11 @@ def test_what_is_forged_late_or_came_before_changes_nothing(message):
     assert [one.status_code for one in broken] == [422] * 4
     assert [one.status_code for one in expired] == [200, 200]
     assert [one.status_code for one in once] == [200, 409]
+    trail = SqliteTrail(tmp_path / "data")
+    acts = [one.act for one in trail.records(action="alert.acted_on")]
+    trail.close()
+    assert {act.outcome for act in acts if "problem" in act.details} == {"refused"}
+    assert len([act for act in acts if act.outcome == "done"]) == 1
     told = [one["text"] for one in replies]  # each by a task of its own: in any order
     assert told.count("This button is not valid, or no longer: please use the dashboard.") == 2
     assert labels == []

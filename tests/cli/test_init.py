@@ -62,6 +62,16 @@ def test_a_folder_that_holds_something_is_left_as_it_is(ringfence, project):
     assert [path.name for path in (project / "mine").iterdir()] == ["precious.txt"]
 
 
+def test_the_empty_folder_one_is_in_lends_the_project_its_name(ringfence, project, monkeypatch):
+    (project / "till-fraud").mkdir()
+    monkeypatch.chdir(project / "till-fraud")
+    ended = ringfence("init", ".")
+    assert ended.code == 0, ended.err
+    assert "till-fraud is ready" in ended.out
+    assert "cd " not in ended.out
+    assert (project / "till-fraud" / "README.md").read_text().startswith("# till-fraud\n")
+
+
 @pytest.mark.parametrize("name", ["..", "a b", "-x-"])
 def test_a_name_that_is_none_is_refused(ringfence, name):
     assert ringfence("init", "--", name).code == 2

@@ -59,3 +59,21 @@ def test_an_analyst_mutes_what_an_alert_is_about_and_raises_it_again(tmp_path):
         assert [one.action for one in done] == ["alert.muted", "alert.unmuted"]
         assert {one.object for one in done} == {f"{alert.typology} {alert.entity_id}"}
         assert f"from {alert.id}" in done[1].details["before"]
+
+
+def test_alerts_of_a_severity_are_those_that_a_digest_counts(tmp_path):
+    with serving(tmp_path / "data", with_keys=True) as site:
+        (alert,) = alerted(site, "s1")
+        other = "critical" if alert.severity != "critical" else "medium"
+        headers = {"authorization": f"Bearer {site.key(Role.VIEWER)}"}
+        with httpx.Client(base_url=site.url, headers=headers) as viewer:
+            for severity, count in ((alert.severity, 1), (other, 0)):
+                found = viewer.get("/v1/alerts", params={"severity": severity})
+                assert len(found.json()["alerts"]) == count
+            assert viewer.get("/v1/alerts", params={"severity": "grave"}).status_code == 422
+        with signed_in(site, Role.VIEWER) as viewer:
+            for severity, count in ((alert.severity, 1), (other, 0)):
+                page = viewer.get("/alerts", params={"severity": severity}).text
+                assert page.count(f"/decisions/{alert.payments[-1]}") == count
+                assert f'<a href="/alerts?state=all&amp;severity={severity}">all</a>' in page
+            assert viewer.get("/alerts?severity=grave").status_code == 422

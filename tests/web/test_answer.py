@@ -71,6 +71,9 @@ def test_looking_changes_nothing_and_a_button_is_a_label_and_a_list_entry(asked)
     assert "Thank you" in press(browser, page, "no").text
     label, entry = heard(site)
     assert (label["transaction_id"], label["label"], label["label_source"]) == ("t1", True, "customer")
+    (done,) = [one.act for one in site.server.trail.records(action="customer.answered")]
+    assert done.object.startswith("alert-")
+    assert done.details["answer"] == "no"
     assert (entry["list_kind"], entry["entity_type"]) == ("block", "card")
     assert "Thank you" in press(browser, page, "no").text
     changed = press(browser, page, "yes")

@@ -4,6 +4,7 @@ import json
 import re
 from contextlib import contextmanager
 from hashlib import sha256
+from html import escape
 
 import httpx
 import pytest
@@ -77,6 +78,10 @@ def test_subscriptions_are_made_tried_and_taken_away_by_an_admin(site, asking):
     assert admin.post("/v1/outbox/retry", json={"ids": [waiting["id"]]}).json()["messages"] == 1
     assert admin.post("/v1/outbox/purge", json={"ids": [waiting["id"]]}).json()["messages"] == 0
     assert admin.post("/v1/outbox/retry", json={}).status_code == 422
+    for path in ("/v1/outbox/retry", "/v1/outbox/purge"):
+        refused = admin.post(path, json={"ids": [waiting["id"], "nobody's"]})
+        assert refused.status_code == 422
+        assert """has no message "nobody's\"""" in refused.json()["detail"]
     gone = admin.post("/v1/bus/subscriptions/declines/remove").json()
     assert gone["messages"] == 1
     assert analyst.get("/v1/bus").json() == {"subscriptions": [], "destinations": []}
@@ -111,10 +116,24 @@ def test_the_page_subscribes_tests_pauses_and_throws_away(site):
         page = admin.get("/bus")
         form = {"csrf": csrf(page), "name": "page", "to": "console:", "pattern": "score >= 0"}
         assert "events match" in admin.post("/bus/test", data=form).text
+        for path, wrong, said in (
+            ("subscribe", {"name": "never", "pattern": "scor >= 0"}, "did you mean score"),
+            ("subscribe", {"name": "never", "to": "pager:7"}, "is no destination"),
+            ("test", {"pattern": "scor >= 0"}, "did you mean score"),
+        ):
+            refused = admin.post(f"/bus/{path}", data=form | {"ordered": "true"} | wrong)
+            assert refused.status_code == 422
+            assert said in refused.text
+            filled = wrong if path == "test" else form | wrong
+            assert all(escape(value) in refused.text for name, value in filled.items() if name != "csrf")
+            assert ("checked" in refused.text) is (path == "subscribe")
         made = admin.post("/bus/subscribe", data=form)
         assert "page is subscribed" in made.text
         assert "paused" in admin.post("/bus/pause", data=form).text
         letters(site, "s3")
+        waiting = admin.get("/bus").text
+        assert "Outbox: 1 waiting, 0 dead" in waiting
+        assert "all dead letters" not in waiting
         bus = Bus(site.dashboard.store.folder)
         with bus.database.transaction() as connection:
             connection.execute("UPDATE message SET state = 'dead'")
@@ -123,7 +142,7 @@ def test_the_page_subscribes_tests_pauses_and_throws_away(site):
         dead = admin.get("/bus").text
         assert re.search("failing</span> since", dead)
         (message_id,) = set(re.findall(r'name="message_id" value="([^"]+)"', dead))
-        assert "Delete" in dead
+        assert "Delete all dead letters" in dead
         after = admin.post("/outbox/purge", data={"csrf": form["csrf"], "message_id": message_id})
         assert "Everything is delivered" in after.text
         assert admin.post("/bus/shout", data=form).status_code == 404
@@ -136,6 +155,7 @@ def test_the_page_subscribes_tests_pauses_and_throws_away(site):
             assert analyst.post(path, data=form).status_code == 403
     trail = SqliteTrail(site.dashboard.store.folder)
     told = [one.act for one in trail.records(action="bus.changed") if one.act.channel == "dashboard"]
+    told = [act for act in told if act.object != "never"]
     trail.close()
     assert [act.object for act in told[:4]] == ["page"] * 4
     assert [act.outcome for act in told] == [*["done"] * 2, "refused", "done", *["refused"] * 2]

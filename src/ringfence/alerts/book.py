@@ -110,6 +110,7 @@ class Alerts(Protocol):
         self,
         *,
         state: str | None = None,
+        severity: str | None = None,
         entity_id: str | None = None,
         limit: int = 100,
         before: int | None = None,

@@ -165,7 +165,9 @@ class Wording:
         values |= {
             name: alert[name] for name in ("severity", "count", "entity", "entity_id", "typology") if alert
         }
-        values |= {name: data[name] for name in ("count", "severities", "minutes") if name in data}
+        values |= {
+            name: data[name] for name in ("count", "severity", "severities", "minutes") if name in data
+        }
         values |= {
             name: decision[name] for name in ("outcome", "score", "transaction_id") if name in decision
         }

@@ -178,6 +178,7 @@ class Audited:
         if scope["query_string"] and scope["method"] in ("GET", "HEAD"):
             told = told | {"query": self._question(scope["query_string"])}
         outcome = "failed" if status >= _FAILED else "refused" if status >= _REFUSED else "done"
+        outcome = told.get("outcome", outcome)
         return Act(
             actor=told.get("actor") or (caller.name if caller else "nobody"),
             channel=self._channel,
@@ -185,7 +186,9 @@ class Audited:
             object=self._clean(told.get("object") or " ".join(named)),
             outcome=outcome,
             details={
-                name: self._clean(text) for name, text in told.items() if name not in ("object", "actor")
+                name: self._clean(text)
+                for name, text in told.items()
+                if name not in ("object", "actor", "outcome")
             },
         )
 
@@ -208,5 +211,8 @@ async def _refuse(send: Any, error: StoreError) -> None:
 
 
 def tell(scope: Any, **details: str) -> None:
-    """Have a request's record say what its path does not: `object`, `actor`, or a detail."""
+    """Have a request's record say what its path does not: `object`, `actor`, or a detail.
+
+    `outcome` takes the place of what the status says: Slack is answered 200 also where its button is refused.
+    """
     scope.setdefault(DETAILS, {}).update(details)

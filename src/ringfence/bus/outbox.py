@@ -112,7 +112,7 @@ class Outbox(Protocol):
         """Have dead letters tried again from the beginning, and waiting ones at once; how many that are.
 
         Those with these ids, or all dead ones where the filters hold. A destination that has failed lately
-        is tried at once, too.
+        is tried at once, too. `InputError` where an id is of no message: nothing is done for the others then.
         """
         ...
 
@@ -123,5 +123,5 @@ class Outbox(Protocol):
         destination: str | None = None,
         subscription: str | None = None,
     ) -> int:
-        """Throw dead letters away: those with these ids, or all where the filters hold."""
+        """Throw dead letters away: those with these ids, or all where the filters hold; errors as `retry`."""
         ...

@@ -35,6 +35,7 @@ class AlertBook:
         self,
         *,
         state: str | None = None,
+        severity: str | None = None,
         entity_id: str | None = None,
         limit: int = 100,
         before: int | None = None,
@@ -43,6 +44,9 @@ class AlertBook:
         where, arguments = ["1"], []
         if state is not None:
             where.append(f"seen.id IS {'NULL' if state == 'open' else 'NOT NULL'}")
+        if severity is not None:
+            where.append("alert.severity = ?")
+            arguments.append(Severity[severity.upper()])
         if entity_id is not None:
             where.append("alert.entity_id = ?")
             arguments.append(entity_id)

@@ -295,7 +295,7 @@ class Watch:
                 "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?)", (capped, bucket, held, ended)
             )
             subject = f"digest-{what}-{bucket}" + (f"-{told}" if told else "")
-            data = {"count": held - told, "severities": f"{held - told:,} {told_as}"}
+            data = {"count": held - told, "severity": severity, "severities": f"{held - told:,} {told_as}"}
             due_ms = self._policy.due_ms(now_ms, Severity[severity.upper()])
             made.append((*self._row(events.DIGEST, subject, address, now_ms, data), due_ms))
         return made

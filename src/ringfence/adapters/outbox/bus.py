@@ -185,9 +185,7 @@ class Bus:
         """The message with this id; `InputError` where there is none."""
         rows = self.database.rows(f"SELECT {_COLUMNS} FROM message WHERE id = ?", (message_id,))  # noqa: S608 (constants)
         if not rows:
-            raise InputError(
-                f"the outbox has no message {message_id[:120]!r}: `ringfence outbox list` shows them"
-            )
+            raise _unknown(message_id)
         return Letter(*rows[0])
 
     def counts(self) -> list[tuple[str, str, int]]:
@@ -228,14 +226,17 @@ class Bus:
     ) -> int:
         """Have dead letters tried again from the beginning, and waiting ones at once; how many that are.
 
-        Those with these ids, or all dead ones where the filters hold.
+        Those with these ids, or all dead ones where the filters hold. `InputError` where an id is of no
+        message: nothing is done for the others then.
         """
         told = "state = 'waiting', attempts = 0, due_ms = 0, made_ms = ?, done_ms = 0, tried_ms = 0"
-        wheres = [(["id = ?", "state <> 'delivered'"], [one]) for one in ids]
-        if not wheres:
+        chosen = list(ids)
+        wheres = [(["id = ?", "state <> 'delivered'"], [one]) for one in chosen]
+        if not chosen:
             wheres = [_where(state="dead", destination=destination, subscription=subscription)]
         found: list[str] = []
         with self.database.transaction() as connection:
+            _check_known(connection, chosen)
             for where, arguments in wheres:
                 text = f"UPDATE message SET {told} WHERE {' AND '.join(where)} RETURNING destination"  # noqa: S608 (constants)
                 found += [address for (address,) in connection.execute(text, (now_ms, *arguments))]
@@ -251,9 +252,10 @@ class Bus:
         destination: str | None = None,
         subscription: str | None = None,
     ) -> int:
-        """Throw dead letters away: those with these ids, or all where the filters hold."""
+        """Throw dead letters away: those with these ids, or all where the filters hold; errors as `retry`."""
         chosen = list(ids)
         with self.database.transaction() as connection:
+            _check_known(connection, chosen)
             if chosen:
                 return sum(
                     connection.execute("DELETE FROM message WHERE id = ? AND state = 'dead'", (one,)).rowcount
@@ -264,6 +266,16 @@ class Bus:
                 f"DELETE FROM message WHERE {' AND '.join(where)}",  # noqa: S608 (constants)
                 arguments,
             ).rowcount
+
+
+def _check_known(connection: Connection, ids: Iterable[str]) -> None:
+    for one in ids:
+        if connection.execute("SELECT 1 FROM message WHERE id = ?", (one,)).fetchone() is None:
+            raise _unknown(one)
+
+
+def _unknown(message_id: str) -> InputError:
+    return InputError(f"the outbox has no message {message_id[:120]!r}: `ringfence outbox list` shows them")
 
 
 def new_secret() -> str:

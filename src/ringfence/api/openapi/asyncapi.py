@@ -189,7 +189,7 @@ def _of_alerts() -> dict[str, Any]:
         "explanations": {"type": "array", "items": _TEXT},
     }
     about = _object(told, needed=told)
-    digest = {"count": _INTEGER, "severities": _TEXT}
+    digest = {"count": _INTEGER, "severity": _TEXT, "severities": _TEXT}
     escalated = {"alert": told["alert"], "minutes": _INTEGER}
     return schemas | {
         f"{_name(alerts.OPENED)}Data": about,

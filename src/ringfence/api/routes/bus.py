@@ -133,6 +133,7 @@ async def bus(request: Request) -> Response:
 async def alerts(
     request: Request,
     state: Annotated[Literal["open", "acknowledged"] | None, Query()] = None,
+    severity: Annotated[Literal["medium", "high", "critical"] | None, Query()] = None,
     entity_id: Annotated[str | None, Query(min_length=1, max_length=4096)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[
@@ -141,7 +142,8 @@ async def alerts(
 ) -> Response:
     """Alerts, newest first."""
     services = services_of(request, BusServices)
-    found = await services.pools.reading.run(_alerts, services, state, entity_id, limit, before)
+    ask = partial(_alerts, services, state, severity, entity_id, limit, before)
+    found = await services.pools.reading.run(ask)
     return as_json(found)
 
 
@@ -183,12 +185,17 @@ def _bus(services: BusServices, operates: bool) -> BusView:
 
 
 def _alerts(
-    services: BusServices, state: str | None, entity_id: str | None, limit: int, before: int | None
+    services: BusServices,
+    state: str | None,
+    severity: str | None,
+    entity_id: str | None,
+    limit: int,
+    before: int | None,
 ) -> AlertPage:
     if not services.outboxes.is_used:
         return AlertPage([], 0, 0)
     book = services.outboxes.alerts
-    found = book.alerts(state=state, entity_id=entity_id, limit=limit, before=before)
+    found = book.alerts(state=state, severity=severity, entity_id=entity_id, limit=limit, before=before)
     return AlertPage(found, **book.counts())
 
 

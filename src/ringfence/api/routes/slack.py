@@ -64,7 +64,7 @@ async def act(request: Request) -> Response:
     try:
         asked = pressed(key, press.value, services.clock.now_ms())
     except InputError as error:
-        tell(request.scope, problem=str(error))
+        tell(request.scope, problem=str(error), outcome="refused")
         services.later(_reply(services, actions, press, str(error)))
         return Response()
     tell(request.scope, object=asked.alert_id)

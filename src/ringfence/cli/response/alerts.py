@@ -46,6 +46,14 @@ class AlertState(StrEnum):
     ACKNOWLEDGED = "acknowledged"
 
 
+class AlertSeverity(StrEnum):
+    """How urgent it is."""
+
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
 Id = Annotated[str, typer.Argument(help="As `ringfence alerts list` has it.", metavar="ID")]
 Author = Annotated[str | None, typer.Option(help="Who does it. [default: the user]", show_default=False)]
 Typology = Annotated[str, typer.Argument(help='A typology, rule or reason; "*" for any.', metavar="TYPOLOGY")]
@@ -58,6 +66,7 @@ Entity = Annotated[
 @app.command("list")
 def list_alerts(
     state: Annotated[AlertState | None, typer.Option(help="Only these. [default: all]")] = None,
+    severity: Annotated[AlertSeverity | None, typer.Option(help="Only these. [default: all]")] = None,
     entity: Annotated[str | None, typer.Option(help="Only of this card, customer, ...", metavar="ID")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
     data: Data = None,
@@ -65,10 +74,10 @@ def list_alerts(
 ) -> None:
     """List alerts, newest first. An alert stands for all decisions on an entity for one typology in a window.
 
-    Example: ringfence alerts list --state open
+    Example: ringfence alerts list --state open --severity critical
     """
     with _book(data) as book:
-        found = book.alerts(state=state, entity_id=entity, limit=limit)
+        found = book.alerts(state=state, severity=severity, entity_id=entity, limit=limit)
         counts = book.counts()
     if json:
         show_json(found)

@@ -107,7 +107,6 @@ def retry(
     """
     _check(ids, all_=all_ or subscription is not None or to is not None)
     with _bus(data) as bus:
-        _known(bus, ids)
         count = bus.retry(ids or (), destination=to, subscription=subscription, now_ms=now_ms())
     say(f"{count:,} {'message is' if count == 1 else 'messages are'} tried again.")
 
@@ -126,7 +125,6 @@ def purge(
     """
     _check(ids, all_=all_ or subscription is not None or to is not None)
     with _bus(data) as bus:
-        _known(bus, ids)
         count = bus.purge(ids or (), destination=to, subscription=subscription)
     say(f"{count:,} {'dead letter is' if count == 1 else 'dead letters are'} gone.")
 
@@ -134,12 +132,6 @@ def purge(
 def _check(ids: list[str] | None, *, all_: bool) -> None:
     if bool(ids) == all_:
         raise InputError("name messages by their ids, or dead letters by --all, --to or --subscription")
-
-
-def _known(bus: Outbox, ids: list[str] | None) -> None:
-    """`InputError` where one of these is no message: nothing is done for the others then."""
-    for message_id in ids or ():
-        bus.letter(message_id)
 
 
 def _when(letter: Letter) -> str:

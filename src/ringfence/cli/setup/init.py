@@ -34,22 +34,26 @@ _DAYS, _CUSTOMERS = 14, 300
 
 
 def init(
-    name: Annotated[Path, typer.Argument(help="Folder to create.", metavar="NAME", show_default=False)],
+    name: Annotated[
+        Path, typer.Argument(help="Folder to create or fill.", metavar="NAME", show_default=False)
+    ],
 ) -> None:
     """Create a project folder with settings, features, rules and sample payments, all commented.
 
     Example: ringfence init till-fraud
     """
-    if not _NAME.fullmatch(name.name):
-        raise InputError(f"{name.name!r} is no name for a project: use letters, digits, - and _")
+    named = name.resolve().name  # of `.`, too
+    if not _NAME.fullmatch(named):
+        raise InputError(f"{named!r} is no name for a project: use letters, digits, - and _")
     if name.exists() and (not name.is_dir() or any(name.iterdir())):
         raise InputError(f"{name} is there already and not empty: nothing was changed. Choose another name")
     try:
         _fill(name)
     except OSError as error:
         raise InputError(f"{error.filename or name} cannot be written ({error.strerror})") from error
-    screen.show(f"{name} is ready. Next:")
-    for line in (f"cd {name}", "ringfence doctor", f"ringfence run {SAMPLE}", "ringfence serve"):
+    here = name.resolve() == Path.cwd()
+    screen.show(f"{named if here else name} is ready. Next:")
+    for line in (f"cd {name}", "ringfence doctor", f"ringfence run {SAMPLE}", "ringfence serve")[here:]:
         screen.show(f"  {line}")
 
 
@@ -59,7 +63,7 @@ def _fill(folder: Path) -> None:
         (folder / inner).mkdir(parents=True, exist_ok=True)
     for source, target in _COPIED.items():
         _write(folder / target, _text(shipped, source))
-    _write(folder / "README.md", _text(shipped, "README.md").replace("NAME", folder.name))
+    _write(folder / "README.md", _text(shipped, "README.md").replace("NAME", folder.resolve().name))
     _write(folder / "rules.yaml", _book(shipped))
     with open_file(str(folder / SAMPLE), SCHEMA) as write:
         for made in World(1, _CUSTOMERS).days(_DAYS):

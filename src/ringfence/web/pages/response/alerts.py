@@ -25,10 +25,12 @@ _HOUR_MS: Final = 3_600_000
 
 @router.get("/alerts")
 async def alerts(
-    request: Request, state: Annotated[str, Query(pattern="^(open|acknowledged|all)$")] = "open"
+    request: Request,
+    state: Annotated[str, Query(pattern="^(open|acknowledged|all)$")] = "open",
+    severity: Annotated[str, Query(pattern="^(medium|high|critical|all)$")] = "all",
 ) -> Response:
     """Alerts, newest first."""
-    values = await beside(request, _overview, dashboard_of(request), state)
+    values = await beside(request, _overview, dashboard_of(request), state, severity)
     return render(request, "alerts.html", values)
 
 
@@ -74,19 +76,24 @@ async def unmute(
     return RedirectResponse("/alerts", 303)
 
 
-def _overview(dashboard: Dashboard, state: str) -> dict[str, Any]:
+def _overview(dashboard: Dashboard, state: str, severity: str) -> dict[str, Any]:
     empty: dict[str, Any] = {
         "alerts": [],
         "counts": {"open": 0, "acknowledged": 0},
         "mutes": [],
         "state": state,
+        "severity": severity,
         "most": _SHOWN,
     }
     if not dashboard.of(BusServices).outboxes.is_used:
         return empty
     book, now_ms = dashboard.of(BusServices).outboxes.alerts, dashboard.of(Surroundings).clock.now_ms()
     return empty | {
-        "alerts": book.alerts(state=None if state == "all" else state, limit=_SHOWN),
+        "alerts": book.alerts(
+            state=None if state == "all" else state,
+            severity=None if severity == "all" else severity,
+            limit=_SHOWN,
+        ),
         "counts": book.counts(),
         "mutes": dashboard.of(BusServices).mutes.mutes(now_ms, _SHOWN).mutes,
     }

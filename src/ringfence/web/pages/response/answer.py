@@ -71,6 +71,7 @@ async def answer(
     dashboard = dashboard_of(request)
     try:
         asked = _read(dashboard, token)
+        tell(request.scope, object=asked.alert_id, answer=was_it)
         begun = await beside(request, _begun, dashboard, asked, was_it)
     except InputError as error:
         return _page(request, str(error), status=410 if str(error) == _GONE else 409)

@@ -14,6 +14,7 @@ from ringfence.api.audited import tell
 from ringfence.api.handlers import bus_changes
 from ringfence.api.handlers.bus_changes import Chosen, Subscribe, told
 from ringfence.api.handlers.requests import refusals
+from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.health import health_of
 from ringfence.bus.pattern import MOST_BYTES
@@ -45,8 +46,11 @@ async def bus(request: Request) -> Response:
 async def try_pattern(request: Request, pattern: Pattern = "") -> Response:
     """What a pattern would have matched; nothing is sent."""
     services, text = services_of(request, BusServices), pattern.strip() or EVERYTHING
-    with refusals():
-        found = await services.pools.topics.run(bus_changes.appraise, services, text)
+    try:
+        with refusals():
+            found = await services.pools.topics.run(bus_changes.appraise, services, text)
+    except Refusal as refusal:
+        return await _page(request, refusal, tried=pattern)
     return await _page(request, tried=text, found=found)
 
 
@@ -61,7 +65,10 @@ async def subscribe(
     """Send what matches to a destination, from now on."""
     tell(request.scope, object=name, to=told(to))
     asked = Subscribe(name.strip(), to.strip(), pattern.strip() or EVERYTHING, ordered)
-    made = await _change(request, lambda services: bus_changes.subscribe(services, asked))
+    try:
+        made = await _change(request, lambda services: bus_changes.subscribe(services, asked))
+    except Refusal as refusal:
+        return await _page(request, refusal, tried=pattern, typed=asked)
     return await _page(request, tried=made.pattern, found=made.last_day, made=made)
 
 
@@ -123,7 +130,8 @@ async def _change(request: Request, change: Callable[[BusServices], Any]) -> Any
         return await services.pools.reading.run(change, services)
 
 
-async def _page(request: Request, **values: Any) -> Response:
+async def _page(request: Request, refusal: Refusal | None = None, **values: Any) -> Response:
+    """The page; after a refusal with what it says, and with the form as it was filled in."""
     operates = visit_of(request).may(Permission.OPERATE)
     known = await beside(request, _overview, services_of(request, BusServices), operates)
     asked = {
@@ -131,11 +139,15 @@ async def _page(request: Request, **values: Any) -> Response:
         "found": None,
         "made": None,
         "rotated": None,
+        "typed": None,
+        "problem": refusal.problem.detail if refusal else "",
         "kinds": list(KINDS.values()),
+        "most": _LETTERS,
     } | values
     latest = asked["found"].examples if asked["found"] else []
     examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]
-    return render(request, "bus.html", known | asked | {"examples": examples})
+    status = refusal.status if refusal else 200
+    return render(request, "bus.html", known | asked | {"examples": examples}, status)
 
 
 def _overview(services: BusServices, operates: bool) -> dict[str, Any]:
