@@ -41,7 +41,8 @@ class AlertBook:
         before: int | None = None,
     ) -> list[Alert]:
         """Newest first, where every filter holds; `before` is the number in an alert's id."""
-        where, arguments = ["1"], []
+        where: list[str] = ["1"]
+        arguments: list[Any] = []
         if state is not None:
             where.append(f"seen.id IS {'NULL' if state == 'open' else 'NOT NULL'}")
         if severity is not None:

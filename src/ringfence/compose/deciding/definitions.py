@@ -30,7 +30,6 @@ from ringfence.pipeline import Pipeline
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.rulesets.books import default_book
 from ringfence.scoring.rulesets.possible import check_possible
-from ringfence.scoring.rulesets.reason_texts import check_texts
 from ringfence.scoring.rulesets.rules import CompiledRules, LeftOut, compile_rules, fit
 
 if TYPE_CHECKING:
@@ -73,7 +72,6 @@ def _load_rules(spec: FeatureSpec, features: Path | None, rules: Path | None) ->
     if rules is not None:
         compiled = compile_rules(load_rules(rules), spec)
         check_possible(compiled.ruleset, spec)
-        check_texts(compiled.ruleset, spec)
         return Definitions(spec, compiled, origin, str(rules))
     compiled, left_out = fit(default_book(), spec)
     return Definitions(spec, compiled, origin, SHIPPED_BOOK, left_out)
