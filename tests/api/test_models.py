@@ -224,6 +224,19 @@ def test_what_a_model_would_change_is_told_and_nothing_is(api, kept):
     assert states["models"][0]["role"] is None
 
 
+def test_a_confirm_of_thousands_of_digits_is_refused(api, kept):
+    version = kept(1)
+
+    async def talk(client):
+        path = f"/v1/models/{version}"
+        return [
+            await client.post(f"{path}/{verb}", json={"confirm": "01234567." + "9" * 5000 + "-0"})
+            for verb in ("promotion", "retirement")
+        ]
+
+    assert [one.status_code for one in api(talk)] == [422, 422]
+
+
 def test_a_model_waits_for_a_second_person_and_then_is_promoted_once(api, kept, tmp_path, monkeypatch):
     """The builder asks, the supervisor approves that very change, and the builder does it."""
     monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["models"]')

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 SEAL_MS: Final = 30 * 60_000
 """So long a sheet may be read before it has to be made again."""
 
+MOST_CHARACTERS: Final = 64
+"""Of a seal, or of the digits that confirm a change beyond the limits."""
+
 _BEYOND: Final = "!"
 _WITHIN: Final = "."
 _DIGITS: Final = 8
@@ -42,6 +45,8 @@ class Seals:
 
     def holds(self, seal: str, version: str, before: str, portion: float) -> bool:
         """Whether this server sealed a sheet of this very change, not too long ago."""
+        if len(seal) > MOST_CHARACTERS:
+            return False
         head, _, _ = seal.rpartition("-")
         expires = head[_DIGITS + 1 :]
         if not (expires.isascii() and expires.isdigit()) or int(expires) < self.clock_ms():

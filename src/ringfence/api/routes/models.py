@@ -17,6 +17,7 @@ from ringfence.desks.models import SHARELESS, put_in_force, share_gained
 from ringfence.desks.models import retire as retire_model
 from ringfence.errors import InputError, ScorerError
 from ringfence.rulebook.changes import ApprovalError
+from ringfence.rulebook.wire import Confirm  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.scoring.artifacts.promotion import roles
 
 if TYPE_CHECKING:
@@ -63,14 +64,14 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: str | None = None
     note: str = ""
     force: bool = False
-    confirm: str = ""
+    confirm: Confirm = ""
 
 
 class Retirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why. `confirm` as of a promotion, where the model decides for payments."""
 
     note: str = ""
-    confirm: str = ""
+    confirm: Confirm = ""
 
 
 @router.get("/v1/models")
@@ -84,7 +85,7 @@ async def list_models(request: Request) -> Response:
 async def impact(request: Request, version: str) -> Response:
     """Recent payments by outcome, as what is in force gives them and as this model would; changes nothing.
 
-    Its `confirm` promotes the model.
+    Its `confirm` promotes the model to champion. That of a rollout or a retirement is in their answer 409.
     """
     services = services_of(request, ModelServices)
     if version not in await services.pools.reading.run(services.models.stored.registry.digests):
@@ -98,10 +99,8 @@ async def impact(request: Request, version: str) -> Response:
 
 
 def _sheet_of_promotion(services: ModelServices, version: str) -> Impact:
-    told, deployment = services.impact(version), services.models.active()
-    confirming = services.confirming(version, "")
-    sealing, gained = confirming.sealing(deployment), share_gained(deployment, version, "champion")
-    return told if sealing is None else sealing.sealed(told, confirming.limits, gained)
+    active = services.models.active()
+    return services.confirming(version, "").shown(active, share_gained(active, version, "champion"))
 
 
 @router.post("/v1/models/{version}/promotion")
