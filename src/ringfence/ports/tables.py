@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.decision import Decision
     from ringfence.decisions.index import DecisionQuery
+
+
+BEHIND: Final = b"behind"
+"""In the metadata of an answer's schema where it lacks the newest records: which, and how many."""
 
 
 class ListAnswers(Protocol):
@@ -29,7 +33,9 @@ class Statements(Protocol):
     def sql(self, text: str, most: int | None, seconds: float) -> pa.Table:
         """The answer to one reading statement, at most its first `most` rows.
 
-        `InputError` where it cannot be answered, takes longer than `seconds`, or too much memory.
+        Where the log has gained more than can be read in time, the answer is that of what has been read,
+        and its schema's metadata has `BEHIND`. `InputError` where it cannot be answered, takes longer than
+        `seconds`, or too much memory.
         """
         ...
 

@@ -11,14 +11,16 @@ import struct
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Event, Lock, Thread, Timer
-from typing import IO, TYPE_CHECKING, Final, Never
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from time import monotonic
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Never
 
 import msgspec
 import pyarrow as pa
 
 from ringfence.errors import InputError, RingfenceError
+from ringfence.ports.tables import BEHIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,17 +31,31 @@ MEMORY: Final = "512MB"
 _BESIDE: Final = 512 * 1024 * 1024  # bytes for rows at hand and their copy, beside DuckDB's own
 _DUCKDB: Final = 512_000_000
 _MOST_BYTES: Final = 64_000_000  # of an answer
-_GRACE_SECONDS: Final = 20.0  # to look at what the log has gained, and to stop
-_FRAME: Final = struct.Struct("<cI")
-_ASKED, _ANSWER, _REFUSAL = b"Q", b"T", b"E"
-_TOO_LATE: Final = "the tables could not be read in time, as this machine is busy: ask again"
+_BEGIN_SECONDS: Final = 20.0  # to start, and to look at what the log has gained
+_GRACE_SECONDS: Final = 10.0  # to stop, and to send the answer
+_PATIENCE: Final = 3.0  # for what the log has gained: what is left is read between questions
+_STEP_SECONDS: Final = 1.0  # a question that comes meanwhile waits for it
+_NUMBERS: Final = 1 << 32
+_FRAME: Final = struct.Struct("<cII")
+_ASKED, _BEGUN, _ANSWER, _REFUSAL = b"Q", b"B", b"T", b"E"
+_NOT_BEGUN: Final = (
+    "the tables are reading what the log has gained, and go on with it: ask again in half a minute"
+)
+_TOO_LATE: Final = "the answer did not come in time, as this machine is busy: ask again"
 _TOO_MUCH: Final = f"this needs more than {MEMORY} of memory: ask for less"
+
+
+class _Message(NamedTuple):
+    kind: bytes
+    number: int
+    body: bytes
 
 
 class ConfinedLake:
     """Asks analysis tables through a process that begins with the first statement: one that calls `serve`.
 
-    Any thread may ask, one at a time.
+    A statement that takes too long ends the process. One that has not begun in time, as the tables are far
+    behind the log, leaves it at its reading. Any thread may ask, one at a time.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -47,32 +63,29 @@ class ConfinedLake:
         self._command = list(command)
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._heard: SimpleQueue[_Message | None] = SimpleQueue()
+        self._number = 0  # of the question: what comes late belongs to another
 
     def sql(self, text: str, most: int | None, seconds: float) -> pa.Table:
-        """The answer to one reading statement, at most its first `most` rows.
-
-        `InputError` where it cannot be answered, takes longer than `seconds`, or too much memory.
-        """
+        """See `Statements.sql`."""
         with self._lock:
             process = self._running()
             assert process.stdin is not None
-            assert process.stdout is not None
-            is_late = Event()
-
-            def end() -> None:
-                is_late.set()
-                process.kill()
-
-            watch = Timer(seconds + _GRACE_SECONDS, end)
-            watch.start()
+            self._number = (self._number + 1) % _NUMBERS
+            has_begun = False
             try:
-                _send(process.stdin, _ASKED, msgspec.json.encode((text, most, seconds)))
-                kind, body = _received(process.stdout)
+                _send(process.stdin, _ASKED, self._number, msgspec.json.encode((text, most, seconds)))
+                self._next(_BEGIN_SECONDS)
+                has_begun = True
+                kind, _, body = self._next(seconds + _GRACE_SECONDS)
             except (OSError, EOFError):
                 self._end()
-                raise InputError(_TOO_LATE if is_late.is_set() else _TOO_MUCH) from None
-            finally:
-                watch.cancel()
+                raise InputError(_TOO_MUCH) from None
+            except Empty:
+                if not has_begun:
+                    raise InputError(_NOT_BEGUN) from None
+                self._end()
+                raise InputError(_TOO_LATE) from None
         if kind == _REFUSAL:
             raise InputError(body.decode())
         return pa.ipc.open_stream(body).read_all()
@@ -91,36 +104,55 @@ class ConfinedLake:
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is for the server, whose end closes its input
             )
+            assert self._process.stdout is not None
+            self._heard = SimpleQueue()
+            Thread(target=_listen, args=(self._process.stdout, self._heard), daemon=True).start()
         return self._process
+
+    def _next(self, seconds: float) -> _Message:
+        """The next message on the question; `queue.Empty` after so long, `EOFError` where none can come."""
+        until = monotonic() + seconds
+        while True:
+            found = self._heard.get(timeout=max(0.0, until - monotonic()))
+            if found is None:
+                raise EOFError
+            if found.number == self._number:
+                return found
 
     def _end(self) -> None:
         if self._process is None:
             return
         self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # what it had not read yet
-                if stream is not None:
-                    stream.close()
         self._process.wait()
+        with suppress(OSError):  # what it had not read yet
+            if self._process.stdin is not None:
+                self._process.stdin.close()
         self._process = None
 
 
-def _send(stream: IO[bytes], kind: bytes, body: bytes | memoryview) -> None:
-    stream.write(_FRAME.pack(kind, len(body)))
+def _listen(stream: IO[bytes], heard: SimpleQueue[_Message | None]) -> None:
+    with stream, suppress(EOFError, OSError):
+        while True:
+            heard.put(_received(stream))
+    heard.put(None)
+
+
+def _send(stream: IO[bytes], kind: bytes, number: int, body: bytes | memoryview) -> None:
+    stream.write(_FRAME.pack(kind, number, len(body)))
     stream.write(body)
     stream.flush()
 
 
-def _received(stream: IO[bytes]) -> tuple[bytes, bytes]:
+def _received(stream: IO[bytes]) -> _Message:
     """The next message; `EOFError` where the other side has gone."""
     head = stream.read(_FRAME.size)
     if len(head) < _FRAME.size:
         raise EOFError
-    kind, size = _FRAME.unpack(head)
+    kind, number, size = _FRAME.unpack(head)
     body = stream.read(size)
     if len(body) < size:
         raise EOFError
-    return kind, body
+    return _Message(kind, number, body)
 
 
 def _bound() -> None:
@@ -142,6 +174,8 @@ def _answer(lake: Lake, body: bytes) -> tuple[bytes, bytes | memoryview]:
         table = lake.sql(text, most, seconds)
         if table.nbytes > _MOST_BYTES:
             return _REFUSAL, f"the answer has {table.nbytes / 1e6:,.0f} MB: ask for less".encode()
+        if behind := lake.behind():
+            table = table.replace_schema_metadata({BEHIND: _in_words(behind)})
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
@@ -152,24 +186,48 @@ def _answer(lake: Lake, body: bytes) -> tuple[bytes, bytes | memoryview]:
     return _ANSWER, memoryview(sink.getvalue())
 
 
+def _in_words(behind: dict[str, tuple[int, int]]) -> str:
+    return ", ".join(
+        f"{topic} as of offset {end:,}, {count:,} records behind" for topic, (end, count) in behind.items()
+    )
+
+
+_LEFT_TO_THE_STATEMENT: Final = (RingfenceError, MemoryError, pa.ArrowMemoryError)  # which meets them, too
+
+
 def serve(lake: Lake) -> Never:
     """Answer what comes in; an answer is the only thing on standard output.
 
+    What the log has gained beyond the patience of a question is read until the next one comes.
     This process ends with its input, whatever it is at: nobody would read the answer.
     """
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
-        questions: SimpleQueue[bytes] = SimpleQueue()
+        questions: SimpleQueue[_Message] = SimpleQueue()
         Thread(target=_hear, args=(questions,), daemon=True).start()
         _bound()
         while True:
-            _send(answers, *_answer(lake, questions.get()))
+            asked = questions.get()
+            while not questions.empty():  # nobody waits for an answer to the ones before
+                asked = questions.get()
+            with suppress(*_LEFT_TO_THE_STATEMENT):
+                lake.step(_PATIENCE)
+            _send(answers, _BEGUN, asked.number, b"")
+            kind, body = _answer(lake, asked.body)
+            _send(answers, kind, asked.number, body)
+            _read_on(lake, questions)
 
 
-def _hear(questions: SimpleQueue[bytes]) -> None:
+def _read_on(lake: Lake, questions: SimpleQueue[_Message]) -> None:
+    with suppress(*_LEFT_TO_THE_STATEMENT):
+        while questions.empty() and lake.step(_STEP_SECONDS):
+            pass
+
+
+def _hear(questions: SimpleQueue[_Message]) -> None:
     try:
         with open(os.dup(0), "rb") as asking:  # noqa: PTH123 (no path)
             while True:
-                questions.put(_received(asking)[1])
+                questions.put(_received(asking))
     finally:
         os._exit(0)

@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import asdict
 from threading import Event, Lock, Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
@@ -72,8 +73,12 @@ class Lake:
         writer: LakeFollower | None = None,
         memory: str | None = None,
         label_sources: Sequence[str] = (),
+        patience: float | None = None,
     ) -> None:
         """With a `writer`, files that are due are written before each question: where nobody else does it.
+
+        With `patience`, a question waits about so many seconds for what the log has gained, and is then
+        answered from what there is: see `behind`.
 
         `memory`, such as 512MB, bounds what a statement may take: see `guard.connect`. `label_sources` tells
         whose label counts in `known_labels` where two differ, the strongest first.
@@ -81,6 +86,7 @@ class Lake:
         self._store = store
         self._label_sources = label_sources
         self._memory = memory
+        self._patience = patience
         self._writer = writer
         self._topics = {
             topic: TopicTable(store.tables / FOLDERS[topic], store.log, topic, LIVE_ROWS)
@@ -99,7 +105,7 @@ class Lake:
         `seconds`: the wait for other statements does not count.
         """
         with self._lock:
-            statement_guard.check_only_reads(self._refresh(), text)
+            statement_guard.check_only_reads(self._connection or self._refresh(self._patience), text)
             try:
                 return self._answer(text, most=most, seconds=seconds)
             except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
@@ -113,6 +119,16 @@ class Lake:
                 raise self._too_much(error, seconds) from None
             except duckdb.Error as error:
                 raise _refused(error) from None
+
+    def step(self, seconds: float) -> bool:
+        """Take in what the log has gained for about so many seconds; whether there is more."""
+        with self._lock:
+            self._refresh(seconds)
+            return bool(self.behind())
+
+    def behind(self) -> dict[str, tuple[int, int]]:
+        """What the last answer lacks by topic: the offset that it ends before, and how many follow."""
+        return {topic: (table.end, table.behind) for topic, table in self._topics.items() if table.behind}
 
     def find_transaction(self, transaction_id: str) -> dict[str, Any] | None:
         """The transaction with this id, by field."""
@@ -181,7 +197,7 @@ class Lake:
         most: int | None = None,
         seconds: float | None = None,
     ) -> pa.Table:
-        connection = self._refresh()
+        connection = self._refresh(self._patience)
         if "quarantine" in text.lower():
             self._refresh_quarantine(connection)
         if "graph_" in text.lower():
@@ -206,7 +222,7 @@ class Lake:
         """Whether a file was damaged, which the next `_refresh` makes again."""
         return sum(table.mend() for table in self._topics.values()) > 0  # all of them are looked at
 
-    def _refresh(self) -> duckdb.DuckDBPyConnection:
+    def _refresh(self, seconds: float | None) -> duckdb.DuckDBPyConnection:
         connection = self._connection
         first = connection is None
         if connection is None:
@@ -221,8 +237,10 @@ class Lake:
         }
         if self._writer is not None:
             catch_up(self._store.log, self._writer)
-        for topic, table in self._topics.items():
-            if table.refresh() or first:
+        until = None if seconds is None else monotonic() + seconds
+        for place, (topic, table) in enumerate(self._topics.items()):
+            share = None if until is None else max(0.0, until - monotonic()) / (len(self._topics) - place)
+            if table.refresh(share) or first:
                 connection.register(f"tail_{topic}", table.tail)
                 connection.sql(views.raw_view(topic, table.files))
                 columns = [row[0] for row in connection.sql(f"DESCRIBE raw_{topic}").fetchall()]

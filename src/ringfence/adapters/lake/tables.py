@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.lake.files import TopicFiles
@@ -29,19 +30,28 @@ class TopicTable:
         self._stored = TopicFiles(folder, log, topic)
         self._live_rows = live_rows
         self._group: list[tuple[int, pa.Table]] = []  # base offset and rows, of batches not in files
-        self._end = 0  # how far the log has been read
+        self.end = 0
+        """How far the log has been read."""
+        self.behind = 0
+        """Records of the log that the last `refresh` left, as its time was up."""
 
-    def refresh(self) -> bool:
-        """Take in what the log has gained; whether anything has changed.
+    def refresh(self, seconds: float | None = None) -> bool:
+        """Take in what the log has gained, for about so long; whether anything has changed.
 
+        Some of it is taken in however short the time is, and the next `refresh` goes on from there.
         `StoreError` where the files are so far behind the log that their follower has to come first.
         """
-        before = (self.files, self._end)
+        before = (self.files, self.end)
+        until = None if seconds is None else monotonic() + seconds
         self._find_files()
-        for rows in rows_in(self._topic, self._log.read(self._topic, self._end)):
+        self.behind = 0
+        for rows in rows_in(self._topic, self._log.read(self._topic, self.end)):
             self._append(rows.begin, rows.table)
-            self._end = rows.end
-        if before == (self.files, self._end):
+            self.end = rows.end
+            if until is not None and monotonic() >= until:
+                self.behind = self._log.end_offset(self._topic) - self.end
+                break
+        if before == (self.files, self.end):
             return False
         self.tail = concat(self._topic, [rows for _, rows in self._group])
         return True
@@ -61,7 +71,7 @@ class TopicTable:
         self._group = [one for one in self._group if one[0] >= start]
         if not self._group or self._group[0][0] != start:  # files were deleted: read them again
             self._group = []
-            self._end = start
+            self.end = start
 
     def _append(self, base: int, rows: pa.Table) -> None:
         """Live traffic leaves batches of a few rows: together with the one before while both are short."""

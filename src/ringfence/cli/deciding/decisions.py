@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _LISTED = ("event_time", "transaction_id", "outcome", "score", "amount", "currency", "reasons", "rules")
 _MOST_COLUMNS = 12
+_SLOW_SECONDS = 3.0
 _QUIET = ("offset", "event_time_ms", "decided_at_ms", "versions")
 
 
@@ -255,7 +256,12 @@ def sql(
     """
     if fmt == "xlsx" and sys.stdout.isatty():
         raise InputError("a workbook is no text: write it into a file, ringfence sql ... > answer.xlsx")
-    with open_lake(data) as (_, lake):
+    with (
+        open_lake(data) as (_, lake),
+        screen.after(
+            _SLOW_SECONDS, "Reading the newest records first: the files of the tables do not hold them yet."
+        ),
+    ):
         table = lake.sql(statement)
     names = table.schema.names
     if fmt == "xlsx":

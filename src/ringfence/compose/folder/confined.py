@@ -14,7 +14,8 @@ from ringfence.settings import load_settings
 def main(folder: str) -> None:
     """Serve the analysis tables of a data folder until standard input ends."""
     with open_store(Path(folder), read_only=True) as store:
-        serve(Lake(store, memory=MEMORY, label_sources=load_settings().label_sources))
+        sources = load_settings().label_sources
+        serve(Lake(store, memory=MEMORY, label_sources=sources, patience=0.0))
 
 
 if __name__ == "__main__":

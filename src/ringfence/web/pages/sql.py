@@ -16,6 +16,7 @@ from ringfence.api.audited import tell
 from ringfence.api.services import Surroundings
 from ringfence.errors import InputError
 from ringfence.masking import find_cards, mask_cards
+from ringfence.ports.tables import BEHIND
 from ringfence.web.measure.measures import MEASURES
 from ringfence.web.pages.performance import span_of
 from ringfence.web.parts.asking import beside, dashboard_of
@@ -123,7 +124,7 @@ def _recorded(statement: str) -> dict[str, str]:
 
 
 def _answer(dashboard: Dashboard, statement: str) -> dict[str, Any]:
-    problem, points, names, rows, more = "", "", [], [], False
+    problem, points, behind, names, rows, more = "", "", "", [], [], False
     if not statement:
         problem = "Write a statement first, such as SELECT count(*) FROM decisions."
     else:
@@ -131,6 +132,7 @@ def _answer(dashboard: Dashboard, statement: str) -> dict[str, Any]:
             table = dashboard.console.sql(statement, MOST_ROWS + 1, SECONDS)
             _check_size(table)
             more = len(table) > MOST_ROWS
+            behind = (table.schema.metadata or {}).get(BEHIND, b"").decode()
             names = [mask_cards(cut(name, _NAME_CHARACTERS)) for name in table.schema.names]
             columns = [column.to_pylist() for column in table.slice(0, MOST_ROWS).columns]
             rows = [[_cell(value) for value in row] for row in zip(*columns, strict=True)]
@@ -139,6 +141,7 @@ def _answer(dashboard: Dashboard, statement: str) -> dict[str, Any]:
             problem = mask_cards(cut(str(error), CELL_CHARACTERS))
     return {
         "problem": problem,
+        "behind": behind,
         "names": names,
         "found": rows,
         "more": more,
