@@ -8,6 +8,10 @@ from tests.waiting import until
 from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
+from ringfence.decisions.decision import DecisionBatch
+from ringfence.ports import DECISIONS
+from ringfence.web.pages.home import _DAY_MS as DAY_MS
+from ringfence.web.pages.home import _engineer
 
 
 def test_each_role_has_a_home_and_the_choice_is_kept(locked, visitor):
@@ -26,6 +30,22 @@ def test_homes_have_no_faults(site, watched):
         expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
         expect(page.get_by_text("Counting…")).to_have_count(0)
         assert violations(page) == []
+
+
+def test_degraded_decisions_are_counted_by_when_they_were_decided(site, visitor):
+    """Payments of long ago, replayed a moment ago, are decisions of today."""
+    log = site.server.session.store.log
+    made = int(log.end_offset(DECISIONS))
+    newest = max(
+        int(DecisionBatch.decode(batch.payload).table.column("decided_at_ms").to_numpy().max())
+        for batch in log.read(DECISIONS)
+    )
+    told = _engineer(site.dashboard, newest + DAY_MS // 2)
+    assert 0 < told["decided"] <= made
+    assert _engineer(site.dashboard, newest)["decided"] >= told["decided"]
+    assert _engineer(site.dashboard, newest + DAY_MS)["decided"] >= 1
+    assert _engineer(site.dashboard, newest + DAY_MS + 1)["decided"] == 0
+    assert "payments decided in the last 24 hours" in visitor(site).get("/home?as=engineer").text
 
 
 def test_range_and_zone_go_from_page_to_page_in_the_address(site, watched):

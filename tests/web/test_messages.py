@@ -1,5 +1,9 @@
 """Records of the log in which a text stands."""
 
+import re
+
+from playwright.sync_api import expect
+
 from ringfence.api.services import RecordServices
 from ringfence.web.pages.operation.streams import _found as found
 from ringfence.web.parts import messages
@@ -32,3 +36,37 @@ def test_who_follows_a_text_goes_on_from_where_it_was(site, visitor):
     end = site.server.session.store.log.end_offset("events")
     assert f"since={end}&amp;seen=" in page.text
     assert client.get("/streams/events", params=ask | {"seen": "1,x"}).status_code == 422
+
+
+def test_a_decision_is_listed_with_amount_and_entity_of_its_payment(site, visitor):
+    text = visitor(site).get("/streams/decisions?key=tx-0311").text
+    payment = visitor(site).get("/streams/events?key=tx-0311").text
+    row = re.compile(r'<td class="r num nowrap">(.*?)</td><td class="id">(.*?)</td>')
+    [(amount, entity)] = row.findall(text)
+    assert amount
+    assert entity
+    assert row.findall(payment) == [(amount, entity)]
+
+
+def test_messages_are_filtered_followed_and_exported_with_keys_and_mouse(site, watched):
+    page = watched.open(f"{site.url}/streams/decisions")
+    rows = page.locator("#messages tbody tr")
+    expect(rows).to_have_count(25)
+    page.get_by_label("Contains").fill("CARD_TESTING")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**match=CARD_TESTING**")
+    shown = rows.all_text_contents()
+    assert shown
+    assert all("CARD_TESTING" in one for one in shown)
+    with page.expect_download() as export:
+        page.get_by_role("link", name="Export NDJSON").click()
+    lines = export.value.path().read_text().splitlines()
+    assert lines
+    assert all("CARD_TESTING" in one for one in lines)
+    page.keyboard.press("f")
+    page.wait_for_url("**follow=true**")
+    with page.expect_response(lambda answer: "since=" in answer.url) as again:
+        expect(page.get_by_text("newest first, every two seconds")).to_be_visible()
+    assert again.value.ok
+    page.keyboard.press("p")
+    expect(page.get_by_text("newest first, every two seconds")).to_have_count(0)

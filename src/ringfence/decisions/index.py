@@ -51,6 +51,7 @@ class Wanted:
     """Every condition has to hold. Times are event times, `until_ms` not included.
 
     `outcomes` empty means any; `before` is event time and offset of the last row of the page before.
+    `since_offset` is the first payment's in the log: decisions are made in that order.
     """
 
     terms: tuple[Term, ...] = ()
@@ -60,6 +61,7 @@ class Wanted:
     min_score: float = 0.0
     min_amount: float | None = None
     before: tuple[int, int] | None = None
+    since_offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class Piece:
             rows = np.arange(since, until)
         if wanted.min_score > 0:
             rows = rows[self.score[rows] >= wanted.min_score]
+        if wanted.since_offset:
+            rows = rows[self.offset[rows] >= wanted.since_offset]
         if wanted.min_amount is not None:
             rows = rows[self.amount[rows] >= wanted.min_amount]
         return rows

@@ -12,6 +12,7 @@ from ringfence.api.handlers.requests import queues_of, who_asks
 from ringfence.api.services import CaseServices, HealthServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.investigate.case_list import listed
@@ -22,6 +23,7 @@ from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
+    from ringfence.ports import EventLog
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter()
@@ -94,14 +96,32 @@ def _manager(dashboard: Dashboard, span: tuple[int, int], known: list[str], now_
     }
 
 
+def _decided_since(log: EventLog, since_ms: int) -> int:
+    """The offset of the first payment that was decided then or later: decisions stand in their order."""
+    low, high = log.start_offset(DECISIONS), log.end_offset(DECISIONS)
+    found = log.end_offset(EVENTS)
+    while low < high:
+        middle = (low + high) // 2
+        batch = next(log.read(DECISIONS, middle, middle + 1))
+        table = DecisionBatch.decode(batch.payload).table
+        decided = table.column("decided_at_ms").to_numpy()
+        if decided[-1] < since_ms:
+            low = batch.next_offset
+            continue
+        found = table.column("offset")[int((decided >= since_ms).argmax())].as_py()
+        high = batch.base_offset
+    return found
+
+
 def _engineer(dashboard: Dashboard, now_ms: int) -> dict[str, Any]:
     """Source, log, engine, followers; what is degraded, and what is quarantined."""
     log, finder = dashboard.store.log, dashboard.finder
     series = dashboard.vitals.series()["rate"][-10:]
     counts = dashboard.store.quarantine.counts()
-    recent = now_ms - _DAY_MS
+    recent = _decided_since(log, now_ms - _DAY_MS)
     degraded = [
-        (cause, finder.count(Wanted(terms=(Term("degraded", cause),), since_ms=recent))) for cause in CAUSES
+        (cause, finder.count(Wanted(terms=(Term("degraded", cause),), since_offset=recent)))
+        for cause in CAUSES
     ]
     runner = dashboard.of(HealthServices).runner
     return {
@@ -117,7 +137,7 @@ def _engineer(dashboard: Dashboard, now_ms: int) -> dict[str, Any]:
             *([str(runner.saving.problem)] if runner.saving.problem else []),
         ],
         "degraded": degraded,
-        "decided": finder.count(Wanted(since_ms=recent)),
+        "decided": finder.count(Wanted(since_offset=recent)),
         "quarantined": sum(total for total, _ in counts.values()),
         "retriable": sum(left for _, left in counts.values()),
         "versions": dashboard.of(HealthServices).versions(),

@@ -81,19 +81,36 @@ class Brief(NamedTuple):
     id: str
 
 
-def brief(topic: str, message: dict[str, Any]) -> Brief:
-    """The line of a record."""
+def brief(topic: str, message: dict[str, Any], payment: dict[str, Any] | None = None) -> Brief:
+    """The line of a record; of a decision with the amount and the entity of its payment."""
+    when, message = _time_ms(message), (payment or {}) | message
     amount, currency = message.get("amount_minor"), message.get("currency")
     shown = "" if amount is None else money(amount / 10 ** currency_exponent(currency or ""), currency)
     named = ((kind, message.get(f"{kind}_id")) for kind in ("customer", "card", "account", "merchant"))
     entity = next((f"{kind} {name}" for kind, name in named if name), message.get("entity_id") or "")
+    what = message.get("outcome") if topic == DECISIONS else message.get("kind") or message.get("outcome")
     return Brief(
-        _time_ms(message),
-        str(message.get("kind") or message.get("outcome") or topic),
+        when,
+        str(what or topic),
         str(entity),
         shown,
         str(message.get("transaction_id") or message.get("event_id") or ""),
     )
+
+
+def payments_of(services: RecordServices, topic: str, found: Messages) -> dict[int, dict[str, Any]]:
+    """By the decision's place in the topic; payments that the log has forgotten are missing."""
+    if topic != DECISIONS:
+        return {}
+    log = services.store.log
+    payments, batch, events = {}, None, None
+    for number, offset in ((number, message["offset"]) for number, message in found.messages):
+        if batch is None or events is None or not batch.base_offset <= offset < batch.next_offset:
+            batch = next(log.read(EVENTS, offset, offset + 1), None)
+            events = codec.decode(batch.payload) if batch is not None else None
+        if batch is not None and events is not None and offset >= batch.base_offset:
+            payments[number] = event_json(events, offset - batch.base_offset)
+    return payments
 
 
 def matching(services: RecordServices, topic: str, found: Messages, text: str, count: int) -> Messages:

@@ -85,8 +85,13 @@ async def topic(
     text = mask_cards(match.strip(), strict=True)
     before = (since, [int(one) for one in seen.split(",") if one][:PAGE_MESSAGES])
     found = await beside(request, _found, dashboard, topic, offset, key.strip(), text, before)
+    payments = await beside(request, messages.payments_of, dashboard.of(RecordServices), topic, found)
     shown = [
-        (number, messages.brief(topic, m), msgspec.json.format(msgspec.json.encode(m), indent=2).decode())
+        (
+            number,
+            messages.brief(topic, m, payments.get(number)),
+            msgspec.json.format(msgspec.json.encode(m), indent=2).decode(),
+        )
         for number, m in (found.messages[::-1] if follow else found.messages)
     ]
     values = {
