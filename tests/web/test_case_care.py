@@ -250,3 +250,43 @@ def test_on_a_phone_the_note_stands_before_the_timeline(office, watched):  # noq
     page.set_viewport_size({"width": 1280, "height": 800})
     note, timeline = page.locator("#note").bounding_box(), page.locator(".timeline").bounding_box()
     assert note["x"] > timeline["x"]
+
+
+def test_a_note_is_kept_until_the_server_has_it(office, watched):  # noqa: F811
+    """Whether the answer is an error or the server is gone between two requests."""
+    page = watched.open(f"{office.url}/cases/C-1")
+
+    def refuse(route):
+        if route.request.method == "POST":
+            route.fulfill(status=503, body="too busy", content_type="text/plain")
+        else:
+            route.continue_()
+
+    page.locator("#note").fill("She was in Brazil.")
+    page.route("**/cases/C-1", refuse)
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_text("too busy")).to_be_visible()
+    page.unroute("**/cases/C-1")
+    page.goto(f"{office.url}/cases/C-1")
+    expect(page.locator("#note")).to_have_value("She was in Brazil.")
+    assert notes(office, "C-1") == []
+    page.get_by_role("button", name="Add note").click()
+    expect(page.locator("article .said")).to_have_text("She was in Brazil.")
+    expect(page.locator("#note")).to_have_value("")
+    watched.faults.clear()  # the 503
+
+
+def test_a_note_that_was_changed_after_a_try_goes_as_it_is_now(office, watched):  # noqa: F811
+    page = watched.open(f"{office.url}/cases/C-1")
+    page.locator("#note").fill("She was in Brazil.")
+    page.route("**/session", lambda route: route.abort())
+    page.get_by_role("button", name="Genuine").click()
+    expect(page.get_by_text("The server cannot be reached")).to_be_visible()
+    page.unroute("**/session")
+    page.locator("#note").fill("She was in Brazil until May.")
+    page.get_by_role("button", name="Genuine").click()
+    page.wait_for_url(re.compile("done=C-1"))
+    assert notes(office, "C-1") == ["She was in Brazil until May."]
+    page.goto(f"{office.url}/cases/C-1")
+    expect(page.locator("#note")).to_have_value("")
+    watched.faults.clear()  # the request that failed

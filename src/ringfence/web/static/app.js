@@ -92,13 +92,19 @@ document.addEventListener("submit", (event) => {
 });
 
 // A form goes once: a second press of its key would find the case changed, by the first.
+const LEAVING_MS = 10_000;
 let isLeaving = false;
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post") || "downloads" in form.dataset) return;
-  if (isLeaving) event.preventDefault();
-  else if (form.closest("main")) draftIsSent(form);
+  if (isLeaving) {
+    event.preventDefault();
+    notice("The last action is still on its way.", true);
+    return;
+  }
+  if (form.closest("main")) draftIsSent(form);
   isLeaving = true;
+  setTimeout(() => { isLeaving = false; }, LEAVING_MS); // a navigation that was stopped never tells
 });
 addEventListener("pageshow", () => { isLeaving = false; });
 
@@ -111,15 +117,36 @@ const noteField = () => document.querySelector("main #note[data-draft]");
 
 // A case that is closed takes the note along that stands beside it.
 function bringNote(form, button) {
+  if (form.dataset.brought && form.elements.text.value === form.dataset.brought) form.elements.text.value = ""; // by a try that was stopped
+  delete form.dataset.brought;
   const text = noteField()?.value.trim();
   if (!text || new FormData(form, button).get("action") !== "close" || form.elements.text?.value.trim()) return;
   if (!form.elements.text) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "text" }));
   form.elements.text.value = text;
-  form.dataset.brought = "yes";
+  form.dataset.brought = text;
 }
 
+// What was sent is kept until a page shows that it has arrived: the answer may be an error, or never come.
+const SENT = "ringfence_sent";
 function draftIsSent(form) {
-  if (form === noteField()?.form || form.dataset.brought) sessionStorage.removeItem(draftKey());
+  const field = noteField();
+  const isSent = field && (form === field.form || form.dataset.brought);
+  try {
+    if (isSent) sessionStorage.setItem(SENT, JSON.stringify({ key: draftKey(), notes: Number(field.dataset.notes) }));
+    else sessionStorage.removeItem(SENT);
+  } catch { /* likewise */ }
+}
+
+function forgetWhatArrived() {
+  const sent = JSON.parse(sessionStorage.getItem(SENT) ?? "null");
+  if (!sent) return;
+  const asked = new URLSearchParams(location.search);
+  const closed = asked.get("done") || asked.get("proposed");
+  const isClosed = closed && sent.key.toUpperCase().endsWith(`:/CASES/${closed.toUpperCase()}`);
+  const isNoted = sent.key === draftKey() && Number(noteField()?.dataset.notes) > sent.notes;
+  if (!isClosed && !isNoted) return;
+  sessionStorage.removeItem(sent.key);
+  sessionStorage.removeItem(SENT);
 }
 
 document.addEventListener("input", (event) => {
@@ -131,6 +158,8 @@ document.addEventListener("input", (event) => {
 });
 document.addEventListener("DOMContentLoaded", () => {
   const field = noteField();
+  if (field?.value) sessionStorage.setItem(draftKey(), field.value); // it came back with what was wrong
+  else forgetWhatArrived();
   if (field && !field.value) field.value = sessionStorage.getItem(draftKey()) ?? "";
 });
 document.addEventListener("submit", (event) => {
