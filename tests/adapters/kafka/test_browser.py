@@ -5,7 +5,7 @@ import json
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.adapters.kafka.test_registry import avro, of, registry
-from tests.kafka import QUIET, broker
+from tests.kafka import QUIET
 
 from ringfence.adapters.kafka import browser as module
 from ringfence.adapters.kafka.address import KafkaAddress
@@ -17,11 +17,6 @@ from ringfence.ports.topics import MessageQuery
 
 CARD = "4111111111111111"
 TOKENIZER = Tokenizer(bytes(32))
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    return broker()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from itertools import count
 import msgspec
 import pytest
 from tests.cli.conftest import payment
-from tests.kafka import broker
 from tests.spine import Tick, open_store, runner
 
 from ringfence.adapters.kafka import decided
@@ -27,17 +26,6 @@ from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.ports import DECISIONS
 
 COUNT = 40
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    return broker()
-
-
-@pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "data") as made:
-        yield made
 
 
 @pytest.fixture

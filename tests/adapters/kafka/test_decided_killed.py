@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 from tests.adapters.kafka.test_decided import decisions_in, followed, lines
-from tests.kafka import broker
 from tests.spine import open_store, runner
 
 from ringfence.adapters.kafka import decided
@@ -24,11 +23,6 @@ ROUNDS = 8
 MOST_WAITING = 200
 PLACE = ("offset", "event_time_ms")  # of this log
 ROWS = 8  # of a commit: a kill should meet many
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    return broker()
 
 
 @pytest.fixture

@@ -7,24 +7,12 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 from tests.adapters.kafka.test_kafka_source import all_of, lines, opened, take
-from tests.kafka import QUIET, broker, own_broker
-from tests.spine import open_store
+from tests.kafka import QUIET, own_broker
 
 from ringfence.adapters.kafka import source as module
 from ringfence.adapters.kafka.places import PartitionMark
 from ringfence.cli import execute
 from ringfence.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    return broker()
-
-
-@pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "data") as made:
-        yield made
 
 
 def test_records_that_are_gone_are_named_and_the_user_decides(kafka, store):

@@ -8,8 +8,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions, NewTopic
 from tests.adapters.kafka.test_registry import avro, of, registry, served
 from tests.cli.conftest import payment
-from tests.kafka import QUIET, broker
-from tests.spine import START_MS, Tick, open_store, runner
+from tests.kafka import QUIET
+from tests.spine import START_MS, Tick, runner
 
 from ringfence.adapters.kafka import source as module
 from ringfence.adapters.kafka.address import KafkaAddress
@@ -47,17 +47,6 @@ currency = { constant = "EUR" }
 [records.attributes]
 trace = { column = "kafka_header_trace", optional = true }
 """
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    return broker()
-
-
-@pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "data") as made:
-        yield made
 
 
 @contextmanager

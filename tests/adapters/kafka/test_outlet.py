@@ -4,18 +4,12 @@ import json
 
 import pytest
 from tests.adapters.kafka.test_kafka_source import all_of
-from tests.kafka import broker
 from tests.spine import open_store
 from typer.testing import CliRunner
 
 from ringfence.cli.main import app
 from ringfence.compose.clock import SystemClock
 from ringfence.events.mapping import load_mapping
-
-
-@pytest.fixture(scope="module")
-def kafka():
-    return broker()
 
 
 def simulate(*arguments):
