@@ -118,3 +118,11 @@ def assert_read(found):
     trial = tried(str(found.path), parse_mapping(found.text, "some"), NOW, None)
     assert (trial.payments, trial.refused.total()) == (20, 0)
     assert found.values["amount"][0] == "200.50"
+
+
+@pytest.mark.parametrize("form", ["2567-05-{:02} 10:00:00", "{:02}/05/2567 10:00"])
+def test_years_of_the_buddhist_calendar_are_named_with_the_remedy(tmp_path, form):
+    rows = [f"t{at},{form.format(at + 1)},{at}.50,c{at}" for at in range(20)]
+    said = refused(file_of(tmp_path, HEADER, rows))
+    assert "2567 is 2024 in the Buddhist calendar of Thailand" in said
+    assert "with Gregorian years" in said

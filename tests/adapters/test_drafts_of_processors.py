@@ -89,7 +89,7 @@ def test_a_card_is_its_fingerprint_rather_than_the_digits_that_are_shown(tmp_pat
     draft = Drafted(written(tmp_path, text))
     assert draft.fields["card_id"] == "Card Fingerprint"
     assert "device_id" not in draft.fields
-    assert "6 of 12 rows are no new ones" in draft.said
+    assert "6 of 12 rows report a later step" in draft.said
     assert 'only = { "Action Type" = ["Authorization"] }' in draft.said
 
 
@@ -99,7 +99,7 @@ def test_one_state_for_all_rows_says_nothing_of_steps(tmp_path, status):
         "id,paid_at,amount,currency,status",
         lambda at, month, day: f"t{at},2024-{month:02}-{day:02}T14:{at:02}:05Z,1{at}.50,EUR,{status}",
     )
-    assert "are no new ones" not in Drafted(written(tmp_path, text)).said
+    assert "report a later step" not in Drafted(written(tmp_path, text)).said
 
 
 def test_numbers_that_begin_with_a_plus_are_phones_and_keep_it(tmp_path):
@@ -145,8 +145,9 @@ def test_shift_jis_is_told_by_its_bytes_and_other_encodings_by_an_answer(tmp_pat
     draft = Drafted(path, encoding="windows-1256")
     assert draft.fields["event_time"] == "التاريخ"
     assert "الاسم" in draft.attributes
-    with pytest.raises(InputError, match="no such encoding"):
-        Drafted(path, encoding="windows-12")
+    for none in ("windows-12", "base64", "hex", "undefined"):
+        with pytest.raises(InputError, match="no such encoding"):
+            Drafted(path, encoding=none)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp1250", "cp1251"])
@@ -157,6 +158,25 @@ def test_letters_with_accents_are_no_japanese(tmp_path, encoding):
         lambda at, month, day: (
             f"t{at},2024-{month:02}-{day:02}T14:{at:02}:05Z,1{at}.50,EUR,{names[encoding]}"
         ),
+    )
+    assert Drafted(written(tmp_path, text, encoding=encoding)).top["file"]["encoding"] == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("McDonald\u2019s", "cp1252"),
+        ("O\u2019Brien", "cp1252"),
+        ("Fleurs d\u2019eau", "cp1252"),
+        ("\u201cMacy\u2019s\u201d", "cp1252"),
+        ("Šibenik", "cp1250"),
+    ],
+)
+def test_an_apostrophe_and_the_letter_behind_it_are_no_japanese(tmp_path, name, encoding):
+    """A curly apostrophe and the s behind it were read as one sign of Shift-JIS."""
+    text = table(
+        "id,paid_at,amount,currency,note",
+        lambda at, month, day: f"t{at},2024-{month:02}-{day:02}T14:{at:02}:05Z,1{at}.50,EUR,{name}",
     )
     assert Drafted(written(tmp_path, text, encoding=encoding)).top["file"]["encoding"] == "cp1252"
 

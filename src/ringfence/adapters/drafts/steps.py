@@ -25,7 +25,7 @@ def tell_steps(desk: DraftDesk) -> None:
         if begun and later and begun + later > len(column.texts) / 2:
             first = next(text for text in column.different if text.strip().lower() in _BEGINS)
             desk.plan.remarks.append(
-                f"{name} tells what became of a payment: {later:,} of {column.rows:,} rows are no new ones "
-                "and would count as such. Keep those that begin one, under [[records]], with the payment's "
-                f"own id: only = {{ {written(name)} = [{written(first)}] }}"
+                f"{name} tells what became of a payment: {later:,} of {column.rows:,} rows report a later "
+                "step, such as a capture, and would be counted as payments of their own. Keep the first step "
+                f"only, under [[records]]: only = {{ {written(name)} = [{written(first)}] }}"
             )

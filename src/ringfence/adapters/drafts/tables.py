@@ -34,10 +34,12 @@ _TOTALS: Final = re.compile(
     re.IGNORECASE,
 )
 _NOT_UTF8: Final = (
-    "the file is not UTF-8: read as {}; where letters look wrong, --answer encoding=cp1250, or cp1251 "
-    "(Cyrillic), cp1253 (Greek), cp1254 (Turkish), cp1256 (Arabic), cp932 (Japanese), gb18030, big5"
+    "the file is not UTF-8: read as {}; if letters look wrong, draft it again with --answer "
+    "encoding=cp1250, or cp1251 (Cyrillic), cp1253 (Greek), cp1254 (Turkish), cp1256 (Arabic), cp932 "
+    "(Japanese), gb18030, big5"
 )
 _KANA_LEADS: Final = range(0x81, 0xA0)  # with these begin kana and most of the usual kanji in Shift-JIS
+_WIDE: Final = re.compile(r"[^\x00-\x7f\uff61-\uff9f]+")  # what Shift-JIS writes as pairs
 _UNIT_SIGNS: Final = frozenset("€$£¥%")
 _RULES: Final = 20
 _LAST: Final = 5  # rows at the end that may be no payments
@@ -73,11 +75,11 @@ def table_in(
         encoding, remarks = _encoding_of(head)
     try:
         encoding = codecs.lookup(encoding).name
-    except LookupError as error:
+        text = head.decode(encoding, "replace").removeprefix("\ufeff").rstrip("\0\x1a\f")
+    except (LookupError, UnicodeError) as error:
         raise InputError(
-            f"--answer encoding={encoding}: no such encoding: cp1256 and cp932 are some"
+            f"--answer encoding={encoding}: no such encoding of text: cp1256 and cp932 are some"
         ) from error
-    text = head.decode(encoding, "replace").removeprefix("\ufeff").rstrip("\0\x1a\f")
     if not whole:
         text = text[: text.rfind("\n") + 1]
     if not text.strip() or "\0" in text:
@@ -218,9 +220,10 @@ def _encoding_of(head: bytes) -> tuple[str, list[str]]:
 
 
 def _is_japanese(head: bytes) -> bool:
-    """Whether bytes are Shift-JIS: pairs, most of which begin as kana and the usual kanji do.
+    """Whether bytes are Shift-JIS: pairs next to each other, most of which begin as kana and usual kanji do.
 
-    In Windows-1252 such bytes are signs that few texts have more of than of letters with accents.
+    In Windows-1252 such bytes are signs that few texts have more of than of letters with accents. A sign and
+    the letter behind it are a pair, too, as in a curly apostrophe and an s, but one that stands alone.
     """
     try:
         text = codecs.getincrementaldecoder("cp932")().decode(head)
@@ -228,7 +231,9 @@ def _is_japanese(head: bytes) -> bool:
         return False
     pairs = [char.encode("cp932") for char in set(text) if not char.isascii()]
     usual = sum(len(pair) == 2 and pair[0] in _KANA_LEADS for pair in pairs)
-    return usual > len(pairs) / 2
+    words = _WIDE.findall(text)
+    together = sum(len(word) for word in words if len(word) > 1)
+    return usual > len(pairs) / 2 and together > sum(map(len, words)) / 2
 
 
 def _delimiter_of(text: str) -> str:

@@ -109,12 +109,25 @@ def format_ms(ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_BUDDHIST_YEARS: Final = 543  # before those of the Gregorian calendar
+_YEAR_3000_MS: Final = 32_503_680_000_000
+
+
 def other_unit(ms: int, earliest: int, latest: int) -> str:
-    """A hint where the number was meant in another unit, empty where it was not.
+    """A hint where the number was meant in another unit or calendar, empty where it was not.
 
     >>> other_unit(1_714_557_600_123_456, 946_684_800_000, 1_800_000_000_000)
     '; taken as microseconds (format = "epoch_us") it is 2024-05-01T10:00:00.123Z'
+    >>> other_unit(18_850_010_400_000, 946_684_800_000, 1_800_000_000_000)
+    '; 2567 is 2024 in the Buddhist calendar of Thailand: export the file with Gregorian years'
     """
+    year = int(format_ms(ms)[:4]) if 0 < ms < _YEAR_3000_MS else 0
+    gregorian = year - _BUDDHIST_YEARS
+    if int(format_ms(earliest)[:4]) <= gregorian <= int(format_ms(latest)[:4]):
+        return (
+            f"; {year} is {gregorian} in the Buddhist calendar of Thailand: export the file with "
+            "Gregorian years"
+        )
     for name, form, factor in _OTHER_UNITS:
         moment = ms * factor if factor > 0 else ms // -factor
         if earliest <= moment <= latest:
