@@ -146,6 +146,7 @@ def test_alerts_and_cases_are_pulled_page_by_page_and_streamed(api, tmp_path):
         assert all(f'"id":"{event["id"]}"' in stream for event in found)
 
 
+@pytest.mark.filterwarnings("ignore:.*imghdr.*:DeprecationWarning")  # a plugin of Apprise
 def test_secrets_in_addresses_are_shown_to_nobody(api, tmp_path):
     made = Bus(tmp_path / "data")
     for name, to in (("a", "apprise:tgram://s3cret/1"), ("b", "https://example.com/hook?token=s3cret")):
