@@ -15,6 +15,8 @@ import msgspec
 import pytest
 from tests.spine import batch, payments
 
+from ringfence.api.handlers.requests import refusals
+from ringfence.api.http.problems import Refusal
 from ringfence.compose.deciding.checks import CheckQuestion, ChecksBeside, packed
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.session import open_session
@@ -247,8 +249,12 @@ def test_a_rule_is_paused_where_the_process_is_late_and_new_conditions_are_refus
         slow._saving.start()
         stopped = slow._saving._process
         os.kill(stopped.pid, signal.SIGSTOP)
-        with pytest.raises(InputError, match="not checked within 1 s"):
+        with (
+            pytest.raises(Refusal, match="not checked within 1 s, as this machine is busy") as refused,
+            refusals(),
+        ):
             slow.vet(load_book(GOOD), load_book(new))
+        assert (refused.value.status, dict(refused.value.headers)) == (503, {b"retry-after": b"30"})
         assert stopped.poll() is not None
         slow._busy_until = 0.0
         slow._saving.start()

@@ -6,6 +6,7 @@ process beside the server both are bounded, and gone with it.
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -30,6 +31,7 @@ MOST_BYTES: Final = 1 << 30
 MOST_MESSAGE: Final = 1 << 30
 _MOST_ANSWER: Final = 64 << 20  # bytes
 _LOOK_SECONDS: Final = 0.05  # between two looks at the memory of the process
+_RAN: Final = 0.5  # of its time on a processor: below, the machine was busy
 _LENGTH: Final = 8  # bytes that tell how long a message is
 
 
@@ -37,17 +39,23 @@ _LENGTH: Final = 8  # bytes that tell how long a message is
 class ApartWords:
     """How errors name what the process does.
 
-    `late` and `large` are sentences without their beginning: "this rule book was not checked within 30 s: …".
+    `late`, `busy` and `large` are sentences without their beginning: "this rule book was not checked within
+    30 s: …". `busy` is said where the process had less than half of that time on a processor.
     """
 
     process: str  # "the process that checks rules"
     late: str
     large: str
     stopped: str
+    busy: str = ""  # without it `late` is said
 
 
 class TooLateError(InputError):
     """The process was ended before it had an answer: that took longer than it may."""
+
+
+class BusyError(TooLateError):
+    """Likewise, as this machine had no time for it: the same question may have an answer later."""
 
 
 class NoAnswerError(StoreError):
@@ -104,7 +112,9 @@ class Apart:
         with self._turn(first=first):
             process = self._running(start_seconds)
             limit = self._seconds if seconds is None else min(self._seconds, seconds)
-            answer = self._exchange(process, question, decode, limit, TooLateError(self._wording.late))
+            late = TooLateError(self._wording.late)
+            busy = BusyError(self._wording.busy) if self._wording.busy else late
+            answer = self._exchange(process, question, decode, limit, late, busy)
             if memory_bytes(process.pid) > MOST_BYTES:
                 self._end()
             return answer
@@ -160,14 +170,15 @@ class Apart:
         decode: Callable[[bytes], T],
         seconds: float,
         late: RingfenceError,
+        busy: RingfenceError | None = None,
     ) -> T:
         """One message there and one back; the process is ended where anything goes wrong with that.
 
-        `late` is raised where it takes longer than `seconds`.
+        `late` is raised where it takes longer than `seconds`; `busy` where it hardly ran meanwhile.
         """
         assert process.stdin is not None
         assert process.stdout is not None
-        watch, answer = _Watch(process, seconds, late, InputError(self._wording.large)), None
+        watch, answer = _Watch(process, seconds, late, busy or late, InputError(self._wording.large)), None
         try:
             with watch:
                 send(process.stdin, message)
@@ -200,11 +211,16 @@ class _Watch:
     """Ends a process that takes longer than it may, or more memory; `why` is the error to raise then."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], seconds: float, late: RingfenceError, large: RingfenceError
+        self,
+        process: subprocess.Popen[bytes],
+        seconds: float,
+        late: RingfenceError,
+        busy: RingfenceError,
+        large: RingfenceError,
     ) -> None:
         self.why: RingfenceError | None = None
         self._over = Event()
-        self._thread = Thread(target=self._look, args=(process, seconds, late, large), daemon=True)
+        self._thread = Thread(target=self._look, args=(process, seconds, late, busy, large), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -215,12 +231,17 @@ class _Watch:
         self._thread.join()
 
     def _look(
-        self, process: subprocess.Popen[bytes], seconds: float, late: RingfenceError, large: RingfenceError
+        self,
+        process: subprocess.Popen[bytes],
+        seconds: float,
+        late: RingfenceError,
+        busy: RingfenceError,
+        large: RingfenceError,
     ) -> None:
-        end = monotonic() + seconds
+        end, least = monotonic() + seconds, cpu_seconds(process.pid) + seconds * _RAN
         while not self._over.wait(min(_LOOK_SECONDS, max(end - monotonic(), 0))):
             if monotonic() >= end:
-                self.why = late
+                self.why = late if cpu_seconds(process.pid) >= least else busy
             elif memory_bytes(process.pid) > MOST_BYTES:
                 self.why = large
             if self.why is not None:
@@ -245,6 +266,15 @@ def received(pipe: IO[bytes], most: int) -> bytes | None:
         raise ValueError(f"a message of {length} bytes")
     message = pipe.read(length)
     return message if len(message) == length else None
+
+
+def cpu_seconds(pid: int) -> float:
+    """Time that a process has had on processors, endless where the system does not tell."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return math.inf
 
 
 def memory_bytes(pid: int) -> int:

@@ -202,6 +202,7 @@ class ChecksBeside:
             f"checking this rule book needs more than {MOST_BYTES / (1 << 30):g} GiB of memory: check it in "
             "parts, or make it smaller",
             "rules are not checked any more: the server stops",
+            f"the rules were not checked within {seconds:g} s, as this machine is busy: try again later",
         )
         arguments = (str(folder.absolute()), str(seconds))
         module = "ringfence.compose.deciding.checking_apart"

@@ -30,7 +30,7 @@ WITHOUT_PART: Final = "DECIDED_WITHOUT"
 """Code where nothing but a missing part led to the outcome."""
 
 _KIND: Final = {
-    FeatureKind.COUNT: ("FREQUENCY", "{value} payments{where} of this {entity} in {window}"),
+    FeatureKind.COUNT: ("FREQUENCY", "{value} payment{s}{where} of this {entity} in {window}"),
     FeatureKind.SUM: ("TURNOVER", "total {field}{where} of {value} for this {entity} in {window}"),
     FeatureKind.MEAN: ("USUAL_LEVEL", "average {field}{where} of this {entity} in {window} is {value}"),
     FeatureKind.STD: ("SPREAD", "{field}{where} of this {entity} varies by {value} in {window}"),
@@ -40,7 +40,7 @@ _KIND: Final = {
     FeatureKind.RATIO: ("UNUSUAL_AMOUNT", "{field} is {times} the average of this {entity} ({window})"),
     FeatureKind.ZSCORE: ("UNUSUAL_AMOUNT", "{field} unlike what is usual for this {entity} ({window})"),
     FeatureKind.SHARE: ("HABIT", "{percent} of the payments of this {entity}{where} in {window}"),
-    FeatureKind.LABEL_COUNT: ("FRAUD_HISTORY", "{value} confirmed frauds of this {entity} in {window}"),
+    FeatureKind.LABEL_COUNT: ("FRAUD_HISTORY", "{value} confirmed fraud{s} of this {entity} in {window}"),
     FeatureKind.LABEL_RATE: (
         "FRAUD_HISTORY",
         "{percent} of the payments of this {entity} in {window} were confirmed fraud",
@@ -56,52 +56,52 @@ _KIND: Final = {
 }
 _SIGNAL: Final = {
     "component_id": ("NETWORK", "the network of this {subject}"),
-    "component_size": ("NETWORK", "the network of this {subject} has {value} members"),
+    "component_size": ("NETWORK", "the network of this {subject} has {value} member{s}"),
     "component_of": ("NETWORK", "the network of this {subject} has {value} of the kind {of}"),
     "linked_seconds": ("ACQUAINTANCE", "{duration} since this {subject} became linked to anything"),
-    "degree": ("NETWORK", "this {subject} is linked to {value} others"),
+    "degree": ("NETWORK", "this {subject} is linked to {value} other{s}"),
     "degree_damped": ("NETWORK", "this {subject} is linked to many others"),
     "hubs": ("NETWORK", "{value} ids of this payment are shared by too many to join anybody"),
     "shared": ("SHARED", "{value} use this {of}{window}"),
-    "fraud_neighbours": ("FRAUD_NEARBY", "{value} direct neighbours of this {subject} had confirmed fraud"),
+    "fraud_neighbours": ("FRAUD_NEARBY", "{value} direct neighbour{s} of this {subject} had confirmed fraud"),
     "fraud_neighbours_two_hops": ("FRAUD_NEARBY", "{value} neighbours' neighbours had confirmed fraud"),
-    "fraud_distance": ("FRAUD_NEARBY", "confirmed fraud is {value} steps from this {subject}"),
+    "fraud_distance": ("FRAUD_NEARBY", "confirmed fraud is {value} step{s} from this {subject}"),
     "fraud_nearness": ("FRAUD_NEARBY", "confirmed fraud is close to this {subject}"),
     "pair_is_new": ("FIRST_TIME", "payer and payee are {new} to each other"),
-    "pair_payments": ("ACQUAINTANCE", "{value} payments of this payer to this payee{window}"),
-    "paid_back": ("FAN", "{value} payments of this payee to this payer{window}"),
-    "new_payees": ("FIRST_TIME", "{value} payees were new to this payer{window}"),
-    "new_payers": ("FIRST_TIME", "{value} payers were new to this payer{window}"),
-    "payee_new_payers": ("FIRST_TIME", "{value} payers were new to this payee{window}"),
-    "payee_new_payees": ("FIRST_TIME", "{value} payees were new to this payee{window}"),
-    "fan_out": ("FAN", "this payer paid {value} payees{window}"),
-    "fan_in": ("FAN", "this payer was paid by {value} payers{window}"),
-    "payee_fan_in": ("FAN", "this payee was paid by {value} payers{window}"),
-    "payee_fan_out": ("FAN", "this payee paid {value} payees{window}"),
+    "pair_payments": ("ACQUAINTANCE", "{value} payment{s} of this payer to this payee{window}"),
+    "paid_back": ("FAN", "{value} payment{s} of this payee to this payer{window}"),
+    "new_payees": ("FIRST_TIME", "{value} payee{s} new to this payer{window}"),
+    "new_payers": ("FIRST_TIME", "{value} payer{s} new to this payer{window}"),
+    "payee_new_payers": ("FIRST_TIME", "{value} payer{s} new to this payee{window}"),
+    "payee_new_payees": ("FIRST_TIME", "{value} payee{s} new to this payee{window}"),
+    "fan_out": ("FAN", "this payer paid {value} payee{s}{window}"),
+    "fan_in": ("FAN", "this payer was paid by {value} payer{s}{window}"),
+    "payee_fan_in": ("FAN", "this payee was paid by {value} payer{s}{window}"),
+    "payee_fan_out": ("FAN", "this payee paid {value} payee{s}{window}"),
     "pass_through": ("PASS_THROUGH", "this payer paid out {times} what came in{window}"),
     "seconds_since_income": ("PASS_THROUGH", "{duration} since money came in for this payer"),
     "income": ("PASS_THROUGH", "{value} came in for this payer{window}"),
-    "incomes": ("PASS_THROUGH", "{value} payments came in for this payer{window}"),
+    "incomes": ("PASS_THROUGH", "{value} payment{s} came in for this payer{window}"),
     "payee_outlay": ("PASS_THROUGH", "this payee paid out {value}{window}"),
-    "payee_outlays": ("PASS_THROUGH", "this payee made {value} payments{window}"),
+    "payee_outlays": ("PASS_THROUGH", "this payee made {value} payment{s}{window}"),
     "income_ratio": ("PASS_THROUGH", "the amount is {times} what came in for this payer last"),
     "income_match": ("PASS_THROUGH", "the amount is close to one that came in for this payer"),
-    "cycle_length": ("LAYERING", "this payment closes a cycle of {value} payments"),
-    "scatter_gather": ("LAYERING", "one source reached this payee over {value} others"),
-    "gather_scatter": ("LAYERING", "this payer gathered from, and paid out to, {value} others"),
+    "cycle_length": ("LAYERING", "this payment closes a cycle of {value} payment{s}"),
+    "scatter_gather": ("LAYERING", "one source reached this payee over {value} other{s}"),
+    "gather_scatter": ("LAYERING", "this payer gathered from, and paid out to, {value} other{s}"),
     "bipartite": ("LAYERING", "{value} other payers of this payee share a further payee with this payer"),
     "common_payees": ("LAYERING", "{value} other payees of this payer share a payee with this payee"),
-    "layering_paid": ("LAYERING", "{value} points of layering in what this payer paid{window}"),
-    "layering_received": ("LAYERING", "{value} points of layering in what came in for this payer{window}"),
+    "layering_paid": ("LAYERING", "{value} point{s} of layering in what this payer paid{window}"),
+    "layering_received": ("LAYERING", "{value} point{s} of layering in what came in for this payer{window}"),
     "payee_layering_received": (
         "LAYERING",
-        "{value} points of layering in what came in for this payee{window}",
+        "{value} point{s} of layering in what came in for this payee{window}",
     ),
-    "payee_layering_paid": ("LAYERING", "{value} points of layering in what this payee paid{window}"),
-    "chain_length": ("LAYERING", "the money moved on {value} times in a row"),
+    "payee_layering_paid": ("LAYERING", "{value} point{s} of layering in what this payee paid{window}"),
+    "chain_length": ("LAYERING", "the money moved on {value} time{s} in a row"),
     "new_chain_length": (
         "LAYERING",
-        "the money moved on {value} times in a row between ends that were new to each other",
+        "the money moved on {value} time{s} in a row between ends that were new to each other",
     ),
 }
 """Of the graph's signals: topic and what the analyst reads."""
@@ -143,7 +143,7 @@ def reason_texts(
     >>> from ringfence.features.spec import entity
     >>> spec = FeatureSpec.of(entity("card").count("1h"))
     >>> reason_texts(["card.count_1h"], spec, {})["card.count_1h"].analyst
-    '{card.count_1h} payments of this card in 1 hour'
+    '{card.count_1h} payment{card.count_1h:s} of this card in 1 hour'
     """
     known = {feature.name: of_feature(feature) for feature in spec.features if feature.name in inputs}
     if spec.graph:
@@ -201,13 +201,13 @@ def of_feature(feature: Feature) -> ReasonText:
     topic, text = _KIND[feature.kind]
     ago = f", up to {_long(feature.delay_ms)} ago" if feature.delay_ms else ""
     field = short_field(feature.field).replace("_", " ") if feature.field else ""
-    asked = ("times", "percent", "duration", "new", "whole", "same")
+    asked = ("times", "percent", "duration", "new", "whole", "same", "s", "ies")
     forms = {form: f"{{{feature.name}:{form}}}" for form in asked}
     ordinal = {2: "nd", 3: "rd"}.get(feature.back, "th")
     analyst = text.format(
         entity=feature.entity.replace("_", " and "),
         field=field,
-        fields=f"{field[:-1]}ies" if field.endswith("y") else f"{field}s",
+        fields=f"{field[:-1]}{forms['ies']}" if field.endswith("y") else f"{field}{forms['s']}",
         where=f" ({feature.where.name})" if feature.where else "",
         window=f"{_window(feature)}{ago}" if feature.window_ms else "all time",
         value=f"{{{feature.name}}}",
@@ -220,7 +220,7 @@ def of_feature(feature: Feature) -> ReasonText:
 def of_signal(signal: LinkSignal, subject: str) -> ReasonText:
     """Words for a signal of the graph."""
     topic, text = _SIGNAL[signal.what]
-    forms = {form: f"{{{signal.name}:{form}}}" for form in ("times", "duration", "new")}
+    forms = {form: f"{{{signal.name}:{form}}}" for form in ("times", "duration", "new", "s")}
     analyst = text.format(
         subject=subject,
         of=signal.of,

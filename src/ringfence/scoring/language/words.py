@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_PLURALS: Final = ("s", "ies")
 _STEPS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -19,9 +20,11 @@ def in_words(value: float | None, form: str = "") -> str:
     ('1 h 32 min', '0.62 %')
     >>> in_words(9.27, "times"), in_words(812.4, "whole"), in_words(1, "new")
     ('9.3 ×', '812', 'new')
+    >>> [f"card{in_words(value, 's')}, countr{in_words(value, 'ies')}" for value in (1.0, 2.0)]
+    ['card, country', 'cards, countries']
     """
     if value is None:
-        return "unknown"
+        return form if form in _PLURALS else "unknown"
     return _FORMS[form](value) if form else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
@@ -84,4 +87,6 @@ _FORMS: Final[Mapping[str, Callable[[float], str]]] = {
     "whole": lambda value: f"{value:,.0f}",
     "new": lambda value: "new" if value else "known",
     "same": lambda value: "unchanged" if value else "changed",
+    "s": lambda value: "" if value == 1 else "s",
+    "ies": lambda value: "y" if value == 1 else "ies",
 }

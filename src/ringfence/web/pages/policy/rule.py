@@ -176,8 +176,9 @@ def _compare(stages: list[dict[str, Any]], shares: Mapping[str, float]) -> None:
     heard = next((one["payments"] / one["decided"] for one in stages if one["stage"] == Mode.SHADOW), None)
     for one in stages:
         one["precision"] = wilson(one["fraud"], one["payments"])
-        is_told = heard is not None and one["stage"] != Mode.SHADOW
-        one["predicted"] = heard * shares[one["stage"]] * one["decided"] if is_told and heard else None
+        is_shadow = one["stage"] == Mode.SHADOW
+        told = None if heard is None or is_shadow else heard * shares[one["stage"]] * one["decided"]
+        one["predicted"] = told
 
 
 def statement(name: str, rule_id: str, stood: Sequence[Stood]) -> str:
