@@ -54,7 +54,7 @@ class TooLateError(InputError):
     """The process was ended before it had an answer: that took longer than it may."""
 
 
-class BusyError(TooLateError):
+class StarvedError(TooLateError):
     """Likewise, as this machine had no time for it: the same question may have an answer later."""
 
 
@@ -113,7 +113,7 @@ class Apart:
             process = self._running(start_seconds)
             limit = self._seconds if seconds is None else min(self._seconds, seconds)
             late = TooLateError(self._wording.late)
-            busy = BusyError(self._wording.busy) if self._wording.busy else late
+            busy = StarvedError(self._wording.busy) if self._wording.busy else late
             answer = self._exchange(process, question, decode, limit, late, busy)
             if memory_bytes(process.pid) > MOST_BYTES:
                 self._end()

@@ -18,7 +18,7 @@ from ringfence.api.http.problems import FieldError, Problem, Refusal, check_perm
 from ringfence.api.services import CaseServices, Surroundings, services_of
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
 from ringfence.cases.model import Case, CaseEvent  # noqa: TC001 (msgspec reads the annotations)
-from ringfence.compose.worker_process import BusyError
+from ringfence.compose.worker_process import StarvedError
 from ringfence.decisions.impact import Impact  # noqa: TC001 (likewise)
 from ringfence.desks.confirming import UnconfirmedError
 from ringfence.errors import ConflictError, InputError, RuleError
@@ -208,7 +208,7 @@ def refusals() -> Iterator[None]:
         raise Refusal(422, "invalid_rules", str(error), errors=[found]) from error
     except NothingToDoError as error:
         raise Refusal(409, "nothing_to_do", str(error)) from error
-    except BusyError as error:
+    except StarvedError as error:
         raise Refusal(503, "overloaded", str(error), headers=[(b"retry-after", b"30")]) from error
     except InputError as error:
         raise Refusal(422, "invalid_parameter", str(error)) from error
