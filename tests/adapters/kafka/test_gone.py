@@ -8,11 +8,20 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 from tests.adapters.kafka.test_kafka_source import all_of, lines, opened, take
 from tests.kafka import QUIET, own_broker
+from tests.waiting import until
 
 from ringfence.adapters.kafka import source as module
 from ringfence.adapters.kafka.places import PartitionMark
 from ringfence.cli import execute
 from ringfence.errors import InputError
+
+
+@pytest.fixture
+def mortal():
+    """A broker that a test may kill."""
+    made = own_broker()
+    yield made
+    made.kill()
 
 
 def test_records_that_are_gone_are_named_and_the_user_decides(kafka, store):
@@ -47,8 +56,7 @@ def test_a_topic_that_was_made_again_is_not_taken_for_the_old_one(kafka, store):
 def made_again(kafka, topic, values):
     """A topic under the name of another one that is deleted first."""
     kafka.admin.delete_topics([topic])[topic].result(30)
-    while topic in kafka.admin.list_topics(timeout=30).topics:
-        pass
+    until(lambda: topic not in kafka.admin.list_topics(timeout=30).topics)
     kafka.admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
     kafka.send(topic, values)
 
@@ -127,7 +135,7 @@ def test_ticks_are_named_and_not_taken_for_rows_that_a_mapping_leaves_out(kafka,
 
 
 @pytest.mark.slow
-def test_a_source_that_ends_while_brokers_are_away_waits_for_no_commit(store, monkeypatch):
+def test_a_source_that_ends_while_brokers_are_away_waits_for_no_commit(mortal, store, monkeypatch):
     """It would wait for their answer for a minute."""
     waited = []
 
@@ -137,30 +145,24 @@ def test_a_source_that_ends_while_brokers_are_away_waits_for_no_commit(store, mo
             return super().commit(asynchronous=asynchronous, **more)
 
     monkeypatch.setattr(module, "Consumer", Watched)
-    kafka = own_broker()
-    topic = kafka.topic()
-    kafka.send(topic, lines(3))
-    with opened(store, f"kafka://{kafka.address}/{topic}") as source:
+    topic = mortal.topic()
+    mortal.send(topic, lines(3))
+    with opened(store, f"kafka://{mortal.address}/{topic}") as source:
         assert take(store, source).transactions == 3
-        kafka.kill()
+        mortal.kill()
     assert True not in waited
 
 
 @pytest.mark.slow
-def test_a_source_that_was_cut_off_is_well_again_when_brokers_are_back(store, monkeypatch):
+def test_a_source_that_was_cut_off_is_well_again_when_brokers_are_back(mortal, store, monkeypatch):
     """Nothing new comes meanwhile, so no message says it."""
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.0)
-    kafka = own_broker()
-    topic = kafka.topic()
-    kafka.send(topic, lines(3))
-    with opened(store, f"kafka://{kafka.address}/{topic}") as source:
+    topic = mortal.topic()
+    mortal.send(topic, lines(3))
+    with opened(store, f"kafka://{mortal.address}/{topic}") as source:
         batches = source.batches(50, is_over=lambda: False)
-        while source.state.records < 3:
-            next(batches)
-        kafka.kill()
-        while not source.problem:
-            next(batches)
-        kafka.start()
-        while source.problem:
-            next(batches)
-        kafka.kill()
+        until(lambda: next(batches) and source.state.records == 3)
+        mortal.kill()
+        until(lambda: next(batches) and source.problem)
+        mortal.start()
+        until(lambda: next(batches) and not source.problem)

@@ -37,7 +37,19 @@ class TopicPlaces:
     def take_up(self) -> None:
         """Learn which topics these are. `InputError` where one is compacted, unless the address says so."""
         self._ids = self._asked_ids()
-        for topic in self._compacted():
+        if untold := sorted(set(self._client.address.topics) - self._ids.keys()):
+            self._say(
+                f"Warning: the brokers do not tell the ids of {', '.join(untold)} yet: a topic that is "
+                "deleted and made again meanwhile is known by its offsets only"
+            )
+        compacted, untold = self._compacted()
+        if untold:
+            self._say(
+                f"Warning: the brokers do not tell the cleanup.policy of {', '.join(untold)} (this user may "
+                "lack the right DescribeConfigs): make sure that it is not compacted, or records may be gone "
+                "before they are read"
+            )
+        for topic in compacted:
             said = (
                 f"topic {topic} is compacted (cleanup.policy): the brokers delete a record once a later one "
                 "has its key, so records may be gone before they are read, and nobody could tell"
@@ -52,7 +64,7 @@ class TopicPlaces:
     def look_again(self) -> None:
         """`InputError` where a topic was deleted and made again since: its offsets begin anew."""
         for topic, found in self._asked_ids().items():
-            if found != self._ids.get(topic, found):
+            if found != self._ids.setdefault(topic, found):
                 raise InputError(
                     f"topic {topic} was deleted and made again while it was read: offsets in it are others "
                     "now. Start again: it says where it would go on, and on_gap=continue goes on there"
@@ -101,18 +113,19 @@ class TopicPlaces:
                 continue
         return found
 
-    def _compacted(self) -> list[str]:
-        """Topics that brokers compact, where they tell this user."""
-        admin, found = self._client.made(ADMIN.AdminClient), []
+    def _compacted(self) -> tuple[list[str], list[str]]:
+        """Topics that brokers compact, and those of which they do not tell this user."""
+        admin, found, untold = self._client.made(ADMIN.AdminClient), [], []
         named = [ADMIN.ConfigResource(ADMIN.ResourceType.TOPIC, name) for name in self._client.address.topics]
         for asked, answer in admin.describe_configs(named, request_timeout=SECONDS).items():
             try:
                 policy = answer.result()[_POLICY].value
             except (KafkaException, KeyError):
+                untold.append(asked.name)
                 continue
             if "compact" in policy:
                 found.append(asked.name)
-        return found
+        return found, untold
 
 
 def mark_in(kept: str) -> PartitionMark:

@@ -241,6 +241,8 @@ class KafkaSource:
         found = self._consumer.list_topics(topic, timeout=SECONDS).topics[topic]
         if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise InputError(f"topic {topic} is gone: it was deleted while it was read")
+        if found.error is not None:
+            raise self._client.explained(found.error, f"asking for the partitions of {topic}")
         kept = self._positions(self._source(topic))
         numbers = sorted(set(found.partitions) - but)
         return [self._placed(topic, number, kept.get(str(number)), is_new=bool(but)) for number in numbers]
@@ -345,18 +347,18 @@ class KafkaSource:
         if now - self._looked < _LOOK_SECONDS:
             return
         self._looked = now
-        self._places.look_again()
         for topic in self.address.topics:
             own = frozenset(number for name, number in self.state.partitions if name == topic)
             try:
                 fresh = self._parts_of(topic, own)
             except (KafkaException, KeyError, StoreError):
-                continue  # brokers are away: the next look tells
+                return  # brokers are away: the next look tells
             if fresh:
                 self._say(f"{topic} has {len(fresh)} new partitions: they are read from their beginning")
                 self._consumer.incremental_assign(fresh)
                 self.state.assignments += 1
-            self._client.problem = ""  # they answer: partitions without a new record say nothing of it
+        self._places.look_again()
+        self._client.problem = ""  # they answer: partitions without a new record say nothing of it
 
     def _tell(self, *, wait: bool) -> None:
         """Offsets to the group, as the journal has them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,7 +26,7 @@ from ringfence.errors import StoreError
 from ringfence.events.activation import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ringfence.compose.flink_host.running import FlinkRun
 
@@ -99,8 +99,7 @@ def run(
 
     Example: ringfence flink run . --kafka kafka://localhost:9092/payments --to decisions
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no cluster is left behind
-    with chdir(project):
+    with _sigterm_as_ctrl_c(), chdir(project):
         ends = Ends.of(kafka, to, control)
         say("Starting a cluster of this machine ...")
         with flink_running(
@@ -206,6 +205,16 @@ def check(
         say(f"Check: {line}")
     if not found.is_same:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """No cluster is left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _on_record(versions: Mapping[Part, str]) -> None:
