@@ -173,6 +173,6 @@ def test_nobody_approves_their_own_change_where_two_are_asked_for(tmp_path, visi
         assert reviewer.post(f"{version}/activate").status_code == 303
         assert desk.state().active == version.rsplit("/", 1)[1]
         for path in (version, "/rules/versions"):
-            page = reviewer.get(path).text
-            assert "tester" in page
-            assert "key:" not in page
+            shown = re.sub("<[^>]*>", "", reviewer.get(path).text)
+            assert "tester" in shown
+            assert "key:" not in shown
