@@ -58,12 +58,12 @@ def test_a_key_is_told_whole_with_what_it_lacks_and_whose_name_it_shares(tmp_pat
     assert f"Key {key_id} of anna: role decide, no restrictions." in first.err
     assert "may only ask for decisions" in first.err
     assert "Warning" not in first.err
-    keys.create("anna", tmp_path, role=["compliance"], restrict=["field=email"])
+    keys.create("anna", tmp_path, role=["privacy"], restrict=["field=email"])
     second = capsys.readouterr()
-    assert "role compliance, restricted to field=email" in second.err
+    assert "role privacy, restricted to field=email" in second.err
     assert f"also the name of the key {key_id}" in " ".join(second.err.split())
     assert "add --role viewer" in " ".join(second.err.split())
-    keys.change(second.out.strip(), tmp_path, role=["viewer", "compliance"])
+    keys.change(second.out.strip(), tmp_path, role=["viewer", "privacy"])
     third = capsys.readouterr()
     assert "Restrictions lifted: field=email." in third.err
     assert "add --role viewer" not in third.err

@@ -171,7 +171,7 @@ def _counted(roles: frozenset[Role]) -> str:
 def _hint(roles: frozenset[Role]) -> None:
     """What roles lack that are meant for people: pages are opened by whoever may read."""
     reads = any(Permission.READ in PERMITTED[role] for role in roles)
-    if not reads and Role.COMPLIANCE in roles:
+    if not reads and Role.PRIVACY in roles:
         say(
             "With these roles alone nobody signs in to the pages: add --role viewer, which lets it read. "
             "One key may have several roles."
