@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from benchmarks.serving import Process
+from benchmarks.serving import PATIENT, Process
 from tests.api.conftest import payment
 
 from benchmarks import crash
@@ -23,14 +23,14 @@ def test_every_acknowledged_decision_survives_a_kill_and_a_replay_makes_the_same
 
 
 def test_a_stopped_server_finishes_what_it_accepted_and_keeps_a_snapshot(tmp_path):
-    process = Process(tmp_path)
+    process = Process(tmp_path, **PATIENT)
     caller = crash.Caller(process.url, [payment(f"t{n}") for n in range(200)])
     caller.start()
     time.sleep(0.3)
     assert process.end() == 0
     caller.join()
     assert list((tmp_path / "snapshots").glob("snapshot-*.bin"))
-    process = Process(tmp_path)
+    process = Process(tmp_path, **PATIENT)
     with Client(process.url) as client:
         assert {name: client.decision(name)["decision"] for name in caller.told} == caller.told
     process.end()

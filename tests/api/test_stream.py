@@ -5,14 +5,14 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from benchmarks.serving import Process
+from benchmarks.serving import PATIENT, Process
 
 from .conftest import payment
 
 
 @pytest.fixture
 def server(tmp_path):
-    process = Process(tmp_path)
+    process = Process(tmp_path, **PATIENT)
     yield process
     assert process.end() == 0
 

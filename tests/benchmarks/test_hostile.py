@@ -1,12 +1,11 @@
 """Hostile callers for a moment each: what they hear is in order, and all others are served."""
 
 import pytest
+from benchmarks.serving import PATIENT
 
 from benchmarks import fuzz_connections, hostile
 
 pytestmark = pytest.mark.slow
-
-PATIENT = {"RINGFENCE_SERVE_DEADLINE_MS": "60000"}  # this machine may be busy
 
 
 def test_whatever_some_send_the_payments_of_others_are_decided_and_pages_are_read(tmp_path):

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from benchmarks.serving import Process
+from benchmarks.serving import PATIENT, Process
 
 from ringfence.adapters.sqlite import Store
 
@@ -161,7 +161,7 @@ def test_a_bad_entry_is_refused(decided, ringfence):
 
 def test_a_running_server_makes_the_changes(decided, ringfence):
     """Nobody else can write to its store, and anybody can still look at it."""
-    process = Process(decided / "ringfence-data", "--rules", str(decided / "rules.yaml"))
+    process = Process(decided / "ringfence-data", "--rules", str(decided / "rules.yaml"), **PATIENT)
     try:
         locked = ringfence("rules", "mode", "big", "paused")
         assert locked.code == 3

@@ -85,3 +85,19 @@ def test_a_country_in_another_code_than_payments_have_is_named(ringfence, projec
     (warning,) = found["warnings"]
     assert warning.startswith("rule 'three': country = 'DEU' was true of none of the last 6 payments")
     assert warning.endswith("did you mean 'DE'?")
+
+
+def test_a_text_that_nothing_fills_in_is_refused_when_checked_and_keeps_no_run_from_starting(
+    ringfence, project
+):
+    book = project / "rules.yaml"
+    rule = (
+        "{id: large, title: Large, when: amount > 5, outcome: review, reason: L, analyst: 'It is {amount}.'}"
+    )
+    book.write_text(f"name: old\nrules:\n  - {rule}\n")
+    checked = ringfence("rules", "check", book)
+    assert checked.code == 2
+    assert "names {amount}" in " ".join(checked.err.split())
+    ran = ringfence("run", CASE / "in.csv", "--rules", book)
+    assert ran.code == 0
+    assert "Warning: rule 'large': its text names {amount}" in " ".join(ran.err.split())

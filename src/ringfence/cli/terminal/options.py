@@ -14,10 +14,11 @@ from ringfence.cli.terminal.screen import after, say
 from ringfence.compiling import cache_base
 from ringfence.compose.deciding.definitions import Definitions, load_definitions, warm_up
 from ringfence.compose.folder.keys import has_key_file, open_keys
-from ringfence.errors import InputError
+from ringfence.errors import InputError, RuleError
 from ringfence.features.kernel.jit import is_kept
 from ringfence.features.precompile import is_compiled
 from ringfence.graph.kernel.measure import link
+from ringfence.scoring.rulesets.reason_texts import check_texts
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def definitions(
 ) -> Definitions:
     """Those that options, settings or the current folder name, else the shipped ones; ready to decide.
 
-    Rules that are left out are told. `observing` as of `warm_up`.
+    Rules that are left out are told, and a text with a name that nothing fills in. `observing` as of
+    `warm_up`.
     """
     found = load_definitions(features_file(features), rules_file(rules), model or load_settings().model)
     if len(found.left_out) > _MOST_TOLD:
@@ -132,6 +134,10 @@ def definitions(
     else:
         for left in found.left_out:
             say(f"Left out, because {found.spec_origin} does not serve it: {left.why}")
+    try:
+        check_texts(found.rules.ruleset, found.spec)
+    except RuleError as error:  # an older version took it, and braces in a text keep nobody from deciding
+        say(f"Warning: {error}")
     with compiling(graph=found.spec.graph is not None):
         warm_up(found, observing=observing)
     return found
