@@ -9,7 +9,13 @@ from tests import artifacts
 
 from ringfence.adapters.artifacts import read_folder
 from ringfence.decisions.impact import Impact, Shift
-from ringfence.desks.confirming import ChangeLimits, UnconfirmedError, demand_confirmation
+from ringfence.desks.confirming import (
+    ChangeLimits,
+    Sealing,
+    UnconfirmedError,
+    demand_confirmation,
+    demand_sheet,
+)
 from ringfence.desks.seals import SEAL_MS, Seals, said
 from ringfence.scoring.artifacts.manifest import Bands
 
@@ -260,3 +266,11 @@ def test_the_limits_are_those_of_the_settings(told, limits, portion, asks):
         else:
             with pytest.raises(UnconfirmedError, match="01234567"):
                 demand_confirmation(told, limits, typed, portion)
+
+
+def test_a_machine_without_time_for_a_sheet_waives_no_confirmation():
+    late = Impact("0123456789abcdef", 110, [110, 0], [110, 0], [[110, 0], [0, 0]], left_out=150)
+    assert "there was time to judge 110 of the newest 260 payments" in ChangeLimits().exceeded(late)
+    with pytest.raises(UnconfirmedError):
+        demand_sheet(late, ChangeLimits(), Sealing(Seals(b"key", lambda: 0), "before"), "")
+    assert ChangeLimits().exceeded(replace(late, left_out=80)) is None

@@ -39,12 +39,12 @@ class ChangeLimits:
         `portion` is the share of payments for which the change is made.
         """
         if sheet.payments < FEWEST_PAYMENTS:
-            recent = sheet.payments + sheet.unjudged
-            if recent < FEWEST_PAYMENTS:
+            if _recent(sheet) < FEWEST_PAYMENTS:
                 return None
+            judged = "there was time to judge" if sheet.left_out else "the present features measured"
             return (
-                f"what it changes is not known: the present features measured {sheet.payments:,} of the "
-                f"newest {recent:,} payments"
+                f"what it changes is not known: {judged} {sheet.payments:,} of the newest "
+                f"{_recent(sheet):,} payments"
             )
         share = portion * sheet.share
         if share > self.share:
@@ -114,11 +114,16 @@ def demand_sheet(
     Of fewer than `FEWEST_PAYMENTS` a sheet says nothing, and nothing is demanded. `portion` below 0 is taken
     away.
     """
-    if sealing.holds(confirm, sheet.version, portion) or sheet.payments + sheet.unjudged < FEWEST_PAYMENTS:
+    if sealing.holds(confirm, sheet.version, portion) or _recent(sheet) < FEWEST_PAYMENTS:
         return
     why = limits.exceeded(sheet, abs(portion)) or "nobody has been shown its impact, or that was too long ago"
     message = f"this change needs a confirmation: {why}. Confirm it with the `confirm` of its impact sheet"
     raise UnconfirmedError(sealing.sealed(sheet, limits, portion), message, abs(portion))
+
+
+def _recent(sheet: Impact) -> int:
+    """Payments that there are, judged or not: a machine without time for a sheet waives no confirmation."""
+    return sheet.payments + sheet.unjudged + sheet.left_out
 
 
 def demand_confirmation(sheet: Impact, limits: ChangeLimits, confirm: str, portion: float = 1.0) -> None:
