@@ -57,7 +57,8 @@ async def fill(client):
     quiet = {"text": BOOK.format(100_000), "based_on": "head", "activate": True}
     first = (await client.post("/v1/rules/versions", json=quiet)).json()
     confirm = first["impact"]["confirm"]  # the shipped rules stop some of these payments
-    assert (await client.post("/v1/rules/versions", json=quiet | {"confirm": confirm})).status_code == 201
+    kept = await client.post("/v1/rules/versions", json=quiet | {"confirm": confirm})
+    assert kept.status_code == 201, (confirm, kept.text)
 
 
 def seal_on(page):

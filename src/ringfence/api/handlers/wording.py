@@ -17,6 +17,7 @@ _KINDS: Final = "|".join(ENTITY_KEYS)
 _VERSION: Final = "a version of the rules, such as 3f2a91c04d5e, or active, or head"
 _RULE: Final = "the id of a rule: letters, digits, _, . and -"
 FORMS: Final[Mapping[str, str]] = {
+    "^(medium|high|critical|all)$": "medium, high, critical or all",
     "^[Cc]-[0-9]{1,15}$": "the id of a case, such as C-17",
     "^([Cc]-[0-9]{1,15})?$": "the id of a case, such as C-17, or nothing",
     "^[Aa]-[0-9]{1,15}$": "the id of a request for approval, such as A-3",
