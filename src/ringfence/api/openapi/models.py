@@ -38,7 +38,7 @@ _IMPACT: Final = {
     "money": [{"currency": "EUR", "stopped": 48_120.5, "released": 0.0}],
     "customers": 291,
     "examples": ["tx-000002000"],
-    "confirm": "6d1e63a0.1764626400000-5f0c9ad41be27703c86b2ff1d9a0e354",
+    "confirm": "6d1e63a0.hnmkmimkggggg-lfgcpadkhbeinngjcombiffhdpagejlk",
 }
 _CHANGED: Final = (
     {"200": json_answer("ModelStates", "It is in force.", example=_STATES)},
