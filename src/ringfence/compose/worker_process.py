@@ -219,8 +219,10 @@ class _Watch:
         large: RingfenceError,
     ) -> None:
         self.why: RingfenceError | None = None
+        self._process, self._seconds = process, seconds
+        self._late, self._busy, self._large = late, busy, large
         self._over = Event()
-        self._thread = Thread(target=self._look, args=(process, seconds, late, busy, large), daemon=True)
+        self._thread = Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -230,22 +232,16 @@ class _Watch:
         self._over.set()
         self._thread.join()
 
-    def _look(
-        self,
-        process: subprocess.Popen[bytes],
-        seconds: float,
-        late: RingfenceError,
-        busy: RingfenceError,
-        large: RingfenceError,
-    ) -> None:
-        end, least = monotonic() + seconds, cpu_seconds(process.pid) + seconds * _RAN
+    def _look(self) -> None:
+        pid = self._process.pid
+        end, least = monotonic() + self._seconds, cpu_seconds(pid) + self._seconds * _RAN
         while not self._over.wait(min(_LOOK_SECONDS, max(end - monotonic(), 0))):
             if monotonic() >= end:
-                self.why = late if cpu_seconds(process.pid) >= least else busy
-            elif memory_bytes(process.pid) > MOST_BYTES:
-                self.why = large
+                self.why = self._late if cpu_seconds(pid) >= least else self._busy
+            elif memory_bytes(pid) > MOST_BYTES:
+                self.why = self._large
             if self.why is not None:
-                process.kill()
+                self._process.kill()
                 return
 
 
