@@ -5,6 +5,7 @@ import time
 import uuid
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import boto3
 import jwt
@@ -224,6 +225,22 @@ class TestKept:
         for _ in range(2):
             with pytest.raises(StoreError, match="cannot be read"):
                 fresh.value()
+
+
+    def test_nobody_gets_an_empty_value_while_the_first_look_lasts(self, clock):
+        others = []
+
+        class Slow:
+            def read(self, _name):
+                others.append(Thread(target=lambda: got.append(secret.value())))
+                others[0].start()
+                others[0].join(0.2)  # it waits for this look
+                return OLD
+
+        got, secret = [], KeptSecret(Slow(), "slow", clock)
+        assert secret.value() == OLD
+        others[0].join()
+        assert (got, len(others)) == ([OLD], 1)
 
 
 def lets_in(parts):

@@ -120,12 +120,11 @@ class KeptSecret:
 
     def value(self) -> str:
         """See `SecretValue.value`."""
-        is_due = self._now() - self._asked >= KEPT_SECONDS
-        if is_due and self._lock.acquire(
+        if self._is_due() and self._lock.acquire(
             blocking=not self._value
         ):  # one looks, others go on with what is known
             try:
-                if self._now() - self._asked >= KEPT_SECONDS:
+                if self._is_due():
                     self._look(must=not self._value)
             finally:
                 self._lock.release()
@@ -141,6 +140,10 @@ class KeptSecret:
             if self._value == refused and self._now() - self._asked >= LEAST_SECONDS:
                 self._look(must=False)
             return None if self._value in (refused, "") else self._value
+
+    def _is_due(self) -> bool:
+        """True until a value is known, also while another thread's first look lasts."""
+        return not self._value or self._now() - self._asked >= KEPT_SECONDS
 
     def _look(self, *, must: bool) -> None:
         self._asked = self._now()
