@@ -226,7 +226,6 @@ class TestKept:
             with pytest.raises(StoreError, match="cannot be read"):
                 fresh.value()
 
-
     def test_nobody_gets_an_empty_value_while_the_first_look_lasts(self, clock):
         others = []
 
