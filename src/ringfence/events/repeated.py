@@ -4,6 +4,9 @@ A check that sees the first value and a ledger that takes the last decide two di
 such a record is refused. Most records are cleared by counting colons, the others by a walk through their
 bytes, which holds no interpreter's lock and compares keys as readers understand them, escapes and all. Only
 what the walk is not sure of goes to Python's reader: very deep nesting, halves of characters, crowded hashes.
+
+Keys are hashed under a secret of the process: whoever can choose names with one hash makes the walk compare
+each name with dozens of others, which is seconds for a mebibyte.
 """
 
 from __future__ import annotations
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 _QUOTE, _BACKSLASH, _COLON, _OPEN, _CLOSE, _BLANK, _U = b'"\\:{} u'
 _DEEPEST: Final = 1024  # Python's reader gives up before
 _PROBES: Final = 64
-_FACTOR: Final = 0xFFF1
-_ALL: Final = (1 << 47) - 1  # times the factor it fits into 64 bits
+_PRIME: Final = (1 << 31) - 1
+_POINT: Final = (hash(b"repeated keys") & 0x1FFF_FFFF) | 0x2000_0000  # below 2**30; nobody outside knows it
 _SHOWN: Final = 40
 _ONCE, _TWICE, _UNSURE = range(3)
 _LETTERS: Final = (  # what stands behind a backslash, and the byte that it means
@@ -52,7 +55,7 @@ def may_repeat(records: Sequence[bytes]) -> bool:
     >>> may_repeat([b'{"a": 1, "b": {"a": 2}}', b'{"a": 3}']), may_repeat([b'{"a": 1, "a": 2}'])
     (False, True)
     """
-    found, _, _ = _walk(_bytes(records))
+    found, _, _ = _walk(_bytes(records), _POINT)
     return bool(found != _ONCE)
 
 
@@ -80,7 +83,7 @@ def repeated_key(record: bytes) -> str | None:
 
 def repeated_fault(record: bytes) -> Fault | None:
     """What is wrong with JSON one of whose objects has a key twice, or may have one; None where none has."""
-    found, start, end = _walk(_bytes([record]))
+    found, start, end = _walk(_bytes([record]), _POINT)
     if found == _ONCE:
         return None
     try:
@@ -112,8 +115,11 @@ def _colons_of_keys(data: NDArray[np.uint8]) -> int:
 
 
 @compiled(nogil=True)
-def _walk(data: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Whether a key stands twice in an object; and which text it is, from its first byte to its quote."""
+def _walk(data: NDArray[np.uint8], point: int) -> tuple[int, int, int]:
+    """Whether a key stands twice in an object; and which text it is, from its first byte to its quote.
+
+    `point` is the secret of the hash, an argument so that compiled code that is kept on disk lacks it.
+    """
     size = 64
     while size * 4 < len(data):
         size *= 2
@@ -129,8 +135,8 @@ def _walk(data: NDArray[np.uint8]) -> tuple[int, int, int]:
                 at += 1
             if at == len(data) or data[at] != _COLON:
                 continue
-            mixed = _hash_of_key(data, start, end, stack[depth])
-            found = _put(data, (start, end, mixed, stack[depth]), hashes, places, scratch)
+            mixed = _hash_of_key(data, (start, end, stack[depth]), point)
+            found = _put(data, (start, end, mixed, stack[depth]), point, hashes, places, scratch)
             if found != _ONCE:
                 return found, start, end
             continue
@@ -150,6 +156,7 @@ def _walk(data: NDArray[np.uint8]) -> tuple[int, int, int]:
 def _put(
     data: NDArray[np.uint8],
     key: tuple[int, int, int, int],
+    point: int,
     hashes: NDArray[np.int64],
     places: NDArray[np.int32],
     scratch: NDArray[np.uint8],
@@ -163,7 +170,7 @@ def _put(
         length = _plain(data, start, end, scratch[0])
         if length < 0:
             return _UNSURE
-        mixed = _hash_of_plain(scratch[0], 0, length, within)
+        mixed = _hash_of_plain(scratch[0], (0, length, within), point)
     slot = _slot(mixed, len(hashes))
     for _ in range(_PROBES):
         if hashes[slot] == 0:
@@ -194,19 +201,23 @@ def _end_of_text(data: NDArray[np.uint8], at: int) -> int:
 
 
 @compiled(nogil=True)
-def _hash_of_key(data: NDArray[np.uint8], start: int, end: int, within: int) -> int:
+def _hash_of_key(data: NDArray[np.uint8], key: tuple[int, int, int], point: int) -> int:
     """A hash of a key and the number of its object, never 0; 0 of a key with escapes."""
+    start, end, _ = key
     for place in range(start, end):
         if data[place] == _BACKSLASH:
             return 0
-    return _hash_of_plain(data, start, end, within)
+    return _hash_of_plain(data, key, point)
 
 
 @compiled(nogil=True)
-def _hash_of_plain(data: NDArray[np.uint8], start: int, end: int, within: int) -> int:
+def _hash_of_plain(data: NDArray[np.uint8], key: tuple[int, int, int], point: int) -> int:
+    """The polynomial that the key's bytes are, at the secret point: two names of n bytes meet at n points."""
+    start, end, within = key
     mixed: Any = within + 1
     for place in range(start, end):
-        mixed = ((mixed & _ALL) * _FACTOR) ^ np.int64(data[place])
+        mixed = mixed * point + np.int64(data[place])
+        mixed = (mixed & _PRIME) + (mixed >> 31)  # modulo the prime, below 2**32
     return mixed | (1 << 62)
 
 
