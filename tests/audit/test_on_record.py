@@ -17,8 +17,8 @@ from ringfence.api import audited as api_audited
 from ringfence.api.app import build
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
+from ringfence.cli import app as program
 from ringfence.cli.audited import ACTIONS as COMMANDS
-from ringfence.cli.main import app as program
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.session import open_session
 from ringfence.errors import StoreError

@@ -1,4 +1,4 @@
-"""`run` alone is the same command as among all others, and starts without them."""
+"""A command alone is the same as among all others, and starts without them."""
 
 from __future__ import annotations
 
@@ -9,37 +9,49 @@ import numpy as np
 import pytest
 
 import ringfence.cli as package
-from ringfence.cli.entry import program_for
+from ringfence.cli.main import program_for
 from ringfence.cli.program import finish, new_app
 
 LOADED = """
 import sys
-from ringfence.cli.entry import program_for
-program_for(["run"])
-asked = ("ringfence.cli.deciding.run", "ringfence.cli.policy.backtest", "pandas", "scipy")
-print(*(name in sys.modules for name in asked))
+from ringfence.cli.main import program_for
+program_for(sys.argv[1:])
+asked = ("deciding.run", "policy.backtest", "governance.keys")
+names = (*(f"ringfence.cli.{name}" for name in asked), "numba", "pandas", "scipy")
+print(*(name for name in names if name in sys.modules))
 """
 
 
-def test_run_alone_says_the_same_of_itself(capsys):
-    assert finish(program_for(["run"]), ["run", "--help"]) == 0
+@pytest.mark.parametrize("name", ["run", "verify-backup", "rules", "models", "approvals"])
+def test_a_command_alone_says_the_same_of_itself(name, capsys):
+    assert finish(program_for([name]), [name, "--help"]) == 0
     alone = capsys.readouterr().out
-    assert finish(package.app, ["run", "--help"]) == 0
+    assert finish(package.app, [name, "--help"]) == 0
     assert alone == capsys.readouterr().out
 
 
-def test_every_other_command_is_among_all():
-    for arguments in ([], ["version"], ["--version"], ["--help"], ["no such command"]):
-        assert program_for(arguments) is package.app
+def test_a_misspelt_command_is_looked_for_among_all(capsys):
+    assert finish(program_for(["rlues"]), ["rlues"]) == 2
+    assert "rules" in capsys.readouterr().err
 
 
-def test_run_starts_without_the_others():
-    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False", "False", "False"]
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [
+        (["run"], {"ringfence.cli.deciding.run", "numba"}),
+        (["keys", "list"], {"ringfence.cli.governance.keys", "numba"}),
+        (["version"], set()),
+        (["--version"], set()),
+    ],
+)
+def test_a_command_starts_without_the_others(arguments, loaded):
+    command = [sys.executable, "-c", LOADED, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == loaded
 
 
 def test_what_is_left_out_of_a_start_can_be_loaded_afterwards():
-    script = "from ringfence.cli.entry import program_for; program_for(['run']); import cffi; print('there')"
+    script = "from ringfence.cli.main import program_for; program_for(['run']); import cffi; print('there')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "there"
 

@@ -17,7 +17,7 @@ DROP_CAPABILITY = 24  # of prctl
 SCRIPT = """
 from ringfence.compiling import cache_base
 from ringfence.events.ids.hashing import hash_text
-from ringfence.cli.main import app
+from ringfence.cli import app
 print(cache_base(), hash_text("card-1", 7))
 """
 

@@ -17,7 +17,7 @@ from tests.web.conftest import serving
 from typer.testing import CliRunner
 
 from ringfence.access.roles import Role
-from ringfence.cli.main import app
+from ringfence.cli import app
 from ringfence.compose.kafka import topic_browsers
 from ringfence.events.privacy.tokens import Tokenizer
 

@@ -19,6 +19,8 @@ def main() -> None:
 
 def __getattr__(name: str) -> Any:
     """All commands at once, loaded when somebody asks for them."""
-    if name in ("app", "execute"):
-        return getattr(import_module("ringfence.cli.main"), name)
+    if name == "app":
+        return import_module("ringfence.cli.main").program()
+    if name == "execute":
+        return import_module("ringfence.cli.main").execute
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -144,24 +144,24 @@ _NAMES = (
 _FAILED = 1  # exit code
 
 
-def put_on_record(app: typer.Typer, path: str = "") -> None:
-    """Have the commands of a program that `ACTIONS` names write to the audit trail, once each has ended.
+def put_on_record(group: typer.Typer, name: str) -> None:
+    """Have every command of a group go on record, as `audited` does it."""
+    for command in group.registered_commands:
+        if command.callback is not None:
+            own = command.name or command.callback.__name__
+            command.callback = audited(f"{name} {own}", command.callback)
 
-    Only where they worked on a data folder of this machine: of what they asked a server to do, the server
-    keeps the record.
+
+def audited(name: str, command: Callable[P, None]) -> Callable[P, None]:
+    """A command that writes to the audit trail once it has ended, where `ACTIONS` names it.
+
+    Only where it worked on a data folder of this machine: of what it asked a server to do, the server keeps
+    the record.
     """
-    for command in app.registered_commands:
-        callback = command.callback
-        name = command.name or (callback.__name__ if callback else "")
-        action = ACTIONS.get(f"{path}{name}")
-        if action is not None and callback is not None:
-            command.callback = _audited(action, callback)
-    for group in app.registered_groups:
-        if group.typer_instance is not None:
-            put_on_record(group.typer_instance, f"{path}{group.name} ")
+    if name not in ACTIONS:
+        return command
+    action = ACTIONS[name]
 
-
-def _audited(action: str, command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         outcome = "failed"

@@ -1,98 +1,136 @@
-"""The command line as a whole: which commands there are."""
+"""The command line: which commands there are, and how one of them, or all, are loaded."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ringfence.cli.audited import put_on_record
-from ringfence.cli.deciding import (
-    decisions,
-    explain,
-    features,
-    labels,
-    quarantine,
-    replay,
-    run,
-    serve,
-    sources,
-)
-from ringfence.cli.governance import access, audit, keys, privacy
-from ringfence.cli.learning import drift, evaluate, model, model_watch, models, train
-from ringfence.cli.policy import backtest, lists, rules, tune
 from ringfence.cli.program import finish, new_app
-from ringfence.cli.response import alerts, bus, case_acts, outbox
-from ringfence.cli.setup import doctor, init, simulate
-from ringfence.cli.storage import (
-    accept_loss,
-    backup,
-    dynamodb,
-    flink,
-    follow,
-    followers,
-    graph,
-    land,
-    retention,
-    store,
-    topics,
-)
 from ringfence.cli.terminal import screen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-app = new_app()
-app.command()(run.run)
-app.command()(decisions.decisions)
-app.command()(decisions.decision)
-app.command()(explain.explain)
-app.command()(decisions.sql)
-app.command()(features.features)
-app.command()(replay.replay)
-app.command()(backtest.backtest)
-app.command()(sources.sources)
-app.add_typer(quarantine.app, name="quarantine")
-rules.app.command()(tune.tune)
-rules.app.command()(tune.typologies)
-app.add_typer(rules.app, name="rules")
-app.add_typer(lists.app, name="lists")
-app.add_typer(case_acts.app, name="cases")
-app.add_typer(graph.app, name="graph")
-app.add_typer(privacy.app, name="privacy")
-models.app.command()(model_watch.watch)
-models.app.command()(model_watch.retrain)
-app.add_typer(models.app, name="models")
-app.add_typer(model.app, name="model")
-app.command()(topics.topics)
-app.command()(retention.trim)
-app.command()(retention.retention)
-app.command()(backup.backup)
-app.command()(backup.restore)
-app.command("verify-backup")(backup.verify_backup)
-app.command("accept-loss")(accept_loss.accept_loss)
-app.command()(train.train)
-app.command()(evaluate.evaluate)
-app.command()(drift.drift)
-app.command()(serve.serve)
-app.command()(follow.follow)
-app.add_typer(followers.app, name="followers")
-app.add_typer(store.app, name="store")
-app.add_typer(land.app, name="land")
-app.add_typer(dynamodb.app, name="dynamodb")
-app.add_typer(flink.app, name="flink")
-app.add_typer(labels.app, name="labels")
-app.add_typer(bus.app, name="bus")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(outbox.app, name="outbox")
-app.command()(simulate.simulate)
-app.command()(init.init)
-app.command()(doctor.doctor)
-app.add_typer(keys.app, name="keys")
-app.add_typer(access.approvals, name="approvals")
-app.add_typer(access.sessions, name="sessions")
-app.add_typer(audit.app, name="audit")
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "run": "deciding.run:run",
+        "decisions": "deciding.decisions:decisions",
+        "decision": "deciding.decisions:decision",
+        "explain": "deciding.explain:explain",
+        "sql": "deciding.decisions:sql",
+        "features": "deciding.features:features",
+        "replay": "deciding.replay:replay",
+        "backtest": "policy.backtest:backtest",
+        "sources": "deciding.sources:sources",
+        "topics": "storage.topics:topics",
+        "trim": "storage.retention:trim",
+        "retention": "storage.retention:retention",
+        "backup": "storage.backup:backup",
+        "restore": "storage.backup:restore",
+        "verify-backup": "storage.backup:verify_backup",
+        "accept-loss": "storage.accept_loss:accept_loss",
+        "train": "learning.train:train",
+        "evaluate": "learning.evaluate:evaluate",
+        "drift": "learning.drift:drift",
+        "serve": "deciding.serve:serve",
+        "follow": "storage.follow:follow",
+        "simulate": "setup.simulate:simulate",
+        "init": "setup.init:init",
+        "doctor": "setup.doctor:doctor",
+        "quarantine": "deciding.quarantine:app",
+        "rules": "policy.rules:app",
+        "lists": "policy.lists:app",
+        "cases": "response.case_acts:app",
+        "graph": "storage.graph:app",
+        "privacy": "governance.privacy:app",
+        "models": "learning.models:app",
+        "model": "learning.model:app",
+        "followers": "storage.followers:app",
+        "store": "storage.store:app",
+        "land": "storage.land:app",
+        "dynamodb": "storage.dynamodb:app",
+        "flink": "storage.flink:app",
+        "labels": "deciding.labels:app",
+        "bus": "response.bus:app",
+        "alerts": "response.alerts:app",
+        "outbox": "response.outbox:app",
+        "keys": "governance.keys:app",
+        "approvals": "governance.access:approvals",
+        "sessions": "governance.access:sessions",
+        "audit": "governance.audit:app",
+    }
+)
+"""Module and name of each command, or of the group under this name, in the order of the help."""
+
+_MORE: Final = MappingProxyType(
+    {
+        "rules": ("policy.tune:tune", "policy.tune:typologies"),
+        "models": ("learning.model_watch:watch", "learning.model_watch:retrain"),
+    }
+)
+"""Commands of a group that stand in another module than it."""
+
+
+def program_for(arguments: Sequence[str]) -> typer.Typer:
+    """The program, with at least the command that these arguments name."""
+    named = arguments[0] if arguments else ""
+    if named in ("version", "--version"):
+        return _program(())
+    with without("pandas", "scipy", "cffi"):
+        found = _program((named,)) if named in COMMANDS else program()
+        if "numba" in sys.modules:
+            import_module("ringfence.features.kernel.numba_internals").load_all()
+    return found
+
+
+@cache
+def program() -> typer.Typer:
+    """The program with every command."""
+    return _program(COMMANDS)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command of all; returns its exit code."""
+    return finish(program(), arguments)
+
+
+def _program(names: Iterable[str]) -> typer.Typer:
+    app = new_app()
+    app.callback()(_options)
+    for name in names:
+        command = _command(name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    app.command()(version)
+    return app
+
+
+@cache
+def _command(name: str) -> Any:
+    """A command, or a group of them, that goes on record; made once, as each group has its state."""
+    from ringfence.cli.audited import audited, put_on_record  # noqa: PLC0415 (the trail, and with it a store)
+
+    command = _object(COMMANDS[name])
+    if not isinstance(command, typer.Typer):
+        return audited(name, command)
+    for more in _MORE.get(name, ()):
+        command.command()(_object(more))
+    put_on_record(command, name)
+    return command
+
+
+def _object(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"ringfence.cli.{module}"), name)
 
 
 def _say_version(asked: bool) -> None:
@@ -101,8 +139,7 @@ def _say_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def _program(
+def _options(
     version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_say_version),
@@ -111,7 +148,6 @@ def _program(
     pass
 
 
-@app.command()
 def version(
     json: Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")] = False,
 ) -> None:
@@ -125,9 +161,26 @@ def version(
         _say_version(asked=True)
 
 
-put_on_record(app)
+@contextmanager
+def without(*packages: str) -> Iterator[None]:
+    """While the block runs these are not installed.
+
+    Numba and PyArrow load them where they are, for callers who use them: most of a second of a start.
+    """
+    finder = _Absent(packages)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
-def execute(arguments: Sequence[str]) -> int:
-    """Run one command of all; returns its exit code."""
-    return finish(app, arguments)
+class _Absent:
+    """Finds nothing, and says so."""
+
+    def __init__(self, packages: Sequence[str]) -> None:
+        self._packages = packages
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        if name in self._packages:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)

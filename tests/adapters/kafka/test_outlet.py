@@ -7,7 +7,7 @@ from tests.adapters.kafka.test_kafka_source import all_of
 from tests.spine import open_store
 from typer.testing import CliRunner
 
-from ringfence.cli.main import app
+from ringfence.cli import app
 from ringfence.compose.clock import SystemClock
 from ringfence.events.mapping import load_mapping
 
