@@ -125,3 +125,70 @@ def test_a_first_payment_without_a_number_is_no_header(header, first):
     found = table_in(f"{header}\n{first}\n{rows}".encode(), b"", "some.csv", whole=True, limit=100)
     assert found.names == header.split(",")
     assert [len(found.rows), found.rows[0][0], found.options] == [31, first.split(",")[0], {}]
+
+
+_STATES = "Payment ID,Status,Requested On,Amount,Currency\n"
+
+
+def states(folder, *rows):
+    lines = [f"{one},{state},2026-05-01T1{at}:00:00,1{at}.50,EUR\n" for at, (one, state) in enumerate(rows)]
+    (folder / "some.csv").write_text(_STATES + "".join(lines), "utf-8")
+    return folder / "some.csv"
+
+
+def test_later_rows_of_a_payment_are_skipped_and_asked_for(tmp_path):
+    """As Checkout.com reports: the captured one counted as another payment, and both lost the id."""
+    file = states(
+        tmp_path, ("p1", "Authorised"), ("p1", "Captured"), ("p2", "Authorised"), ("p2", "Captured")
+    )
+    found = Drafted(file)
+    assert read(found) == (2, 2, 0)
+    assert found.top["skip"] == {"Status": ["Captured"]}
+    assert found.values["transaction_id"] == ("p1", "p2")
+    assert "2 of 4 rows report a later step" in found.questions["steps"].text
+    assert read(Drafted(file, steps="all")) == (4, 0, 0)
+
+
+def test_the_latest_state_of_each_payment_is_no_later_row(tmp_path):
+    found = Drafted(states(tmp_path, ("p1", "Captured"), ("p2", "Authorised"), ("p3", "Captured")))
+    assert read(found) == (3, 0, 0)
+    assert "steps" not in found.questions
+
+
+def test_a_header_that_comes_again_in_capitals_is_no_payment(tmp_path):
+    """No mapping was written."""
+    head = "id,time,amount\n"
+    rows = [f"t{at},2026-05-01 1{at}:00:00,1{at}.50\n" for at in range(3)]
+    (tmp_path / "some.csv").write_text(head + rows[0] + head.upper() + rows[1] + head + rows[2], "utf-8")
+    assert read(Drafted(tmp_path / "some.csv")) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("dash", ["\u2013", "\u2014", "\u2212"])
+def test_dashes_of_windows_1252_and_others_are_no_keys(tmp_path, dash):
+    """They were one card of several people."""
+    rows = [f"t{at};2026-05-01 1{at}:00:00;1{at},50;{dash if at % 2 else f'c{at}'}\n" for at in range(8)]
+    text = "id;time;amount;card\n" + "".join(rows)
+    (tmp_path / "some.csv").write_bytes(text.encode("utf-8" if dash == "\u2212" else "cp1252"))
+    found = Drafted(tmp_path / "some.csv")
+    assert found.top["null_values"] == [dash]
+    assert found.values["card_id"] == ("c0", "c2", "c4")
+
+
+def test_an_id_that_is_empty_at_times_is_said_to_be(tmp_path):
+    rows = [f"{f't{at}' if at % 2 else ''},2026-05-01 1{at}:00:00,1{at}.50\n" for at in range(8)]
+    (tmp_path / "some.csv").write_text("id,time,amount\n" + "".join(rows), "utf-8")
+    assert "(id is empty in 4 of 8 rows)" in Drafted(tmp_path / "some.csv").said
+
+
+def test_amounts_with_an_exponent_are_not_asked_about_cents(tmp_path):
+    """It offered 1.5E3 as 1.5E3.00."""
+    rows = [f"t{at},2026-05-01 1{at}:00:00,{at + 1}.5E3\n" for at in range(3)]
+    (tmp_path / "some.csv").write_text("id,time,amount\n" + "".join(rows), "utf-8")
+    assert "unit" not in Drafted(tmp_path / "some.csv").questions
+
+
+def test_json_in_the_cells_of_a_csv_is_named(tmp_path):
+    rows = [f't{at},2026-05-01 1{at}:00:00,"{{""amount"": 1{at}}}"\n' for at in range(3)]
+    (tmp_path / "some.csv").write_text("id,time,payload\n" + "".join(rows), "utf-8")
+    with pytest.raises(InputError, match="payload holds JSON in its cells"):
+        Drafted(tmp_path / "some.csv")

@@ -21,7 +21,7 @@ from ringfence.adapters.drafts.paying import choose_amount
 from ringfence.adapters.drafts.plan import MappingPlan
 from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_dialled, looks_masked
 from ringfence.adapters.drafts.sample import Column, FileSample, sample_of
-from ringfence.adapters.drafts.steps import tell_steps
+from ringfence.adapters.drafts.steps import choose_step
 from ringfence.adapters.drafts.timing import choose_time, within_a_day
 from ringfence.adapters.drafts.trial import MappingTrial, tried
 from ringfence.errors import InputError
@@ -105,7 +105,7 @@ def _plan(
     choose_amount(desk)
     _transaction(desk)
     _turned(desk)
-    tell_steps(desk)
+    choose_step(desk)
     for target, points in FIELDS.items():
         if target in dropped:
             plan.remarks.append(f"{target} is left out: {dropped[target]}")
@@ -184,7 +184,7 @@ def _transaction(desk: DraftDesk) -> None:
             if ("id" in one.meanings and one.meanings & {"txn", "payment", "order"}) or one.words == ("id",)
         ]
         said = "no column seems to be an id: each row gets one made of its content"
-        desk.plan.remarks.append(said + (f" ({repeated[0]} repeats)" if repeated else ""))
+        desk.plan.remarks.append(said + (_no_id(desk.left[repeated[0]]) if repeated else ""))
         return
     desk.plan.fields["transaction_id"] = _id_in(desk, column)
     if column.unique < 1:
@@ -197,6 +197,14 @@ def _transaction(desk: DraftDesk) -> None:
         desk.plan.remarks.append(
             f"{column.name} is empty in {1 - column.filled:.0%} of the rows: those are refused"
         )
+
+
+def _no_id(column: Column) -> str:
+    """Why a column that is named as an id is none of payments."""
+    missing = column.rows - len(column.texts)
+    if column.unique < 1:
+        return f" ({column.name} repeats)"
+    return f" ({column.name} is empty in {missing:,} of {column.rows:,} rows)" if missing else ""
 
 
 def _field(desk: DraftDesk, target: str, column: Column | None) -> None:

@@ -21,7 +21,8 @@ _DATES: Final = (
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",
     "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%Y-%m-%d",
     "%Y-%b-%d",
-    "%a %b %d %Y", "%a, %d %b %Y", "%d%b%Y", "%d%b%y", "%Y-%j", "%G-W%V-%u",
+    "%a %b %d %Y", "%a, %d %b %Y", "%d%b%Y", "%d%b%y", "%Y-%j", "%G-W%V-%u", "%GW%V%u",
+    "%y/%m/%d", "%y-%m-%d", "%y.%m.%d",
 )  # fmt: skip
 _CLOCKS: Final = (
     "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%H.%M.%S", "%H.%M", "%Hh%M",
@@ -43,7 +44,7 @@ _SPLIT: Final = re.compile(
 )
 _COMPACT: Final = ("%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d")
 _UNMARKED: Final = {
-    6: ("%y%m%d", "%d%m%y", "%m%d%y"), 7: ("1%y%m%d", "%Y%j"), 8: ("%d%m%Y", "%m%d%Y"),
+    5: ("%y%j",), 6: ("%y%m%d", "%d%m%y", "%m%d%y"), 7: ("1%y%m%d", "%Y%j"), 8: ("%d%m%Y", "%m%d%Y"),
     10: ("%y%m%d%H%M",), 12: ("%y%m%d%H%M%S", "%d%m%Y%H%M"), 14: ("%d%m%Y%H%M%S",), 17: ("%Y%m%d%H%M%S%f",),
 }  # fmt: skip
 """By how many digits; a 1 before the year is that of this century."""
@@ -81,6 +82,8 @@ class MomentGuess:
     swapped: str = ""  # the form with day and month the other way round, where that fits as well
     first: datetime | None = None
     last: datetime | None = None
+    bare: int = 0  # values that name no zone, where others do
+    elsewhere: MomentGuess | None = None  # with the year of two digits at the other end, where that fits
 
 
 def moments_of(texts: Sequence[str], *, named: bool = False) -> MomentGuess | None:
@@ -107,16 +110,10 @@ def moments_of(texts: Sequence[str], *, named: bool = False) -> MomentGuess | No
         known = [date for date in dates if date is not None]
         if len(known) < MOST * len(some):
             return None
-        zoned = sum(bool(_ZONED.search(text[10:])) for text in iso) >= MOST * len(iso)
-        return MomentGuess(
-            "iso",
-            len(known) / len(some),
-            zoned,
-            any(len(text) > 10 for text in iso),
-            "",
-            min(known),
-            max(known),
-        )
+        with_zone = sum(bool(_ZONED.search(text[10:])) for text in iso)
+        zoned, timed = with_zone >= MOST * len(iso), any(len(text) > 10 for text in iso)
+        edges = min(known), max(known)
+        return MomentGuess("iso", len(known) / len(some), zoned, timed, "", *edges, bare=len(iso) - with_zone)
     return _patterned([plain(text) for text in some], [plain(text) for text in texts])
 
 
@@ -145,7 +142,7 @@ def clock_of(texts: Sequence[str]) -> str | None:
 def other_order(form: str) -> str:
     """A form with day and month the other way round; itself where the month is a word."""
     day, month = form.find("%d"), form.find("%m")
-    if min(day, month) < 0 or form.startswith("%Y") or "." in form[:6]:
+    if min(day, month) < 0 or form.startswith(("%Y", "%y")) or "." in form[:6]:
         return form  # nobody writes the month first before points
     return form.replace("%d", "%@").replace("%m", "%d").replace("%@", "%m")
 
@@ -167,7 +164,24 @@ def _patterned(some: Sequence[str], texts: Sequence[str]) -> MomentGuess | None:
         here, there = _share(texts, best.form), _share(texts, turned)
         best = replace(best, swapped=turned) if here == there else best
         best = replace(best, form=turned) if there > here else best
-    return best
+    return _year_placed(best, some)
+
+
+def _year_placed(last: MomentGuess, some: Sequence[str]) -> MomentGuess:
+    """The year of two digits at the end, or where all values have one first, too, so that they are closer."""
+    end = re.match(r"%[dm]([./-])%[dm]\1%y", last.form)
+    if end is None:
+        return last
+    form = f"%y{end[1]}%m{end[1]}%d{last.form[end.end() :]}"
+    known = [date for text in some if (date := _parsed(text, form)) is not None]
+    if len(known) < last.share * len(some):
+        return last
+    assert last.first is not None
+    assert last.last is not None
+    first = replace(last, form=form, swapped="", first=min(known), last=max(known))
+    if 2 * (max(known) - min(known)) < last.last - last.first:
+        return replace(first, elsewhere=last)
+    return replace(last, elsewhere=first)
 
 
 def _candidates(some: Sequence[str]) -> list[str]:

@@ -53,6 +53,14 @@ def choose_amount(desk: DraftDesk) -> None:
         said = "no column seems to be the amount: amount is missing"
         numbers = [one.name for one in desk.left.values() if one.money and not one.moments][:6]
         hint = f"; {', '.join(numbers)} hold numbers: --answer amount=COLUMN" if numbers else ""
+        objects = [
+            one.name for one in desk.left.values() if one.texts and all(map(_is_object, one.texts[:50]))
+        ]
+        if objects:
+            hint += (
+                f"; {objects[0]} holds JSON in its cells, which a mapping does not look into: export its "
+                "members as columns, or the whole as JSON"
+            )
         desk.plan.remarks.append(said + hint)
         return
     currency = choose_currency(desk, column, money)
@@ -72,6 +80,10 @@ def choose_amount(desk: DraftDesk) -> None:
         desk.plan.remarks.append(
             f"{column.name} holds values that are no amounts: those go to the quarantine"
         )
+
+
+def _is_object(text: str) -> bool:
+    return text.strip().startswith(("{", "[{")) and text.strip().endswith(("}", "}]"))
 
 
 def _cut(desk: DraftDesk, column: Column, decimal: str) -> None:
@@ -152,7 +164,8 @@ def _is_minor(desk: DraftDesk, column: Column, money: AmountStyle, currency: str
     digits = CURRENCY_EXPONENT.get(currency or "", 2)
     if "minor" in column.meanings:
         return True
-    if not money.whole or not digits or money.thousands is not None or money.signs:
+    exact = not any(map(is_exponential, column.different))
+    if not money.whole or not digits or money.thousands is not None or money.signs or not exact:
         return False
     api = column.natural and (
         "value" in column.meanings or any(map(_as_apis_have, desk.sample.columns.values()))

@@ -29,6 +29,8 @@ ROWS: Final = 3000
 _TAIL_BYTES: Final = 1 << 16
 PLACEHOLDERS: Final = frozenset(
     """nan null none n/a na nil unknown undefined - -- ? #n/a (null) unbekannt desconocido inconnu
+    \u2013 \u2014 \u2015 \u2212 \u2010 \u2013\u2013 \u2014\u2014 n.a. k.a. s/d <na> nat \\n
+    #null! #value! #ref! #name? #num! #div/0!
     00000000-0000-0000-0000-000000000000 0.0.0.0 0""".split()  # noqa: SIM905
 )
 """Texts that stand where nothing is known, in small letters."""

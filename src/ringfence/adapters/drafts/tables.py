@@ -163,9 +163,9 @@ def _headed(first: _Record, width: int, delimiter: str, *, unnamed: bool, names:
 def _without_lines(table: Table, text: str, body: list[_Record], first: _Record, width: int) -> list[_Record]:
     """The records without lines that are none, which the options name: headers again, rules, units."""
     written = re.split(r"\r\n|\r|\n", text)
-    again = set[int]() if table.unnamed else {one.line for one in body if one.cells == first.cells}
+    again = set[int]() if table.unnamed else {one.line for one in body if _folded(one) == _folded(first)}
     if again:  # at the head of each page of a report
-        table.options["trailers"] = [written[first.line].strip()]
+        table.options["trailers"] = list(dict.fromkeys(written[line].strip() for line in sorted(again)))
         table.remarks.append(f"the header comes again: {len(again)}x as a line, which is skipped")
     ruled = _ruled(text)
     if ruled:
@@ -179,6 +179,10 @@ def _without_lines(table: Table, text: str, body: list[_Record], first: _Record,
         table.remarks.append(f"the line below the header tells units and is no payment: {units!r} is skipped")
         body = body[1:]
     return body
+
+
+def _folded(record: _Record) -> list[str]:
+    return [cell.strip().lower() for cell in record.cells]
 
 
 def _ruled(text: str) -> list[str]:

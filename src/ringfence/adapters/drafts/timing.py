@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.adapters.drafts.calendars import OtherYear, other_calendar, said_of
 from ringfence.adapters.drafts.clocks import CLOCK_OUT, midnight_of, not_understood, time_of_day
 from ringfence.adapters.drafts.moments import MomentGuess, other_order
 from ringfence.adapters.drafts.roles import time_points
@@ -21,6 +22,11 @@ _START_S: Final = 1_577_836_800  # 2020-01-01: where time that counts from 0 is 
 _DAY_S: Final = 86_400
 _MOST_DAYS: Final = 10_000
 _ROWS_A_DAY: Final = 10
+_FROM_ZERO: Final = 10_000  # a column of dates that begins beyond counts from no beginning of its own
+_DAYS_TO_2000: Final = 10_957
+_LONG_PAST_DAYS: Final = 3 * 366
+_REIWA: Final = 2018  # the year before its first
+_DAYS_OF_1904: Final = 1462  # that a spreadsheet's days since 1904 are behind those since 1900
 _COUNTS: Final = frozenset({"step", "time", "date"})
 _NAME: Final = re.compile(r"(?:^|[\d\s(])([A-Z]{3})\)?$")
 _DAY_FIRST_HINTS: Final = ("%d.%m", "%d/%m", "%d-%m")
@@ -30,7 +36,7 @@ def choose_time(desk: DraftDesk) -> None:
     """Fills `event_time`, or leaves it out with a remark."""
     if "event_time" not in desk.answers and _parts_of_date(desk):
         return
-    column = desk.best("event_time", lambda one: time_points(one, desk.now))
+    column = desk.best("event_time", lambda one: time_points(one, desk.now)) or _only_later(desk)
     if column is None or column.moments is None:
         _counted(desk, column)
         return
@@ -49,6 +55,7 @@ def choose_time(desk: DraftDesk) -> None:
         source = {"join": [column.name, *clock.parts], "format": clock.behind(moments.form, midnight)}
     elif moments.form != "iso":
         source["format"] = moments.form
+    source |= _since_1904(desk, column, moments) or _days_of_years(desk, column, moments)
     if is_day and clock is None:
         desk.plan.remarks.append(
             f"{column.name} holds days without a time of day: all payments of a day are at midnight, so "
@@ -56,10 +63,7 @@ def choose_time(desk: DraftDesk) -> None:
         )
     if moments.share < 1:
         desk.plan.remarks.append(f"{column.name} holds values that are no times: those go to the quarantine")
-    if not moments.zoned:
-        _zone(desk, column, source)
-    else:
-        _zone_names(desk, column.different)
+    _zones(desk, column, moments, source)
     desk.plan.fields["event_time"] = source if len(source) > 1 else column.name
 
 
@@ -82,6 +86,7 @@ def within_a_day(desk: DraftDesk) -> bool:
 
 def _ordered(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGuess:
     """The moments with day and month in the order that the answers, other columns or the language tell."""
+    moments = _year_placed(desk, column, moments)
     if not moments.swapped:
         return moments
     forms = (moments.form, moments.swapped)
@@ -112,6 +117,89 @@ def _ordered(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGue
     return _with(moments, preferred if given == answers[0] else second)
 
 
+def _year_placed(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGuess:
+    """The moments with a year of two digits first or last, asked where both make sense."""
+    other = moments.elsewhere
+    if other is None or moments.last is None or other.last is None:
+        return moments
+    recent, latest = desk.now - timedelta(days=_LONG_PAST_DAYS), desk.now + timedelta(days=2)
+    sure = moments.last >= recent > other.last or other.last > latest
+    if sure and not moments.form.startswith("%y"):
+        return moments
+    answers = ("first", "last") if moments.form.startswith("%y") else ("last", "first")
+    shown = column.different[0]
+    of_era = f"; {shown[:2]} may be a year of the era Reiwa, too: export Gregorian years then"
+    era = of_era if shown[:2].isdigit() and int(shown[:2]) + _REIWA == desk.now.year else ""
+    given = desk.ask(
+        Question(
+            "year_place",
+            f"{column.name} may have the year first or last: {shown} can be {_day_of(moments)} or "
+            f"{_day_of(other)}{era}",
+            answers,
+            tuple(f"the year stands {one}" for one in answers),
+        )
+    )
+    return moments if given == answers[0] else other
+
+
+def _day_of(moments: MomentGuess) -> str:
+    return f"of {moments.last:%Y}" if moments.last else "another"
+
+
+def _since_1904(desk: DraftDesk, column: Column, moments: MomentGuess) -> dict[str, Any]:
+    """What is added to days of a spreadsheet: those of old Macs count from 1904."""
+    if moments.form != "excel" or moments.last is None:
+        return {}
+    later = moments.last + timedelta(days=_DAYS_OF_1904)
+    if not desk.now - timedelta(days=_LONG_PAST_DAYS) <= later <= desk.now + timedelta(days=2):
+        return {}
+    given = desk.ask(
+        Question(
+            "days_since",
+            f"{column.name} counts days as a spreadsheet does, the last one is {moments.last:%Y-%m-%d}: from "
+            f"1900, or from 1904 as workbooks of Macs may, then it is {later:%Y-%m-%d}",
+            ("1900", "1904"),
+            ("days since 1900", "days since 1904"),
+        )
+    )
+    return {"offset_s": _DAYS_OF_1904 * _DAY_S} if given == "1904" else {}
+
+
+def _days_of_years(desk: DraftDesk, column: Column, moments: MomentGuess) -> dict[str, Any]:
+    """Digits such as 20121, the 121st day of 2020 or the 20,121st day since 1970, as answered."""
+    numbers = [int(text) for text in column.different] if moments.form == "%y%j" else []
+    if not numbers or max(numbers) > (desk.now - datetime(1970, 1, 1, tzinfo=UTC)).days + 2:
+        return {}
+    given = desk.ask(
+        Question(
+            "digits",
+            f"{column.name} holds five digits, as {column.different[0]}: days since 1970, or a year and the "
+            "day in it",
+            ("days", "years"),
+            ("days since 1970", "two digits of the year, then the day of the year"),
+        )
+    )
+    return {"format": "epoch_d"} if given == "days" else {}
+
+
+def _only_later(desk: DraftDesk) -> Column | None:
+    """The one column of times in a file, where its name tells of a later step: Processed On."""
+    fits = [
+        one for one in desk.left.values()
+        if one.is_dated and "later" in one.meanings and not one.meanings & (CLOCK_OUT - {"later"})
+        and not one.meanings & {"refund", "dispute"} and one.moments and one.moments.last
+        and one.moments.last <= desk.now + timedelta(days=2)
+    ]  # fmt: skip
+    if len(fits) != 1 or sum(one.is_dated for one in desk.left.values()) > 1:
+        return None
+    column = desk.take(fits[0].name)
+    desk.plan.remarks.append(
+        f"{column.name} is the only time: taken as that of the payment, although its name may tell of a "
+        "later step"
+    )
+    return column
+
+
 def _american(desk: DraftDesk) -> bool:
     """Dollars and clocks of twelve hours hint at a month that stands first."""
     columns = desk.sample.columns.values()
@@ -128,6 +216,18 @@ def _named(form: str) -> str:
 
 def _with(moments: MomentGuess, form: str) -> MomentGuess:
     return MomentGuess(form, moments.share, moments.zoned, moments.timed, "", moments.first, moments.last)
+
+
+def _zones(desk: DraftDesk, column: Column, moments: MomentGuess, source: dict[str, Any]) -> None:
+    if not moments.zoned:
+        _zone(desk, column, source)
+        return
+    if moments.bare:
+        desk.plan.remarks.append(
+            f"{moments.bare:,} of the first times of {column.name} name no time zone, unlike the others: "
+            "taken as UTC"
+        )
+    _zone_names(desk, column.different)
 
 
 def _zone(desk: DraftDesk, column: Column, source: dict[str, Any]) -> None:
@@ -198,6 +298,12 @@ def _parts_of_date(desk: DraftDesk) -> bool:
 
 def _counted(desk: DraftDesk, named: Column | None) -> None:
     """Numbers that count from some beginning; nothing else is left to tell the time."""
+    if named is None and (strange := _of_other_calendar(desk)) is not None:
+        said = said_of(*strange)
+        desk.plan.remarks.append(
+            f"no column seems to be the time of the payment: event_time is missing; {said}"
+        )
+        return
     fits = [named] if named else [
         one
         for one in desk.left.values()
@@ -208,6 +314,11 @@ def _counted(desk: DraftDesk, named: Column | None) -> None:
         numbers = [float(text) for text in column.texts] if column.money else []
         if not numbers:
             break
+        dates = "date" in column.meanings and not column.meanings & {"time", "step"}
+        if dates and min(numbers) > _FROM_ZERO:
+            if _days_since_1970(desk, column, numbers):
+                return
+            continue
         desk.left.pop(column.name, None)
         whole = all(number == int(number) for number in numbers) and max(numbers) < _MOST_DAYS
         days = whole and len(set(numbers)) * _ROWS_A_DAY <= len(numbers)
@@ -235,6 +346,31 @@ def _counted(desk: DraftDesk, named: Column | None) -> None:
     )
     hint += f"; {', '.join(clocks)} holds a time of day without a date" if clocks and not seen else ""
     desk.plan.remarks.append(f"no column seems to be the time of the payment: event_time is missing{hint}")
+
+
+def _days_since_1970(desk: DraftDesk, column: Column, numbers: list[float]) -> bool:
+    """Fills `event_time` with the days of a column, as data frames write dates; False where they are none."""
+    last = (desk.now - datetime(1970, 1, 1, tzinfo=UTC)).days + 2
+    if not all(number == int(number) and _DAYS_TO_2000 <= number <= last for number in numbers):
+        return False
+    desk.left.pop(column.name, None)
+    desk.plan.fields["event_time"] = {"column": column.name, "format": "epoch_d"}
+    desk.plan.remarks.append(
+        f"{column.name} holds days since 1970 without a time of day: all payments of a day are at midnight, "
+        "so counts over minutes and hours see a whole day as one moment"
+    )
+    return True
+
+
+def _of_other_calendar(desk: DraftDesk) -> tuple[str, OtherYear] | None:
+    """A column whose years are another calendar's, and one of them."""
+    for column in desk.left.values():
+        if column.meanings & CLOCK_OUT or not column.meanings & {"date", "time", "when", "created", "booked"}:
+            continue
+        found = other_calendar(column.texts, desk.now)
+        if found is not None:
+            return column.name, found
+    return None
 
 
 def _grows(column: Column) -> bool:

@@ -52,7 +52,7 @@ _AFTER: Final = re.compile(r"(?<=\d)\s*(?:Uhr|hrs?)$|(?<=%[MS])\s*(?:Uhr|hrs?)$"
 _HALF: Final = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?|\s*%p", re.IGNORECASE)
 _ORDINAL: Final = re.compile(r"(?<=\d)(?:st|nd|rd|th)(?=,)")
 _FINE: Final = re.compile(r"(?<=\d\d[.,]\d{6})\d+")  # nanoseconds, which no clock here keeps
-_EAST: Final = re.compile(r"^(\d{4})(?:年|\. ?)(\d{1,2})(?:月|\. ?)(\d{1,2})(?:日|\.)")
+_EAST: Final = re.compile(r"^(\d{4})(?:年|년 ?|\. ?)(\d{1,2})(?:月|월 ?|\. ?)(\d{1,2})(?:日|일|\.)")
 _EAST_CLOCK: Final = re.compile(r"(\d{1,2})時(\d{2})分(?:(\d{2})秒)?")
 _APACHE: Final = re.compile(r"^\[?(\d{1,2})/([A-Z][a-z]{2})/(\d{4}):(\d\d:\d\d:\d\d[^\]]*)\]?$")
 _UNIX: Final = re.compile(
