@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from functools import cache
+from urllib.parse import urlencode
 
 import httpx
 import zstandard
@@ -59,7 +60,7 @@ def bombs():
     return found
 
 
-# What a kind sends, over and over: path, headers and body. `number` is that of the connection.
+# What a kind sends, over and over: path, headers and body, None to get. `number` is that of the connection.
 
 
 _DOORS = ("/v1/decisions/batch", "/v1/events/batch", "/v1/decisions", "/v1/lists/entries", "/v1/rules/check")
@@ -145,6 +146,26 @@ def of_keys(number):
         yield "/v1/decisions", JSON | {"authorization": f"Bearer eyJ.{name.decode()}.x"}, b"{}"
 
 
+def of_questions(number):
+    """Costly questions to a log of some length: patterns of hundreds of tests, and graphs of entities."""
+    begin = next(_RUNNING)
+    records = [
+        payment(
+            f"q-{number}-{begin}-{n}", card_id=f"c{n % 50}", customer_id=f"u{n % 70}", device_id=f"d{n % 9}"
+        )
+        for n in range(2000)
+    ]
+    yield "/v1/decisions/batch", NDJSON, lines(records)
+    wildcards = [{"wildcard": f"*{n}*a*b*c*d*"} for n in range(450)]
+    pattern = json.dumps({"data": {"transaction_id": wildcards}})
+    expression = " or ".join(f"transaction_id like '%{n}%a%b%c%'" for n in range(400))
+    for text in (pattern, expression):
+        yield "/v1/bus/test", JSON, json.dumps({"pattern": text}).encode()
+        yield "/v1/events?" + urlencode({"pattern": text, "limit": 1000}), JSON, None
+    for kind, entity in (("device", "d1"), ("card", "c1")):
+        yield f"/v1/graph/{kind}/{entity}?depth=4", JSON, None
+
+
 _RUNNING = itertools.count()
 KINDS = {
     "mixed": of_mixed,
@@ -154,6 +175,7 @@ KINDS = {
     "large": of_large,
     "rules": of_rules,
     "keys": of_keys,
+    "questions": of_questions,
 }
 CONNECTIONS = 8
 
@@ -169,7 +191,9 @@ def attack(kind, url, key, seconds):
             while True:
                 for path, headers, body in KINDS[kind](number):
                     try:
-                        answer = http.post(path, content=body, headers=headers)
+                        answer = http.request(
+                            "GET" if body is None else "POST", path, content=body, headers=headers
+                        )
                     except httpx.HTTPError:  # the server hangs up on some
                         statuses["hung up"] += 1
                     else:

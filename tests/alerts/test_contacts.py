@@ -12,7 +12,7 @@ from ringfence.adapters.sqlite import Store
 from ringfence.alerts.answers import Asked, answer_key, events_of, read
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.compose.messaging.alerts import alert_words
-from ringfence.desks.privacy import PersonTokens
+from ringfence.desks.person_search import PersonTokens
 from ringfence.events import codec
 from ringfence.events.batch import EventBatch
 from ringfence.events.model import Kind

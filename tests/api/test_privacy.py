@@ -205,7 +205,7 @@ def test_more_than_an_answer_may_have_and_a_log_that_is_too_long_are_refused_wit
         asked = {"customer": "C-1", "reason": "request of today"}
         await _until_kept(client, of[Role.ADMIN], asked)
         answers = []
-        for name, value in (("_MOST_EVENTS", 3), ("PERSONAL_SECONDS", -1.0)):
+        for name, value in (("_MOST_EVENTS", 3), ("PERSON_SECONDS", -1.0)):
             with monkeypatch.context() as patch:
                 patch.setattr(f"ringfence.api.routes.privacy.{name}", value)
                 for what in ("find", "export", "erase"):

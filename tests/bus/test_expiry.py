@@ -5,7 +5,7 @@ from tests.lakes import fill
 
 from ringfence.adapters.outbox import BusPersons, OutboxFollower
 from ringfence.bus.subscription import Subscription
-from ringfence.desks.privacy import NOBODY, PersonTokens
+from ringfence.desks.person_search import NOBODY, PersonTokens
 from ringfence.follow import catch_up
 
 NOW_MS = 1_750_000_000_000

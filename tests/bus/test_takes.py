@@ -13,7 +13,7 @@ from ringfence.alerts.book import Mute
 from ringfence.alerts.policy import AlertPolicy
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.subscription import EVERYTHING, Destination, Subscription
-from ringfence.desks.privacy import NOBODY
+from ringfence.desks.person_search import NOBODY
 from ringfence.errors import StoreError
 from ringfence.follow import catch_up
 

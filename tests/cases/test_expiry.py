@@ -9,7 +9,7 @@ from tests.cases.desk import NOON, payment
 from ringfence.adapters.cases import CasePersons, SqliteCases
 from ringfence.cases import wire
 from ringfence.cases.model import Attached
-from ringfence.desks.privacy import NOBODY, PersonTokens
+from ringfence.desks.person_search import NOBODY, PersonTokens
 from ringfence.rulebook.desk import Who
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)

@@ -126,6 +126,7 @@ def _people(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroundi
     yield groups.BusServices(
         **common,
         outboxes=server.outboxes,
+        inquiries=server.inquiries,
         case_book=server.cases.book,
         places=server.places,
         stopping=server.stopping,
@@ -137,6 +138,7 @@ def _people(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroundi
     yield groups.AccessServices(
         **common, approvals=server.approvals, sessions=server.sessions, provider=server.provider
     )
+    yield groups.PrivacyServices(**common, inquiries=server.inquiries)
     yield groups.AuditServices(**common, trail=server.trail)
     yield groups.PageServices(
         **common,

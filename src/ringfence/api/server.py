@@ -41,6 +41,7 @@ from ringfence.api.trials import Trials
 from ringfence.api.warming import warm_up
 from ringfence.compose.deciding.versions import registered_rules
 from ringfence.compose.folder.approvals import open_approvals
+from ringfence.compose.folder.inquiries import InquiriesHere
 from ringfence.compose.folder.store import open_trail
 from ringfence.compose.folder.tables import open_annotations, served_tables
 from ringfence.desks.seals import Seals
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
     from ringfence.compose.deciding.session import Session
+    from ringfence.compose.folder.inquiries import Inquiries
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
     from ringfence.ports.tracing import Tracing
@@ -72,11 +74,13 @@ class Server:
         most_connections: int | None = None,
         aside: Aside | None = None,
         tracing: Tracing | None = None,
+        inquiries: Inquiries | None = None,
     ) -> None:
         """`give_up` hears of the error after which nothing can be decided any more.
 
         `most_connections` is what there is room for, where that is less than set. `aside` decodes batches and
         large payments, where that is not for this process to do. `tracing` is told of requests and steps.
+        `inquiries` read much of the log for one answer, where that is not for this process either.
         """
         self._give_up = give_up
         self.settings, self.authoriser, self.tracing = settings, authoriser, tracing
@@ -89,6 +93,7 @@ class Server:
         self.annotations = open_annotations(session.store)
         self.following = Following(session.store, session.clock)
         self.outboxes = Outboxes(session.store, session.clock)
+        self.inquiries = inquiries or InquiriesHere(session.store)
         self.trail = open_trail(session.store.folder)
         self.places = Places(settings.most_streams)
         self.hub = Hub(self.places, settings.stream_seconds)

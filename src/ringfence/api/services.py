@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ringfence.cases.model import Case
     from ringfence.compose.clock import SystemClock
     from ringfence.compose.deciding.versions import StoredLibrary
+    from ringfence.compose.folder.inquiries import Inquiries
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.decisions.impact import Impact
     from ringfence.desks.alerts import MuteDesk
@@ -86,6 +87,13 @@ class Surroundings:
     authoriser: Authoriser
     store: DataFolder
     tokenizer: Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrivacyServices(Surroundings):
+    """To look for personal data, and to have it erased."""
+
+    inquiries: Inquiries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,6 +193,7 @@ class BusServices(Surroundings):
     """To read the bus and to change who hears of what. `stopping` is set once streams have to end."""
 
     outboxes: Outboxes
+    inquiries: Inquiries
     case_book: CaseBook
     places: Places
     stopping: asyncio.Event

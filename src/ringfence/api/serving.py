@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decoding_aside import Aside
     from ringfence.api.settings import ServeSettings
     from ringfence.compose.deciding.session import Session
+    from ringfence.compose.folder.inquiries import Inquiries
     from ringfence.follow.supervised_process import Beside
     from ringfence.ports.sources import StreamSource
     from ringfence.ports.tracing import Metering, Tracing
@@ -58,12 +59,13 @@ def serve(
     aside: Aside | None = None,
     tracing: Tracing | None = None,
     metering: Metering | None = None,
+    inquiries: Inquiries | None = None,
 ) -> None:
     """Serve on these sockets until told to stop. Raises what made the store unusable, if that is why.
 
     `site` makes the pages that are served beside the API, `beside` what starts the process of the followers.
-    `streams` are read beside what comes over HTTP. `aside` and `tracing` as
-    of `Server`; `metering` gets its figures.
+    `streams` are read beside what comes over HTTP. `aside`, `tracing` and
+    `inquiries` as of `Server`; `metering` gets its figures.
     """
     check_keys(session.store, authoriser)
     failures: list[BaseException] = []
@@ -73,7 +75,7 @@ def serve(
         listener.should_exit = True
 
     fits = make_room(settings.most_connections)
-    server = Server(session, settings, authoriser, give_up, fits.connections, aside, tracing)
+    server = Server(session, settings, authoriser, give_up, fits.connections, aside, tracing, inquiries)
     server.sources.add(streams)
     process = server.following.process = beside(server) if beside else None
 

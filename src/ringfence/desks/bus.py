@@ -14,13 +14,17 @@ from ringfence.bus.subscription import Subscription, digest_of
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from ringfence.bus.outbox import Outbox
     from ringfence.bus.pattern import Pattern
     from ringfence.bus.subscription import Destination
+    from ringfence.bus.table import EventTable
     from ringfence.ports import EventLog
 
 DAY_MS: Final = 86_400_000
 _MOST_RECORDS: Final = 1_000_000  # of a topic, that are looked at
+_PIECE: Final = 20_000  # of them, that are in memory at once
 _EXAMPLES: Final = 3
 
 
@@ -49,29 +53,59 @@ class Appraisal(msgspec.Struct, frozen=True):
     remarks: list[str] = []
 
 
-def appraise(log: EventLog, pattern_text: str, source: str) -> Appraisal:
-    """Try a pattern on the last day of each topic; `InputError` where it is none."""
+def appraise(
+    log: EventLog, pattern_text: str, source: str, is_late: Callable[[], bool] = lambda: False
+) -> Appraisal:
+    """Try a pattern on the last day of each topic; `InputError` where it is none.
+
+    The newest events come first. Once `is_late`, no more are looked at, and a remark says so.
+    """
     pattern = wanted(pattern_text)
     events = matched = 0
     types: dict[str, int] = {}
-    examples: list[dict[str, Any]] = []
+    examples: dict[str, list[dict[str, Any]]] = {}
     known: set[str] = set()
+    cut: list[str] = []
     for topic in TOPICS:
-        end = log.end_offset(topic)
-        first = max(log.start_offset(topic), end - _MOST_RECORDS)
-        batches = list(log.read(topic, first, end)) if first < end else []
-        since_ms = max((batch.last_time_ms for batch in batches), default=0) - DAY_MS
-        recent = [batch for batch in batches if batch.last_time_ms > since_ms]
-        for _, table in tables(topic, recent, log, source):
+        for table in _newest(log, topic, source, is_late, cut):
             events += len(table)
             known |= {".".join(path) for path in table.paths}
             rows = table.matching(pattern).nonzero()[0].tolist()
             if rows:
                 matched += len(rows)
+                latest = examples.setdefault(topic, [])
                 found = table.events(rows[-_EXAMPLES:])
                 types[found[0]["type"]] = types.get(found[0]["type"], 0) + len(rows)
-                examples = [*examples, *found][-_EXAMPLES:]
-    return Appraisal(events, matched, types, examples, _remarks(pattern, events, matched, known))
+                latest[:0] = found[-(_EXAMPLES - len(latest)) :] if len(latest) < _EXAMPLES else []
+    shown = [one for found in examples.values() for one in found][-_EXAMPLES:]
+    return Appraisal(events, matched, types, shown, cut + _remarks(pattern, events, matched, known))
+
+
+def _newest(
+    log: EventLog, topic: str, source: str, is_late: Callable[[], bool], cut: list[str]
+) -> Iterator[EventTable]:
+    """The last day of a topic, piece by piece, the newest first; `cut` hears where that is not all of it."""
+    after = log.end_offset(topic)
+    least = max(log.start_offset(topic), after - _MOST_RECORDS)
+    since_ms: int | None = None
+    while after > least:
+        begin = max(least, after - _PIECE)
+        batches = [one for one in log.read(topic, begin, after) if one.base_offset < after]
+        if since_ms is None:
+            since_ms = max((one.last_time_ms for one in batches), default=0) - DAY_MS
+        recent = [one for one in batches if one.last_time_ms > since_ms]
+        for _, table in reversed(list(tables(topic, recent, log, source))):
+            yield table
+        if not recent:
+            return
+        after = min(begin, batches[0].base_offset)
+        if after > least and is_late():
+            cut.append(f"of {topic} the newest events alone were looked at: the whole day takes too long")
+            return
+    if least > log.start_offset(topic):
+        cut.append(
+            f"of {topic} the newest {_MOST_RECORDS:,} events were looked at, perhaps not the whole day"
+        )
 
 
 def subscribe(
@@ -82,14 +116,12 @@ def subscribe(
     to: str,
     *,
     ordered: bool,
-    source: str,
     now_ms: int,
-) -> tuple[Subscription, Appraisal]:
+) -> Subscription:
     """Have events that come from now on sent to a destination; errors as of `Bus.subscribe`."""
-    appraisal = appraise(log, pattern, source)
     start = {topic: log.end_offset(topic) for topic in TOPICS}
     made = Subscription(name=name, pattern=pattern, to=to, ordered=ordered, created_ms=now_ms, start=start)
-    return bus.subscribe(made), appraisal
+    return bus.subscribe(made)
 
 
 def address_of(bus: Outbox, digest: str, secret: bytes) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.cases.store import SqliteCases
     from ringfence.cases.model import AnyChange
-    from ringfence.desks.privacy import PersonTokens
+    from ringfence.desks.person_search import PersonTokens
 
     _Event = tuple[str, int, int, str, AnyChange]
 

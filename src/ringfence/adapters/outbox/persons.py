@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ringfence.adapters.outbox.database import OutboxDatabase
-    from ringfence.desks.privacy import PersonTokens
+    from ringfence.desks.person_search import PersonTokens
     from ringfence.ports import EventLog
 
 _ON_THEM: Final = """

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.http.problems import Refusal
 from ringfence.compose.deciding.checks import DEADLINE_SECONDS
+from ringfence.compose.folder.inquiries import PERSON_SECONDS
+from ringfence.compose.folder.inquiries import START_SECONDS as INQUIRY_START_SECONDS
 from ringfence.compose.worker_process import START_SECONDS
 
 if TYPE_CHECKING:
@@ -24,9 +26,6 @@ T = TypeVar("T")
 
 CHECK_SECONDS: Final = START_SECONDS + DEADLINE_SECONDS + 10.0
 """How long whoever asks for a check of rules waits: longer than the process beside the server may take."""
-
-PERSONAL_SECONDS: Final = 60.0
-"""How long the log is read for one person's data."""
 
 
 class Pool:
@@ -87,7 +86,9 @@ class Pools:
     links: Pool = field(default_factory=lambda: Pool("the entity graph", 1, 32, 20.0))
     topics: Pool = field(default_factory=lambda: Pool("events of the bus", 2, 256, 20.0))  # streams, too
     cases: Pool = field(default_factory=lambda: Pool("cases", 2, 64, 60.0))
-    personal: Pool = field(default_factory=lambda: Pool("personal data", 1, 4, PERSONAL_SECONDS + 10.0))
+    personal: Pool = field(default_factory=lambda: Pool("personal data", 1, 4, PERSON_SECONDS + 10.0))
+    originals: Pool = field(default_factory=lambda: Pool("originals", 2, 16, 20.0))
+    patterns: Pool = field(default_factory=lambda: Pool("patterns", 1, 8, 2 * INQUIRY_START_SECONDS))
     pages: Pool = field(default_factory=lambda: Pool("pages", 4, 64, 30.0))
     figures: Pool = field(default_factory=lambda: Pool("figures", 1, 16, 30.0))  # one statement at a time
     rules: Pool = field(default_factory=lambda: Pool("the rule book", 2, 8, 60.0))
@@ -103,6 +104,6 @@ class Pools:
     def close(self) -> None:
         """Close each."""
         asked = (self.reading, self.pages, self.figures, self.rules, self.models, self.checks, self.sql)
-        kept = (self.links, self.topics, self.cases, self.personal)
+        kept = (self.links, self.topics, self.cases, self.personal, self.originals, self.patterns)
         for pool in (*asked, *kept, self.signing_in, self.batches, self.payments, self.buttons, self.replies):
             pool.close()

@@ -104,20 +104,13 @@ class LetterView(msgspec.Struct, frozen=True):
     said: str
 
 
-def subscribe(services: BusServices, asked: Subscribe) -> Subscribed:
-    """Make a subscription; errors as of `Bus.subscribe` and `check_destination`."""
+def subscribe(services: BusServices, asked: Subscribe, found: Appraisal) -> Subscribed:
+    """Make a subscription whose pattern was tried; errors as of `Bus.subscribe` and `check_destination`."""
     check_destination(asked.to, load_settings())
-    bus, store = services.outboxes.bus, services.store
-    made, found = desk.subscribe(
-        bus,
-        store.log,
-        asked.name,
-        asked.pattern,
-        asked.to,
-        ordered=asked.ordered,
-        source=f"/ringfence/{store.meta.store_id}",
-        now_ms=services.clock.now_ms(),
-    )
+    bus = services.outboxes.bus
+    now_ms = services.clock.now_ms()
+    log = services.store.log
+    made = desk.subscribe(bus, log, asked.name, asked.pattern, asked.to, ordered=asked.ordered, now_ms=now_ms)
     secret = next(iter(bus.destination(made.to).secrets), "")
     return Subscribed(made.name, shown(made.to), made.pattern, made.ordered, found, secret)
 
@@ -133,10 +126,9 @@ def told(to: str) -> str:
     return shown(address)[:200]
 
 
-def appraise(services: BusServices, pattern: str) -> Appraisal:
-    """Try a pattern; `InputError` where it is none."""
-    store = services.store
-    return desk.appraise(store.log, pattern, f"/ringfence/{store.meta.store_id}")
+async def appraise(services: BusServices, pattern: str) -> Appraisal:
+    """What a pattern would have matched lately; `InputError` where it is none. On the event loop."""
+    return await services.pools.patterns.run(services.inquiries.appraise, pattern)
 
 
 def remove(services: BusServices, name: str) -> int:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ringfence.alerts.case_events import case_event, is_told
 from ringfence.api.handlers.reading import check_log
 from ringfence.api.http.problems import Refusal
-from ringfence.bus.catalog import ALERT_FEED, FEEDS, TOPICS, tables
+from ringfence.bus.catalog import ALERT_FEED, FEEDS, TOPICS
+from ringfence.bus.paging import PulledEvents, page_of_log
 from ringfence.bus.pattern import matches
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 0.25  # between two looks at the log
 _QUIET_LOOKS: Final = 60  # after which a quiet stream says where it is
 _AT_ONCE: Final = 200  # events of a topic
-LOOKED_AT: Final = 20_000
-"""Records of the log that one page looks at."""
-
 _OF_FEED: Final = 2000  # likewise, of a feed
 _STREAMED: Final = (*TOPICS, *FEEDS)
 _FEWEST_TOPICS: Final = 4  # of places that were written before there were more topics
@@ -35,14 +33,6 @@ _PLACE: Final = re.compile(
     rf"([0-9]{{1,16}}(?:\.[0-9]{{1,16}}){{{_FEWEST_TOPICS - 1},{len(_STREAMED) - 1}}})-([0-9A-Za-z]{{1,64}})"
 )
 _ENCODER: Final = msgspec.json.Encoder()
-
-
-class PulledEvents(NamedTuple):
-    """Some events, each with the place behind it; the place behind all that was looked at, and the end."""
-
-    events: list[tuple[int, dict[str, Any]]]
-    after: int
-    end: int
 
 
 def page_of(
@@ -59,26 +49,7 @@ def page_of(
     """
     if topic in FEEDS:
         return _page_of_feed(services, topic, after, limit, pattern, queues)
-    log = services.store.log
-    end = log.end_offset(topic)
-    begin = max(after, log.start_offset(topic))
-    found: list[tuple[int, dict[str, Any]]] = []
-    come = min(begin, end)
-    for batch in log.read(topic, begin, min(end, begin + LOOKED_AT)) if begin < end else ():
-        come = batch.next_offset
-        for offsets, table in tables(topic, [batch], log, _source(services)):
-            asked = offsets >= begin
-            if pattern is not None:
-                asked &= table.matching(pattern)
-            rows = asked.nonzero()[0].tolist()
-            chosen = rows[: limit - len(found)]
-            places = (int(offsets[row]) + 1 for row in chosen)
-            found += zip(places, table.events(chosen), strict=True)
-            if len(chosen) < len(rows):
-                return PulledEvents(found, int(offsets[rows[len(chosen)]]), end)
-        if len(found) >= limit:
-            break
-    return PulledEvents(found, come, end)
+    return page_of_log(services.store.log, _source(services), topic, after, limit, pattern)
 
 
 def _page_of_feed(

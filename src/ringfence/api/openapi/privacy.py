@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from ringfence.api.openapi.pieces import ASKED, BODY, Contract, json_answer, json_body
 from ringfence.api.routes.privacy import PersonAsked, PersonHeld, RevealAsked, Revealed
-from ringfence.desks.privacy import ErasedData, PersonFile
+from ringfence.desks.person_search import PersonFile
+from ringfence.desks.privacy import ErasedData
 
 STRUCTS: Final = (RevealAsked, Revealed, PersonAsked, PersonHeld, PersonFile, ErasedData)
 """Whose schemas the document needs."""

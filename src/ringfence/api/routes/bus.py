@@ -15,10 +15,12 @@ from ringfence.api.handlers import bus_changes, event_stream
 from ringfence.api.handlers.bus_changes import DestinationView  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.handlers.event_stream import page_of, start_of
 from ringfence.api.handlers.reading import check_log
-from ringfence.api.handlers.requests import as_json, queues_of
+from ringfence.api.handlers.requests import as_json, queues_of, refusals
 from ringfence.api.http.callers import owner_of
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
+from ringfence.bus.catalog import FEEDS
+from ringfence.bus.paging import PulledEvents  # noqa: TC001 (pages are told)
 from ringfence.bus.pattern import MOST_BYTES, wanted
 from ringfence.bus.subscription import shown
 from ringfence.errors import InputError
@@ -26,6 +28,7 @@ from ringfence.errors import InputError
 router = APIRouter(tags=["bus"])
 _WHICH: Final = "In EventBridge's language as JSON, or an expression of the rules; all events unless given."
 Topic = Literal["decisions", "events", "drift", "flag_matches", "model_news", "slo_news", "alerts", "cases"]
+_LONG: Final = 1000  # characters of a pattern that may take long
 AlertId = Annotated[str, Path(pattern="^alert-[0-9]{1,18}$")]
 
 
@@ -91,6 +94,10 @@ async def events(
     services = services_of(request, BusServices)
     if log is not None:
         check_log(log, services.store.log)
+    if pattern is not None and len(pattern) > _LONG and topic not in FEEDS:
+        ask = partial(services.inquiries.page, topic, after, limit, pattern)
+        with refusals():
+            return as_json(_told(services, await services.pools.patterns.run(ask)))
     own = queues_of(request)
     return as_json(await services.pools.topics.run(_page, services, topic, after, limit, pattern, own))
 
@@ -167,7 +174,10 @@ def _page(
     queues: tuple[str, ...],
 ) -> EventPage:
     pattern = wanted(pattern_text) if pattern_text else None
-    page = page_of(services, topic, after, limit, pattern, queues)
+    return _told(services, page_of(services, topic, after, limit, pattern, queues))
+
+
+def _told(services: BusServices, page: PulledEvents) -> EventPage:
     return EventPage([one for _, one in page.events], page.after, page.end, services.store.log.identity)
 
 

@@ -43,7 +43,8 @@ class LetterPage(msgspec.Struct, frozen=True):
 async def try_pattern(request: Request) -> Response:
     """Say how many of the last day's events a pattern or an expression would have matched."""
     asked = await body_of(request, TryPattern, _BODY_BYTES)
-    return await _done(request, bus_changes.appraise, asked.pattern)
+    with refusals():
+        return as_json(await bus_changes.appraise(services_of(request, BusServices), asked.pattern))
 
 
 @router.post("/v1/bus/subscriptions")
@@ -51,7 +52,9 @@ async def subscribe(request: Request) -> Response:
     """Send events that match a pattern or an expression to a destination, from now on."""
     asked = await body_of(request, Subscribe, _BODY_BYTES)
     tell(request.scope, object=asked.name, to=told(asked.to))
-    return await _done(request, bus_changes.subscribe, asked)
+    with refusals():
+        found = await bus_changes.appraise(services_of(request, BusServices), asked.pattern)
+    return await _done(request, bus_changes.subscribe, asked, found)
 
 
 @router.post("/v1/bus/subscriptions/{name}/pause")

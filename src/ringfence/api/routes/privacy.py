@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.audited import tell
-from ringfence.api.background.pools import PERSONAL_SECONDS
 from ringfence.api.handlers.requests import as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
-from ringfence.api.services import Surroundings, services_of
+from ringfence.api.services import PrivacyServices, Surroundings, services_of
+from ringfence.compose.folder.inquiries import PERSON_SECONDS
 from ringfence.compose.folder.privacy import privacy_desk
 from ringfence.compose.folder.store import keeps_tokens
+from ringfence.compose.worker_process import TooLateError
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.events.privacy.masked_originals import masked
 from ringfence.events.privacy.personal import TOKEN
@@ -24,13 +25,19 @@ from ringfence.ports.vault import Erased, LegalHold  # noqa: TC001 (likewise)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ringfence.desks.privacy import PersonFile, PrivacyDesk
+    from ringfence.compose.folder.inquiries import Inquiries
+    from ringfence.desks.person_search import PersonFile, PersonTokens
+    from ringfence.desks.privacy import PrivacyDesk
 
     T = TypeVar("T")
 
 router = APIRouter(tags=["privacy"])
 _BYTES = 8 << 10
 _MOST_EVENTS = 5_000  # of one person, in one answer
+_MAY_STILL = (
+    "the erasure has taken too long to wait for and may still take effect: ask again for the same person; "
+    "that erases what is left and harms nothing"
+)
 _Reason = Annotated[str, msgspec.Meta(min_length=5, max_length=500)]
 _Customer = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
@@ -81,7 +88,9 @@ async def reveal(request: Request) -> Response:
     asked = await body_of(request, RevealAsked, _BYTES)
     tell_reason(request, asked.token, asked.reason)
     by = request.scope["ringfence.caller"].name
-    found = await at_privacy_desk(request, lambda desk: desk.reveal(asked.token, by, asked.reason))
+    found = await at_privacy_desk(
+        request, lambda desk: desk.reveal(asked.token, by, asked.reason), short=True
+    )
     return as_json(Revealed(found.token, found.kind, found.value))
 
 
@@ -114,11 +123,19 @@ async def export(request: Request) -> Response:
 
 @router.post("/v1/privacy/erase")
 async def erase(request: Request) -> Response:
-    """Destroy somebody's key and what people wrote about them. It cannot be undone."""
+    """Destroy somebody's key and what people wrote about them. It cannot be undone.
+
+    After 503 it may still take effect: ask again. What is erased stays so, and the rest follows.
+    """
     asked = await body_of(request, PersonAsked, _BYTES)
     tell_reason(request, "", asked.reason)
     by = request.scope["ringfence.caller"].name
-    done = await at_privacy_desk(request, lambda desk: desk.erase(asked.customer, by, asked.reason))
+    try:
+        done = await at_privacy_desk(request, lambda desk: desk.erase(asked.customer, by, asked.reason))
+    except Refusal as refusal:
+        if refusal.problem.code != "timed_out":
+            raise
+        raise Refusal(503, "timed_out", _MAY_STILL, headers=[(b"retry-after", b"30")]) from None
     tell(request.scope, object=done.person)
     return as_json(done)
 
@@ -141,30 +158,38 @@ def tell_reason(request: Request, token: str, reason: str) -> None:
     tell(request.scope, object=about, reason=services_of(request, Surroundings).tokenizer.clean(reason))
 
 
-async def at_privacy_desk(request: Request, work: Callable[[PrivacyDesk], T]) -> T:
-    """What the desk answers, off the event loop.
+class _Finder:
+    """`Finder` by whoever answers inquiries; the time of a request is up for all that it asks."""
+
+    def __init__(self, inquiries: Inquiries) -> None:
+        self._inquiries = inquiries
+        self._end = monotonic() + PERSON_SECONDS
+
+    def who(self, asked: str) -> PersonTokens:
+        """See `Finder.who`."""
+        return self._inquiries.who(asked, self._end - monotonic())
+
+    def find(self, asked: str) -> PersonFile:
+        """See `Finder.find`."""
+        return self._inquiries.find(asked, _MOST_EVENTS, self._end - monotonic())
+
+
+async def at_privacy_desk(request: Request, work: Callable[[PrivacyDesk], T], *, short: bool = False) -> T:
+    """What the desk answers, off the event loop; `short` work waits for no search.
 
     `Refusal` 409 where nothing is hidden here, 413 where the log is too long to be read in time.
     """
-    services = services_of(request, Surroundings)
-    store, now_ms = services.store, services.clock.now_ms
+    services = services_of(request, PrivacyServices)
+    store, now_ms, finder = services.store, services.clock.now_ms, _Finder(services.inquiries)
 
     def ask() -> T:
-        end = monotonic() + PERSONAL_SECONDS
-
-        def check() -> None:
-            if monotonic() > end:
-                raise Refusal(
-                    413,
-                    "too_costly",
-                    f"the log was not read within {PERSONAL_SECONDS:g} s, and nothing was changed: use "
-                    "`ringfence privacy` where the store is, which takes the time it needs",
-                )
-
-        with privacy_desk(store, now_ms, check=check, most=_MOST_EVENTS) as desk:
+        with privacy_desk(store, now_ms, finder) as desk:
             return work(desk)
 
     if not keeps_tokens(store):
         raise Refusal(409, "no_vault", "this installation keeps personal data as it comes: nothing is hidden")
     with refusals():
-        return await services.pools.personal.run(ask)
+        try:
+            return await (services.pools.originals if short else services.pools.personal).run(ask)
+        except TooLateError as error:
+            raise Refusal(413, "too_costly", str(error)) from None

@@ -20,6 +20,7 @@ from ringfence.cli.terminal.options import Data, Features, Model, Rules, definit
 from ringfence.cli.terminal.screen import say
 from ringfence.compose.deciding.checks import ChecksBeside
 from ringfence.compose.deciding.session import open_session
+from ringfence.compose.folder.inquiries import InquiriesBeside
 from ringfence.compose.following.followers import declare_all
 from ringfence.compose.kafka import topic_browsers
 from ringfence.compose.streams import is_topic
@@ -93,6 +94,7 @@ def serve(
                 ) as opened,
                 closing(ChecksBeside(where, found.spec, opened.checks)) as checks,
                 closing(DecodingAside(where, opened.tokenizer)) as aside,
+                closing(InquiriesBeside(where)) as inquiries,
             ):
                 aside.start_soon()
                 session = replace(opened, checks=checks)
@@ -117,6 +119,7 @@ def serve(
                         aside,
                         tracing,
                         metering,
+                        inquiries,
                     )
         say("Stopped; everything that was answered is kept.")
 

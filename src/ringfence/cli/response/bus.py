@@ -82,16 +82,9 @@ def subscribe(
     """
     kind = check_destination(to, load_settings())
     with _bus(data) as (bus, store):
-        made, found = desk.subscribe(
-            bus,
-            store.log,
-            name,
-            _pattern(pattern),
-            to,
-            ordered=ordered,
-            source=_source(store),
-            now_ms=now_ms(),
-        )
+        wanted = _pattern(pattern)
+        found = desk.appraise(store.log, wanted, _source(store))
+        made = desk.subscribe(bus, store.log, name, wanted, to, ordered=ordered, now_ms=now_ms())
         if json:
             show_json({"name": made.name, "to": made.to, "pattern": made.pattern, "last_day": found})
             return

@@ -24,7 +24,8 @@ from ringfence.compose.folder.store import (
 from ringfence.compose.folder.tables import open_tables
 from ringfence.decisions.index import DecisionQuery
 from ringfence.desks.alerts import forms_of
-from ringfence.desks.privacy import PersonPlace, PrivacyDesk
+from ringfence.desks.person_search import PersonPlace, PersonSearch
+from ringfence.desks.privacy import PrivacyDesk
 from ringfence.errors import InputError
 from ringfence.ports import EVENTS
 from ringfence.settings import load_settings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from ringfence.desks.person_search import Finder
     from ringfence.desks.privacy import Second
     from ringfence.ports.vault import Vault
     from ringfence.rulebook.desk import Who
@@ -129,18 +131,13 @@ def lost_originals(store: DataFolder) -> tuple[int, int] | None:
 
 
 @contextmanager
-def privacy_desk(
-    store: DataFolder,
-    now_ms: Callable[[], int],
-    *,
-    check: Callable[[], None] = lambda: None,
-    most: int | None = None,
-) -> Iterator[PrivacyDesk]:
-    """What people do with the personal data of a store; `check` and `most` as of `PrivacyDesk`."""
-    vault, approvals, settings = open_vault(store), open_approvals(store.folder), load_settings()
-    tables, places, closing = open_tables(store), list[PersonPlace](), list[Any]()
+def person_search(
+    store: DataFolder, *, check: Callable[[], None] = lambda: None, most: int | None = None
+) -> Iterator[PersonSearch]:
+    """What is held on somebody in a store; `check` and `most` as of `PersonSearch`."""
+    vault, tables, places, closing = open_vault(store), open_tables(store), list[PersonPlace](), list[Any]()
     tokenizer = tokenizer_of(store)
-    closing += [vault, tables, approvals.book]
+    closing += [vault, tables]
     try:
         if has_cases(store.folder):
             cases = open_cases(store.folder)
@@ -169,25 +166,37 @@ def privacy_desk(
                 before = (page[-1]["event_time_ms"], page[-1]["offset"])
             return found
 
-        def approved(what: Second, subject: str, who: Who) -> AbstractContextManager[None]:
-            return approvals.approved(Deed(what), subject, {"person": subject}, who)
-
-        yield PrivacyDesk(
-            store.log,
-            vault,
-            tokenizer,
-            places,
-            decided,
-            now_ms,
-            settings.reveals_per_hour,
-            settings.reveal_limit,
-            approved,
-            check,
-            most,
-        )
+        yield PersonSearch(store.log, vault, tokenizer, places, decided, check, most)
     finally:
         for one in closing:
             one.close()
+
+
+@contextmanager
+def privacy_desk(
+    store: DataFolder, now_ms: Callable[[], int], finder: Finder | None = None
+) -> Iterator[PrivacyDesk]:
+    """What people do with the personal data of a store; `finder` reads the log where this thread may not."""
+    approvals, settings = open_approvals(store.folder), load_settings()
+
+    def approved(what: Second, subject: str, who: Who) -> AbstractContextManager[None]:
+        return approvals.approved(Deed(what), subject, {"person": subject}, who)
+
+    try:
+        with person_search(store) as search:
+            yield PrivacyDesk(
+                search,
+                finder or search,
+                search.vault,
+                search.tokenizer,
+                search.places,
+                now_ms,
+                settings.reveals_per_hour,
+                settings.reveal_limit,
+                approved,
+            )
+    finally:
+        approvals.book.close()
 
 
 def contacts_of(store: DataFolder) -> tuple[Callable[[str], str | None], Vault | None]:

@@ -17,7 +17,7 @@ from ringfence.compose.folder.privacy import privacy_desk
 from ringfence.compose.folder.store import keeps_tokens, open_snapshots
 from ringfence.compose.folder.tables import trim_tables
 from ringfence.compose.following.followers import bring_up
-from ringfence.desks.privacy import NOBODY
+from ringfence.desks.person_search import NOBODY
 from ringfence.errors import InputError
 from ringfence.events.personal_names import PersonalClass
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, SLO_NEWS
@@ -25,7 +25,8 @@ from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ringfence.desks.privacy import PersonTokens, PrivacyDesk
+    from ringfence.desks.person_search import PersonTokens
+    from ringfence.desks.privacy import PrivacyDesk
     from ringfence.ports import EventLog
     from ringfence.store import DataFolder
 
@@ -58,10 +59,10 @@ class Retention:
         """
         found: list[Kept] = []
         with self._desk() as desk:
-            held = desk.under_hold() if desk else NOBODY
+            held = desk.search.under_hold() if desk else NOBODY
             topics = {name: keep for name, keep in keep_ms.items() if name in TOPICS}
             if topics:
-                found += self._topics(topics, desk.earliest_held_ms() if desk else None)
+                found += self._topics(topics, desk.search.earliest_held_ms() if desk else None)
             for part, keep in keep_ms.items():
                 if part not in TOPICS:
                     found.append(self._part(part, self._now_ms() - keep, held, desk))

@@ -30,7 +30,7 @@ async def reveal(
     token, by = token.strip(), request.scope["ringfence.caller"].name
     tell_reason(request, token, reason)
     try:
-        found = await at_privacy_desk(request, lambda desk: desk.reveal(token, by, reason))
+        found = await at_privacy_desk(request, lambda desk: desk.reveal(token, by, reason), short=True)
     except Refusal as refusal:
         waits = refusal.problem.code == "needs_approval"
         return _page(request, token, refusal.status, reason=reason, problem=str(refusal), waits=waits)

@@ -48,7 +48,7 @@ async def try_pattern(request: Request, pattern: Pattern = "") -> Response:
     services, text = services_of(request, BusServices), pattern.strip() or EVERYTHING
     try:
         with refusals():
-            found = await services.pools.topics.run(bus_changes.appraise, services, text)
+            found = await bus_changes.appraise(services, text)
     except Refusal as refusal:
         return await _page(request, refusal, tried=pattern)
     return await _page(request, tried=text, found=found)
@@ -66,7 +66,9 @@ async def subscribe(
     tell(request.scope, object=name, to=told(to))
     asked = Subscribe(name.strip(), to.strip(), pattern.strip() or EVERYTHING, ordered)
     try:
-        made = await _change(request, lambda services: bus_changes.subscribe(services, asked))
+        with refusals():
+            tried = await bus_changes.appraise(services_of(request, BusServices), asked.pattern)
+        made = await _change(request, lambda services: bus_changes.subscribe(services, asked, tried))
     except Refusal as refusal:
         return await _page(request, refusal, tried=pattern, typed=asked)
     return await _page(request, tried=made.pattern, found=made.last_day, made=made)

@@ -1,0 +1,181 @@
+"""What reads much of the log for one answer: patterns that are tried, and what is held on somebody."""
+
+import asyncio
+import os
+import signal
+import threading
+from contextlib import closing
+
+import pytest
+from msgspec.json import encode
+from tests.api.conftest import payment, running, session_in
+
+from ringfence.access.authoriser import Authoriser
+from ringfence.access.principal import Role
+from ringfence.adapters.access.keys import ApiKeys
+from ringfence.adapters.sqlite import Store
+from ringfence.adapters.vault import SqliteVault
+from ringfence.compose.folder.inquiries import InquiriesBeside, InquiriesHere
+from ringfence.compose.folder.privacy import begin_vault
+from ringfence.compose.worker_process import TooLateError
+from ringfence.desks.bus import appraise
+from ringfence.errors import InputError
+
+ALL = '{"data": {"score": [{"exists": true}]}}'
+
+
+@pytest.fixture
+def vault(tmp_path, monkeypatch):
+    monkeypatch.setenv("RINGFENCE_PERSONAL_DATA", "vault")
+    monkeypatch.setenv("RINGFENCE_VAULT_KEY", str(tmp_path / "keys.json"))
+    with Store.open(tmp_path / "data") as store:
+        begin_vault(store)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def serve(vault):
+    """Runs a coroutine with a client of a server that keeps tokens, and headers by role."""
+    keys = ApiKeys(vault)
+    headers = {
+        role: {"authorization": f"Bearer {keys.create(role.value, frozenset({role}), 0)}"} for role in Role
+    }
+
+    async def whole(talk):
+        with session_in(vault, patient=False) as session:
+            async with running(session, authoriser=Authoriser(keys)) as client:
+                return await talk(client, headers, session)
+
+    yield lambda talk: asyncio.run(whole(talk))
+    keys.close()
+
+
+async def _paid(client, of, count=5):
+    for number in range(count):
+        sent = payment(number, customer_id="C-1", email="ada@mail.example")
+        assert (await client.post("/v1/decisions", json=sent, headers=of[Role.DECIDE])).status_code == 200
+
+
+@pytest.mark.slow  # starts two processes
+def test_processes_beside_the_server_say_what_it_would_say_itself(serve, vault):
+    async def talk(client, of, session):
+        await _paid(client, of)
+        await asyncio.to_thread(session.originals.close)  # each is kept
+        return await asyncio.to_thread(compare, session)
+
+    def compare(session):
+        here = InquiriesHere(session.store)
+        with closing(InquiriesBeside(vault)) as beside:
+            assert beside.appraise(ALL) == here.appraise(ALL)
+            assert here.appraise(ALL).matched == 5
+            assert beside.page("decisions", 1, 2, ALL) == here.page("decisions", 1, 2, ALL)
+            assert beside.who("C-1", 30.0) == here.who("C-1", 30.0)
+            found = beside.find("C-1", 10, 30.0)
+            assert encode(found) == encode(here.find("C-1", 10, 30.0))  # NaN is unlike itself
+            assert (len(found.events), {one.value for one in found.originals}) == (
+                5,
+                {"C-1", "ada@mail.example"},
+            )
+            for asked in (beside, here):
+                with pytest.raises(InputError, match="JSON"):
+                    asked.appraise("{")
+                with pytest.raises(InputError, match="nothing is held"):
+                    asked.who("nobody", 30.0)
+                with pytest.raises(InputError, match="more than 2 events"):
+                    asked.find("C-1", 2, 30.0)
+                with pytest.raises(TooLateError, match="`ringfence privacy`"):
+                    asked.find("C-1", 10, -1.0)
+            os.kill(beside._persons._process.pid, signal.SIGKILL)
+            beside._persons._process.wait(30)
+            assert beside.who("C-1", 30.0) == here.who("C-1", 30.0)  # another one
+
+    serve(talk)
+
+
+def test_a_pattern_is_tried_piece_by_piece_and_says_where_that_was_not_the_whole_day(serve, monkeypatch):
+    """All records of the day were in memory at once, up to a million of them."""
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        log, source = session.store.log, "/x"
+        whole = appraise(log, ALL, source)
+        monkeypatch.setattr("ringfence.desks.bus._PIECE", 2)
+        return whole, appraise(log, ALL, source), appraise(log, ALL, source, lambda: True)
+
+    whole, pieces, late = serve(talk)
+    assert pieces == whole
+    assert [one["data"]["transaction_id"] for one in whole.examples] == ["2", "3", "4"]
+    assert late.matched < whole.matched
+    assert late.examples[-1] == whole.examples[-1]
+    assert any("the newest events alone were looked at" in one for one in late.remarks)
+
+
+def test_long_patterns_of_a_page_are_left_to_the_inquiries(serve, monkeypatch):
+    monkeypatch.setattr("ringfence.api.routes.bus._LONG", 10)
+
+    async def talk(client, of, _session):
+        await _paid(client, of)
+        asked = {"topic": "decisions", "limit": 2, "pattern": ALL}
+        page = await client.get("/v1/events", params=asked, headers=of[Role.ANALYST])
+        wrong = await client.get("/v1/events", params=asked | {"pattern": "{" * 20}, headers=of[Role.ANALYST])
+        return page.json(), wrong
+
+    page, wrong = serve(talk)
+    assert (len(page["events"]), page["after"], page["end"]) == (2, 2, 5)
+    assert wrong.status_code == 422
+
+
+def test_an_original_is_shown_while_searches_take_their_time(serve):
+    """It waited for them, on the one thread that they have."""
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        gate, pool = threading.Event(), client.server.pools.personal
+        held = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(4)]
+        await asyncio.sleep(0)
+        token = session.tokenizer.as_kept("email", "ada@mail.example")
+        asked = {"token": token, "reason": "call back"}
+        while True:  # until the vault has it
+            shown = await client.post("/v1/privacy/reveal", json=asked, headers=of[Role.ADMIN])
+            if shown.status_code != 422:
+                break
+        gate.set()
+        await asyncio.gather(*held)
+        return shown
+
+    shown = serve(talk)
+    assert (shown.status_code, shown.json()["value"]) == (200, "ada@mail.example")
+
+
+def test_a_late_erasure_says_that_it_may_still_take_effect_and_asking_again_changes_nothing(
+    serve, monkeypatch
+):
+    """It said to ask for less; with four eyes, asking again would have taken another approval."""
+    asked = {"customer": "C-1", "reason": "her request"}
+    gate, destroy = threading.Event(), SqliteVault.destroy
+
+    def slow(*given, **named):
+        gate.wait()
+        return destroy(*given, **named)
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        await asyncio.to_thread(session.originals.close)  # each is kept
+        monkeypatch.setattr(SqliteVault, "destroy", slow)
+        client.server.pools.personal._seconds = 1.0
+        late = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
+        client.server.pools.personal._seconds = 60.0
+        gate.set()
+        while True:  # until it has taken effect
+            found = await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])
+            if found.status_code == 200 and found.json()["erased"]:
+                break
+        monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["erasure"]')
+        again = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
+        return late, found.json(), again
+
+    late, found, again = serve(talk)
+    assert (late.status_code, late.json()["code"]) == (503, "timed_out")
+    assert "may still take effect: ask again" in late.json()["detail"]
+    assert (found["originals"], len(found["erased"])) == ([], 1)
+    assert (again.status_code, again.json()["originals"], again.json()["elsewhere"]) == (200, 0, {})
