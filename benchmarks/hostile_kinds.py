@@ -163,7 +163,7 @@ def of_questions(number):
         yield "/v1/bus/test", JSON, json.dumps({"pattern": text}).encode()
         yield "/v1/events?" + urlencode({"pattern": text, "limit": 1000}), JSON, None
     for kind, entity in (("device", "d1"), ("card", "c1")):
-        yield f"/v1/graph/{kind}/{entity}?depth=4", JSON, None
+        yield f"/v1/graph/ring/{kind}/{entity}", JSON, None
 
 
 _RUNNING = itertools.count()
