@@ -90,7 +90,7 @@ class PersonPlace(Protocol):
         ...
 
 
-class Finder(Protocol):
+class FindsPersons(Protocol):
     """Says what is held on somebody."""
 
     def who(self, asked: str) -> PersonTokens:
@@ -107,7 +107,7 @@ class Finder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PersonSearch:
-    """`Finder` over one store.
+    """`FindsPersons` over one store.
 
     Attributes:
         decided: the decisions on payments with an entity's id, by entity type and id: so many at most.
@@ -124,7 +124,7 @@ class PersonSearch:
     most: int | None = None
 
     def who(self, asked: str) -> PersonTokens:
-        """See `Finder.who`."""
+        """See `FindsPersons.who`."""
         who, rows = self._followed(asked)
         return msgspec.structs.replace(who, texts=self._texts(rows))
 
@@ -178,7 +178,7 @@ class PersonSearch:
         return "customer" if payments else "account", persons[0]
 
     def find(self, asked: str) -> PersonFile:
-        """See `Finder.find`."""
+        """See `FindsPersons.find`."""
         who, following = self._followed(asked)
         rows = list(islice(following, None if self.most is None else self.most + 1))
         decisions = self.decided(who.kind, who.person, None if self.most is None else self.most + 1)

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
-    from ringfence.desks.person_search import Finder, PersonFile, PersonPlace, PersonSearch, PersonTokens
+    from ringfence.desks.person_search import (
+        FindsPersons,
+        PersonFile,
+        PersonPlace,
+        PersonSearch,
+        PersonTokens,
+    )
     from ringfence.events.personal_names import PersonalClass
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.vault import Vault
@@ -63,7 +69,7 @@ class PrivacyDesk:
     """
 
     search: PersonSearch
-    finder: Finder
+    finder: FindsPersons
     vault: Vault
     tokenizer: Tokenizer
     places: Sequence[PersonPlace]
@@ -73,7 +79,7 @@ class PrivacyDesk:
     approved: Callable[[Second, str, Who], AbstractContextManager[None]] = nobody_else
 
     def find(self, asked: str) -> PersonFile:
-        """All that is held on somebody; originals are opened. Errors as of `Finder.who`."""
+        """All that is held on somebody; originals are opened. Errors as of `FindsPersons.who`."""
         return self.finder.find(asked)
 
     def export(self, asked: str, by: str, reason: str) -> PersonFile:

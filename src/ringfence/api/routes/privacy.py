@@ -159,18 +159,18 @@ def tell_reason(request: Request, token: str, reason: str) -> None:
 
 
 class _Finder:
-    """`Finder` by whoever answers inquiries; the time of a request is up for all that it asks."""
+    """`FindsPersons` by whoever answers inquiries; the time of a request is up for all that it asks."""
 
     def __init__(self, inquiries: Inquiries) -> None:
         self._inquiries = inquiries
         self._end = monotonic() + PERSON_SECONDS
 
     def who(self, asked: str) -> PersonTokens:
-        """See `Finder.who`."""
+        """See `FindsPersons.who`."""
         return self._inquiries.who(asked, self._end - monotonic())
 
     def find(self, asked: str) -> PersonFile:
-        """See `Finder.find`."""
+        """See `FindsPersons.find`."""
         return self._inquiries.find(asked, _MOST_EVENTS, self._end - monotonic())
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ringfence.desks.person_search import Finder
+    from ringfence.desks.person_search import FindsPersons
     from ringfence.desks.privacy import Second
     from ringfence.ports.vault import Vault
     from ringfence.rulebook.desk import Who
@@ -174,7 +174,7 @@ def person_search(
 
 @contextmanager
 def privacy_desk(
-    store: DataFolder, now_ms: Callable[[], int], finder: Finder | None = None
+    store: DataFolder, now_ms: Callable[[], int], finder: FindsPersons | None = None
 ) -> Iterator[PrivacyDesk]:
     """What people do with the personal data of a store; `finder` reads the log where this thread may not."""
     approvals, settings = open_approvals(store.folder), load_settings()
