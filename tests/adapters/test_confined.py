@@ -1,5 +1,6 @@
 """Statements that anybody may write run in a process that ends with whoever asks."""
 
+import io
 import subprocess
 import sys
 from contextlib import closing
@@ -9,7 +10,7 @@ import pytest
 from tests.lakes import events
 
 from ringfence.adapters.lake import Lake
-from ringfence.adapters.lake.confined import _ASKED, _FRAME, ConfinedLake, _read_on
+from ringfence.adapters.lake.confined import _ASKED, _FRAME, ConfinedLake, _Heard, _read_on
 from ringfence.adapters.lake.shapes import _TOGETHER
 from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError
@@ -21,7 +22,7 @@ import sys
 from pathlib import Path
 from ringfence.adapters.lake import Lake, confined
 from ringfence.adapters.sqlite import Store
-confined._read_on = lambda lake, questions: None
+confined._read_on = lambda lake, questions, answers: None
 confined._PATIENCE = 0.0
 confined.serve(Lake(Store.open(Path(sys.argv[1]), read_only=True), patience=0.0))
 """  # questions alone take in what there is, a piece each
@@ -74,6 +75,41 @@ def test_a_process_that_still_reads_the_log_is_left_at_it(monkeypatch):
         assert lake._process.poll() is None
 
 
+def test_a_process_that_hangs_before_a_statement_is_ended_and_the_next_question_has_another(monkeypatch):
+    monkeypatch.setattr("ringfence.adapters.lake.confined._BEGIN_SECONDS", 0.05)
+    monkeypatch.setattr("ringfence.adapters.lake.confined._SILENCE_SECONDS", 0.1)
+    with closing(ConfinedLake(["sleep", "3600"])) as lake:
+        told, first = [], None
+        while not told or "opened anew" not in told[-1]:
+            assert len(told) < 100
+            with pytest.raises(InputError) as refused:
+                lake.sql("SELECT 1", 10, 0.0)
+            told.append(str(refused.value))
+            first = first or lake._process
+        assert first.poll() is not None
+        assert lake._process is None
+
+
+def test_a_word_of_its_reading_shows_that_a_process_does_not_hang(monkeypatch):
+    """
+    begins       asked    a word   asked                  hangs
+    0 ·········· 1000 ··· 1050 ··· 1100 ··· 60 seconds ··· 1161
+    """
+    now = [0.0]
+    monkeypatch.setattr("ringfence.adapters.lake.confined.monotonic", lambda: now[0])
+    heard = _Heard()
+    now[0] = 1000.0
+    heard.asked()
+    assert not heard.is_silent()  # nobody had asked
+    now[0] = 1050.0
+    heard.listen(io.BytesIO(_FRAME.pack(b"R", 0, 0)))
+    now[0] = 1100.0
+    heard.asked()
+    assert not heard.is_silent()
+    now[0] = 1161.0
+    assert heard.is_silent()
+
+
 def test_an_answer_that_comes_late_is_not_that_of_the_next_question(tmp_path, monkeypatch):
     Store.open(tmp_path / "data").close()
     with closing(ConfinedLake([sys.executable, "-c", _SLOW, str(tmp_path / "data")])) as lake:
@@ -111,6 +147,7 @@ def test_reading_goes_on_between_two_questions(tmp_path):
         store.commit([_apart(number) for number in range(_MANY)])
         with closing(Lake(store, patience=0.0)) as lake:
             questions = SimpleQueue()
-            _read_on(lake, questions)
+            _read_on(lake, questions, told := io.BytesIO())
             assert not lake.behind()
+            assert told.getvalue() == _FRAME.pack(b"R", 0, 0) * (len(told.getvalue()) // _FRAME.size) != b""
             assert lake.sql("SELECT count(*) AS n FROM events").to_pylist() == [{"n": _MANY}]

@@ -3,7 +3,7 @@
 import pytest
 from tests.cases.desk import MINUTE, NOON, payment
 
-from ringfence.cases import wire
+from ringfence.cases import model, wire
 from ringfence.cases.fold import fold
 from ringfence.cases.model import CaseState
 
@@ -34,6 +34,27 @@ def test_a_case_that_wakes_early_has_the_time_that_it_had(office, ends):
     again = office.act("C-1", ends, at=NOON + 10 * HOUR)
     assert again.snoozed_until_ms is None
     assert again.due_ms == NOON + 17 * HOUR
+
+
+@pytest.mark.parametrize("ends", [wire.Wake, wire.Escalate])
+def test_a_case_snoozed_before_clocks_stood_still_is_due_as_it_was(office, ends):
+    """
+    opened      snoozed   wakes       would wake     due
+    |--- 1 h ---|--- 1 h ---|··· 1 h ···|··· 5 h ···|
+    """
+    office.having(sla_minutes=480).take(payment(1))
+    with office.book.work() as work:
+        work.append("C-1", model.Snoozed(until_ms=NOON + 3 * HOUR, reason=""), "anna", NOON + HOUR)
+    assert office.act("C-1", ends, at=NOON + 2 * HOUR).due_ms == NOON + 8 * HOUR
+
+
+def test_the_due_time_that_a_merge_brought_to_a_snoozed_case_stays_when_it_wakes(office):
+    office.having(sla_minutes=480).take(payment(1), payment(2, at=NOON + HOUR))
+    office.act("C-1", wire.Snooze, at=NOON + HOUR, minutes=120)
+    version = office.book.case("C-2").version
+    merged = office.act("C-1", wire.Merge, at=NOON + 2 * HOUR, other="C-2", other_version=version)
+    assert merged.due_ms == NOON + 9 * HOUR  # that of the other
+    assert office.act("C-1", wire.Wake, at=NOON + 2 * HOUR).due_ms == NOON + 9 * HOUR
 
 
 def test_a_large_case_is_not_closed_by_the_clock(office):

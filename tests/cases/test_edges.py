@@ -4,11 +4,13 @@ import asyncio
 import json
 import sys
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import httpx
+import msgspec
 import pytest
-from tests.cases.desk import payment
+from tests.cases.desk import Office, payment
 
 from ringfence.access.authoriser import Authoriser
 from ringfence.access.principal import Role
@@ -203,6 +205,24 @@ def test_the_command_line_does_what_the_api_does(tmp_path, capsys):
     with Store.open(tmp_path, read_only=True) as store:
         assert labels_in(store.log) == [("t-1", True, "case", "case C-1: confirmed fraud", "anna")]
     assert "ada" in cases("list", "--entity", "customer:ada", "--order", "amount")
+
+
+def test_payments_that_were_split_off_are_about_whom_the_policy_of_the_project_says(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("cases.toml").write_text('subjects = ["card"]\n')
+    data = tmp_path / "data"
+    with open_session(data, DEFINITIONS, Snapshotting()):
+        pass
+    with Office(data, subjects=("card",)) as office:
+        first = payment(1, customer="ada")
+        second = msgspec.structs.replace(payment(2, customer="ada"), entities=first.entities)
+        office.take(first, second)
+    assert execute(["cases", "split", "C-1", "t-2", "--data", str(data)]) == 0
+    capsys.readouterr()
+    assert execute(["cases", "show", "C-2", "--data", str(data)]) == 0
+    assert "About split payments, card k-1, in queue" in capsys.readouterr().out
 
 
 def test_a_server_and_the_command_line_work_on_the_same_folder(tmp_path, capsys):

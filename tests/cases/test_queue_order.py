@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from tests.cases.desk import payment
 
 from ringfence.adapters.cases import SqliteCases
-from ringfence.adapters.cases.schema import ORDERS, QUEUES, SCHEMA, TOTALS
+from ringfence.adapters.cases.schema import IN_ORDER, ORDERS, QUEUES, SCHEMA, TOTALS
 from ringfence.adapters.cases.urgency import most_urgent
+from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
+from ringfence.cases.model import LIVE as LIVE_STATES
+from ringfence.cases.model import CaseState
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -105,3 +108,43 @@ def test_a_file_from_before_has_its_totals_counted_once(office):
     assert again.queues(NOW) == before
     assert again.count(CaseQuery(), NOW) == 2
     again.close()
+
+
+def test_a_case_is_closed_and_reopened_without_a_look_at_others(office):
+    """A table that is read as a whole takes longer with every case there is."""
+    office.take(payment(1), payment(2))
+    asked = []
+    office.book._writer().set_trace_callback(asked.append)
+    office.close("C-1")
+    office.act("C-1", wire.Reopen)
+    office.book._writer().set_trace_callback(None)
+    changes = [one for one in asked if one.startswith(("INSERT", "UPDATE", "DELETE", "SELECT"))]
+    assert any(one.startswith("DELETE FROM subject") for one in changes)
+    with closing(sqlite3.connect(office.book.path)) as connection:
+        plans = [row[3] for one in changes for row in connection.execute(f"EXPLAIN QUERY PLAN {one}")]
+    assert [one for one in plans if one.startswith("SCAN") and "INDEX" not in one] == []
+
+
+@pytest.mark.parametrize("states", [LIVE_STATES, (CaseState.CLOSED,), tuple(CaseState)])
+def test_a_page_is_read_from_an_index_in_whatever_order_and_by_whatever_filter(office, states):
+    """Rows of the table, which hold whole cases, are read for the cases of the page alone."""
+    office.take(payment(1))
+    now, asked = NOW, []
+    for order in IN_ORDER:
+        for more in ({}, {"ready": True}, {"queue": "default"}, {"overdue": False}, {"assignee": "anna"}):
+            query = CaseQuery(states=states, order=order, **more)
+            with office.book.reading() as connection:
+                connection.set_trace_callback(asked.append)
+            office.book.cases(query, now)
+            office.book.count(query, now)
+            with office.book.reading() as connection:
+                connection.set_trace_callback(None)
+    texts = {one for one in asked if one.startswith(("WITH chosen", "SELECT count(*) FROM standing"))}
+    assert texts
+    with closing(sqlite3.connect(office.book.path)) as connection:
+        for text in texts:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
+            chosen = [one for one in plan if one.startswith(("SCAN standing", "SEARCH standing"))]
+            assert all(
+                "COVERING INDEX" in one or "standing_mine" in one or "PRIMARY KEY" in one for one in chosen
+            ), plan

@@ -198,6 +198,22 @@ def test_a_running_server_makes_the_changes(decided, ringfence):
     assert ringfence("replay", "--verify").code == 0
 
 
+def test_a_sheet_that_was_shown_is_not_made_again(decided, ringfence):
+    """Of a server's sheet the seal is sent: without it the server answers 409, with the sheet once more."""
+    write_ndjson(decided / "many.ndjson", [payment(number, amount=50) for number in range(10, 250)])
+    assert ringfence("run", "many.ndjson").code == 0
+    log = decided / "access.log"
+    process = Process(decided / "ringfence-data", "--rules", str(decided / "rules.yaml"), log=log, **PATIENT)
+    try:
+        shown = ringfence("rules", "mode", "big", "paused", "--activate", "--server", process.url)
+        assert (shown.code, shown.out.count("of the newest")) == (0, 1)
+    finally:
+        assert process.end() == 0
+    told = log.read_text()
+    assert told.count("/v1/rules/impact") == 1
+    assert told.count("/v1/rules/modes/{rule_id}") == 1
+
+
 def test_a_server_that_is_not_there_is_told(ringfence):
     ended = ringfence("rules", "show", "--server", "http://127.0.0.1:9")
     assert ended.code == 2

@@ -8,16 +8,18 @@ import os
 import re
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
+import duckdb
 import pytest
 from playwright.sync_api import expect
 from tests.web.test_pages import violations
 
 from ringfence.adapters.lake import Lake
 from ringfence.adapters.lake.confined import ConfinedLake
-from ringfence.web.measure.measures import MEASURES
+from ringfence.web.measure.measures import DAY_MS, MEASURES
 
 SPAN = "since=2025-01-01T00:00&until=2025-02-15T00:00"
 PICTURES = os.environ.get("RINGFENCE_PICTURES")
@@ -317,3 +319,32 @@ def test_the_part_of_a_chart_is_a_text_in_its_statement(site, visitor):
     assert client.get(f"/sql?panel=hours&part=1-x&{SPAN}").status_code == 422
     page = client.get(f"/sql?panel=country&part=D'E&{SPAN}").text
     assert "= 'D''E'" in html.unescape(page)
+
+
+def test_a_day_without_payments_has_a_row_of_zeros():
+    """
+    2025-01-  01    02 ···· 04    05
+              two   none          one
+    """
+    lake = duckdb.connect()
+    lake.sql("CREATE TABLE known_labels (transaction_id TEXT, is_fraud BOOLEAN)")
+    lake.sql(
+        """CREATE TABLE decisions AS SELECT range AS "offset", 't' || range AS transaction_id,
+        TIMESTAMP '2025-01-01' + to_days(range::INT * 2) AS event_time, 'decline' AS outcome FROM range(3)
+        WHERE range <> 1 UNION ALL SELECT 7, 't7', TIMESTAMP '2025-01-01 09:00', 'approve'"""
+    )
+    lake.sql(
+        """CREATE TABLE transactions AS SELECT "offset", 9.0 AS amount, 'EUR' AS currency, NULL AS country,
+        NULL AS merchant_category, NULL AS channel, NULL AS merchant_id FROM decisions"""
+    )
+    begin = int(datetime(2024, 12, 20, tzinfo=UTC).timestamp() * 1000)
+    statement = MEASURES["trend"].statement(begin, begin + 40 * DAY_MS, "EUR")
+    rows = lake.sql(statement).to_arrow_table().to_pylist()
+    assert [(str(row["day"]), row["payments"], row["declined"]) for row in rows] == [
+        ("2025-01-01", 2, 1),
+        ("2025-01-02", 0, 0),
+        ("2025-01-03", 0, 0),
+        ("2025-01-04", 0, 0),
+        ("2025-01-05", 1, 1),
+    ]
+    assert lake.sql(MEASURES["trend"].statement(0, DAY_MS)).fetchall() == []

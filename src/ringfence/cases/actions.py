@@ -150,17 +150,22 @@ def snooze(work: Work, case: Case, until_ms: int, reason: str, by: str, now_ms: 
     _demand_holder(case, by, now_ms)
     if not now_ms < until_ms <= now_ms + 365 * DAY_MS:
         raise InputError("a case is snoozed until a time within the next year")
-    due_ms = until_ms + max(0, _awake_due_ms(case, now_ms) - now_ms)
+    due_ms = until_ms + max(0, _awake_due_ms(work, case, now_ms) - now_ms)
     change = model.Snoozed(until_ms=until_ms, reason=reason, due_ms=due_ms)
     return work.append(case.id, change, by, now_ms)
 
 
-def _awake_due_ms(case: Case, now_ms: int) -> int:
-    """When it is due if it rests no longer: what was left of its time when it began to rest is left now."""
-    until_ms = case.snoozed_until_ms or 0
-    if case.due_ms < until_ms:  # it was snoozed when the clock went on meanwhile
+def _awake_due_ms(work: Work, case: Case, now_ms: int) -> int:
+    """When it is due if it rests no longer: what was left of its time when it began to rest is left now.
+
+    A due time that the snooze did not set stays: that of a case snoozed before clocks stood still, or one
+    that a merge brought.
+    """
+    left_ms = (case.snoozed_until_ms or 0) - now_ms
+    if left_ms <= 0:
         return case.due_ms
-    return case.due_ms - max(0, until_ms - now_ms)
+    snoozes = [one.change for one in work.events(case.id) if isinstance(one.change, model.Snoozed)]
+    return case.due_ms - left_ms if snoozes and snoozes[-1].due_ms == case.due_ms else case.due_ms
 
 
 def wake(work: Work, case: Case, by: str, now_ms: int) -> Case:
@@ -168,7 +173,7 @@ def wake(work: Work, case: Case, by: str, now_ms: int) -> Case:
     _demand_open(case)
     if case.snoozed_until_ms is None:
         raise CaseStateError(f"case {case.id} is not snoozed")
-    return work.append(case.id, model.Woken(due_ms=_awake_due_ms(case, now_ms)), by, now_ms)
+    return work.append(case.id, model.Woken(due_ms=_awake_due_ms(work, case, now_ms)), by, now_ms)
 
 
 def escalate(work: Work, case: Case, reason: str, by: str, now_ms: int) -> Case:
@@ -176,7 +181,7 @@ def escalate(work: Work, case: Case, reason: str, by: str, now_ms: int) -> Case:
     _demand_live(case)
     if case.escalated:
         raise CaseStateError(f"case {case.id} is escalated already")
-    change = model.Escalated(reason=reason, due_ms=_awake_due_ms(case, now_ms))
+    change = model.Escalated(reason=reason, due_ms=_awake_due_ms(work, case, now_ms))
     return work.append(case.id, change, by, now_ms)
 
 

@@ -68,6 +68,10 @@ class Work(Protocol):
         """As it is; `UnknownCaseError`, or `StaleCaseError` where `seen` is no longer its version."""
         ...
 
+    def events(self, case_id: str) -> Sequence[CaseEvent]:
+        """What happened to a case, in order."""
+        ...
+
     def new_id(self) -> str:
         """Of the next case."""
         ...

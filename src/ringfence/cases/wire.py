@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ringfence.cases.model import Case, CaseEvent, Disposition, Payment  # noqa: TC001 (msgspec reads them)
+from ringfence.cases.model import Case, CaseEvent, Disposition, Payment, Subject  # noqa: TC001 (msgspec reads them)
 
 Text = Annotated[str, msgspec.Meta(max_length=10_000)]
 Reason = Annotated[str, msgspec.Meta(max_length=1000)]
@@ -178,11 +178,12 @@ class BulkResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """A case with its newest payments and all that happened to it."""
+    """A case with its newest payments and all that happened to it; whom it is about, by the policy."""
 
     case: Case
     payments: list[Payment]
     events: list[CaseEvent]
+    about: list[Subject] = []
 
 
 class CasePage(msgspec.Struct, frozen=True, kw_only=True):

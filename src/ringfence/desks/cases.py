@@ -62,11 +62,12 @@ class CaseDesk:
         may know.
         """
         case = self.book.case(_norm(case_id))
-        events = self.book.events(case.id)
+        events, payments = self.book.events(case.id), self.book.payments(case.id, SHOWN_PAYMENTS)
         return wire.CaseView(
             case=case,
-            payments=self.book.payments(case.id, SHOWN_PAYMENTS),
+            payments=payments,
             events=[one for one in events if with_reports or not isinstance(one.change, Reported)],
+            about=self.policy.about(case, payments),
         )
 
     def page(self, query: CaseQuery, now_ms: int) -> wire.CasePage:

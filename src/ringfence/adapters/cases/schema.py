@@ -52,8 +52,11 @@ CREATE INDEX IF NOT EXISTS standing_proposed ON standing (changed_ms) WHERE stat
 CREATE INDEX IF NOT EXISTS standing_mine ON standing (assignee, lease_until_ms)
 WHERE state IN ('open', 'proposed') AND assignee IS NOT NULL;
 CREATE INDEX IF NOT EXISTS standing_closed_by ON standing (closed_by, closed_ms) WHERE state = 'closed';
-CREATE INDEX IF NOT EXISTS standing_ended ON standing (changed_ms, number) WHERE state = 'closed';
-CREATE INDEX IF NOT EXISTS standing_changed ON standing (changed_ms);
+DROP INDEX IF EXISTS standing_ended;
+DROP INDEX IF EXISTS standing_changed;
+CREATE INDEX IF NOT EXISTS standing_latest ON standing (changed_ms, number, state, queue, ready_ms, due_ms);
+CREATE INDEX IF NOT EXISTS standing_opened ON standing (opened_ms, number, state, queue, ready_ms, due_ms);
+CREATE INDEX IF NOT EXISTS standing_amount ON standing (amount, number, state, queue, ready_ms, due_ms);
 CREATE TABLE IF NOT EXISTS subject (
   entity_type TEXT    NOT NULL,
   entity_id   TEXT    NOT NULL,
@@ -132,8 +135,11 @@ ORDERS: Final = {
     "loss": "loss DESC, number DESC",
 }
 
-WAITING: Final = frozenset({"urgency", "opened", "due", "loss"})
-"""Orders for which the index `standing_waiting` has all that is asked."""
+WAITING: Final = frozenset({"urgency", "due", "loss"})
+"""Orders for which the index `standing_waiting` has all that is asked of cases that wait."""
+
+IN_ORDER: Final = {"opened": "standing_opened", "changed": "standing_latest", "amount": "standing_amount"}
+"""Orders in which an index stands that has all that is asked: a page is read, and nothing ranked."""
 
 BEST: Final = f"""
 SELECT number FROM standing INDEXED BY standing_waiting

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.cases.schema import HAS_TOTALS, ORDERS, QUEUES, SCHEMA, TOTALS, WAITING
+from ringfence.adapters.cases.schema import HAS_TOTALS, IN_ORDER, ORDERS, QUEUES, SCHEMA, TOTALS, WAITING
 from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
@@ -83,13 +83,14 @@ class SqliteCases:
         if query.order not in ORDERS:
             raise InputError(f"cases are ordered by {', '.join(ORDERS)}, not {query.order!r}")
         where, values = _conditions(query, now_ms)
-        few = query.assignee is not None or query.subject is not None or bool(query.text)
-        index = ""
+        few, index = _is_of_few(query), ""
         if query.order in WAITING and {CaseState.OPEN} <= set(query.states) <= set(LIVE) and not few:
             urgent = self._urgent(query, where, values, now_ms) if query.order == "urgency" else None
             if urgent is not None:
                 return urgent
             index = "INDEXED BY standing_waiting"  # it has all that is asked: no row is read to be ranked
+        elif query.order in IN_ORDER and not few:
+            index = f"INDEXED BY {IN_ORDER[query.order]}"
         order = f"ORDER BY {ORDERS[query.order]} LIMIT :limit OFFSET :skip"
         text = (
             f"WITH chosen AS (SELECT number AS which FROM standing {index} WHERE {where} {order}) "  # noqa: S608 (constants)
@@ -125,7 +126,9 @@ class SqliteCases:
         if (waiting := self._waiting(query, now_ms)) is not None:
             return waiting
         where, values = _conditions(query, now_ms)
-        return int(self._fetch(f"SELECT count(*) FROM standing WHERE {where}", values)[0][0])  # noqa: S608 (constants)
+        all_read = not _is_of_few(query) and not set(query.states) <= set(LIVE)
+        index = "INDEXED BY standing_latest" if all_read else ""  # it has all that is asked
+        return int(self._fetch(f"SELECT count(*) FROM standing {index} WHERE {where}", values)[0][0])  # noqa: S608 (constants)
 
     def _waiting(self, query: CaseQuery, now_ms: int) -> int | None:
         """How many are wanted, where the totals of queues tell."""
@@ -318,6 +321,11 @@ class SqliteCases:
             raise explain(error, self.path) from error
 
 
+def _is_of_few(query: CaseQuery) -> bool:
+    """Whether the cases are found by whose they are or whom they are about."""
+    return query.assignee is not None or query.subject is not None or bool(query.text)
+
+
 def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
     """The WHERE of a query, and its values."""
     values: dict[str, Any] = {"now": now_ms}
@@ -334,6 +342,7 @@ def _conditions(query: CaseQuery, now_ms: int) -> tuple[str, dict[str, Any]]:
         values |= named
     if query.assignee is not None:
         parts.append("assignee IS NOT NULL AND assignee = :assignee AND lease_until_ms > :now")
+        parts.append("state IN ('open', 'proposed')")  # what ended is nobody's: so an index is used
         values["assignee"] = query.assignee
     if query.subject is not None:
         parts.append(

@@ -34,6 +34,7 @@ FOR_EVER_MS: Final = 1 << 53
 _AT_ONCE: Final = 64  # candidates for an analyst, of whom some may have been passed
 _RANKED: Final = 200  # of the most urgent ones, of whom some are held or rest
 _PREFIX: Final = "C-"
+_LEAVE: Final = "DELETE FROM subject WHERE entity_type = ? AND entity_id = ? AND number = ?"
 _ADD: Final = """
 INSERT INTO standing VALUES (:number, :case_id, :state, :queue, :assignee, :lease_until_ms, :ready_ms,
   :opened_ms, :due_ms, :changed_ms, :closed_ms, :closed_by, :escalated, :proposed_by, :loss, :amount,
@@ -65,18 +66,22 @@ class SqliteWork:
             raise UnknownCaseError(f"there is no case {case_id!r}: `ringfence cases list` shows them")
         case = decode_case(row[0])
         if seen is not None and seen != case.version:
-            missed = self.connection.execute(
-                "SELECT version, at_ms, by_whom, change FROM event WHERE case_id = ? AND version > ? "
-                "ORDER BY version",
-                (case_id, seen),
-            ).fetchall()
-            events = [
-                CaseEvent(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
-                for version, at_ms, by, change in missed
-            ]
-            events = [one for one in events if not isinstance(one.change, Reported)]  # not for all eyes
+            missed = self.events(case_id, seen)
+            events = [one for one in missed if not isinstance(one.change, Reported)]  # not for all eyes
             raise StaleCaseError(_stale(case, seen, events), case, events)
         return case
+
+    def events(self, case_id: str, after: int = 0) -> list[CaseEvent]:
+        """See `Work.events`; those since a version."""
+        rows = self.connection.execute(
+            "SELECT version, at_ms, by_whom, change FROM event WHERE case_id = ? AND version > ? "
+            "ORDER BY version",
+            (case_id, after),
+        )
+        return [
+            CaseEvent(case=case_id, version=version, at_ms=at_ms, by=by, change=decode_change(change))
+            for version, at_ms, by, change in rows
+        ]
 
     def new_id(self) -> str:
         """See `Work.new_id`."""
@@ -267,7 +272,8 @@ class SqliteWork:
             self.connection.execute(f"UPDATE standing SET {names} WHERE number = :number", row)  # noqa: S608 (constants)
             if before.subjects == case.subjects and before.is_live == case.is_live:
                 return
-            self.connection.execute("DELETE FROM subject WHERE number = ?", (number,))
+            gone = [(one.entity_type, one.entity_id, number) for one in before.subjects]
+            self.connection.executemany(_LEAVE, gone)
         rows = [(one.entity_type, one.entity_id, number, int(case.is_live)) for one in case.subjects]
         self.connection.executemany("INSERT INTO subject VALUES (?, ?, ?, ?)", rows)
 

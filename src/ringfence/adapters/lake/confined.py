@@ -32,16 +32,18 @@ _BESIDE: Final = 512 * 1024 * 1024  # bytes for rows at hand and their copy, bes
 _DUCKDB: Final = 512_000_000
 _MOST_BYTES: Final = 64_000_000  # of an answer
 _BEGIN_SECONDS: Final = 20.0  # to start, and to look at what the log has gained
+_SILENCE_SECONDS: Final = 60.0  # a process that reads tells of each step: without a word it hangs
 _GRACE_SECONDS: Final = 10.0  # to stop, and to send the answer
 _PATIENCE: Final = 3.0  # for what the log has gained: what is left is read between questions
 _STEP_SECONDS: Final = 1.0  # a question that comes meanwhile waits for it
 _NUMBERS: Final = 1 << 32
 _FRAME: Final = struct.Struct("<cII")
-_ASKED, _BEGUN, _ANSWER, _REFUSAL = b"Q", b"B", b"T", b"E"
+_ASKED, _READING, _BEGUN, _ANSWER, _REFUSAL = b"Q", b"R", b"B", b"T", b"E"
 _NOT_BEGUN: Final = (
     "the tables are reading what the log has gained, and go on with it: ask again in half a minute"
 )
 _TOO_LATE: Final = "the answer did not come in time, as this machine is busy: ask again"
+_SILENT: Final = "the tables had stopped answering, and are opened anew: ask again in half a minute"
 _TOO_MUCH: Final = f"this needs more than {MEMORY} of memory: ask for less"
 
 
@@ -51,11 +53,39 @@ class _Message(NamedTuple):
     body: bytes
 
 
+class _Heard:
+    """Messages of a process, and when the last word came of it."""
+
+    def __init__(self) -> None:
+        self.messages: SimpleQueue[_Message | None] = SimpleQueue()
+        self._at = self._asked_at = monotonic()
+
+    def asked(self) -> None:
+        """A question was sent."""
+        if self._at >= self._asked_at:
+            self._asked_at = monotonic()
+
+    def is_silent(self) -> bool:
+        """Whether no word has come for long, though one was asked for."""
+        return monotonic() - max(self._at, self._asked_at) > _SILENCE_SECONDS
+
+    def listen(self, stream: IO[bytes]) -> None:
+        """Until it ends, which is a message, too: None."""
+        with stream, suppress(EOFError, OSError):
+            while True:
+                message = _received(stream)
+                self._at = monotonic()
+                if message.kind != _READING:
+                    self.messages.put(message)
+        self.messages.put(None)
+
+
 class ConfinedLake:
     """Asks analysis tables through a process that begins with the first statement: one that calls `serve`.
 
     A statement that takes too long ends the process. One that has not begun in time, as the tables are far
-    behind the log, leaves it at its reading. Any thread may ask, one at a time.
+    behind the log, leaves it at its reading, unless it has told nothing of that for long. Any thread may ask,
+    one at a time.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -63,7 +93,7 @@ class ConfinedLake:
         self._command = list(command)
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._heard: SimpleQueue[_Message | None] = SimpleQueue()
+        self._heard = _Heard()
         self._number = 0  # of the question: what comes late belongs to another
 
     def sql(self, text: str, most: int | None, seconds: float) -> pa.Table:
@@ -75,6 +105,7 @@ class ConfinedLake:
             has_begun = False
             try:
                 _send(process.stdin, _ASKED, self._number, msgspec.json.encode((text, most, seconds)))
+                self._heard.asked()
                 self._next(_BEGIN_SECONDS)
                 has_begun = True
                 kind, _, body = self._next(seconds + _GRACE_SECONDS)
@@ -82,10 +113,10 @@ class ConfinedLake:
                 self._end()
                 raise InputError(_TOO_MUCH) from None
             except Empty:
-                if not has_begun:
-                    raise InputError(_NOT_BEGUN) from None
-                self._end()
-                raise InputError(_TOO_LATE) from None
+                is_silent = self._heard.is_silent()
+                if has_begun or is_silent:
+                    self._end()
+                raise InputError(_TOO_LATE if has_begun else _SILENT if is_silent else _NOT_BEGUN) from None
         if kind == _REFUSAL:
             raise InputError(body.decode())
         return pa.ipc.open_stream(body).read_all()
@@ -105,15 +136,15 @@ class ConfinedLake:
                 start_new_session=True,  # Ctrl-C is for the server, whose end closes its input
             )
             assert self._process.stdout is not None
-            self._heard = SimpleQueue()
-            Thread(target=_listen, args=(self._process.stdout, self._heard), daemon=True).start()
+            self._heard = _Heard()
+            Thread(target=self._heard.listen, args=(self._process.stdout,), daemon=True).start()
         return self._process
 
     def _next(self, seconds: float) -> _Message:
         """The next message on the question; `queue.Empty` after so long, `EOFError` where none can come."""
         until = monotonic() + seconds
         while True:
-            found = self._heard.get(timeout=max(0.0, until - monotonic()))
+            found = self._heard.messages.get(timeout=max(0.0, until - monotonic()))
             if found is None:
                 raise EOFError
             if found.number == self._number:
@@ -128,13 +159,6 @@ class ConfinedLake:
             if self._process.stdin is not None:
                 self._process.stdin.close()
         self._process = None
-
-
-def _listen(stream: IO[bytes], heard: SimpleQueue[_Message | None]) -> None:
-    with stream, suppress(EOFError, OSError):
-        while True:
-            heard.put(_received(stream))
-    heard.put(None)
 
 
 def _send(stream: IO[bytes], kind: bytes, number: int, body: bytes | memoryview) -> None:
@@ -215,13 +239,13 @@ def serve(lake: Lake) -> Never:
             _send(answers, _BEGUN, asked.number, b"")
             kind, body = _answer(lake, asked.body)
             _send(answers, kind, asked.number, body)
-            _read_on(lake, questions)
+            _read_on(lake, questions, answers)
 
 
-def _read_on(lake: Lake, questions: SimpleQueue[_Message]) -> None:
+def _read_on(lake: Lake, questions: SimpleQueue[_Message], answers: IO[bytes]) -> None:
     with suppress(*_LEFT_TO_THE_STATEMENT):
         while questions.empty() and lake.step(_STEP_SECONDS):
-            pass
+            _send(answers, _READING, 0, b"")
 
 
 def _hear(questions: SimpleQueue[_Message]) -> None:

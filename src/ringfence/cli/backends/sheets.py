@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ringfence.cli.terminal import screen
-from ringfence.desks.confirming import UnconfirmedError
+from ringfence.desks.confirming import CONFIRM_DIGITS, UnconfirmedError
+from ringfence.desks.seals import is_beyond
 from ringfence.errors import ConflictError
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
@@ -52,31 +53,43 @@ def show_impact(told: Impact, role: str = "") -> None:
         screen.show(f"{told.customers:,} customers newly stopped, such as {', '.join(told.examples)}")
 
 
-def is_all(desk: DeskWriting, asked: ImpactOf, *, dry_run: bool, json: bool) -> bool:
-    """Show the impact sheet, unless nobody reads; whether that was all that was wanted."""
-    if dry_run or not json:
-        told = desk.impact(asked)
-        if json:
-            screen.show_json(told)
-        else:
-            show_impact(told)
-    return dry_run
+def shown(desk: DeskWriting, asked: ImpactOf, *, dry_run: bool, json: bool) -> Impact | None:
+    """The impact sheet, which this shows; None where nobody reads it."""
+    if json and not dry_run:
+        return None
+    told = desk.impact(asked)
+    if json:
+        screen.show_json(told)
+    else:
+        show_impact(told)
+    return told
 
 
-def confirmed(act: Callable[[str], T], *, yes: bool) -> T:
+def confirmed(act: Callable[[str], T], *, yes: bool, seen: Impact | None = None) -> T:
     """Make a change. Beyond the limits it takes `yes`, or the version's first digits typed at a terminal.
 
     A server wants its own sheet's `confirm`: within the limits that is sent for whoever runs the command.
+    Where a sheet was `seen`, its own is sent at once: a sheet takes seconds, and is not made again.
     """
     try:
-        return act("")
+        return act(_first_word(seen, yes=yes))
     except UnconfirmedError as error:
         confirm = error.sheet.confirm or error.word
         if yes or error.is_within:
             return act(confirm)
         if not sys.stdin.isatty():
             raise ConflictError(f"{error}, or with --yes. Nothing was changed") from error
-        show_impact(error.sheet)
+        if seen is None or seen.changes != error.sheet.changes:
+            show_impact(error.sheet)
         question = f"{str(error).partition('. ')[0]}. Type {error.word} to confirm it"
         typed = str(typer.prompt(question, default="", show_default=False)).strip().lower()
         return act(confirm if typed == error.word else "")
+
+
+def _first_word(seen: Impact | None, *, yes: bool) -> str:
+    """What confirms a change whose sheet was seen; nothing where somebody has to type it."""
+    if seen is None:
+        return ""
+    if yes:
+        return seen.confirm or seen.version[:CONFIRM_DIGITS]
+    return "" if is_beyond(seen.confirm) else seen.confirm

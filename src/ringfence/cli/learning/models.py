@@ -290,7 +290,7 @@ def promote(
         if dry_run:
             return
         path = f"/v1/models/{artifact.digest}/promotion"
-        sheets.confirmed(lambda typed: ask(url, key, path, body | {"confirm": typed}), yes=yes)
+        sheets.confirmed(lambda typed: ask(url, key, path, body | {"confirm": typed}), yes=yes, seen=told)
     else:
 
         def change(session: Session, desk: ModelDesk, signed: Signed) -> None:
@@ -305,7 +305,7 @@ def promote(
                 more: Any = {"share": share, "by": by, "force": force}
                 put_in_force(desk, artifact.digest, role, signed, confirming=confirming, **more)
 
-            sheets.confirmed(put, yes=yes)
+            sheets.confirmed(put, yes=yes, seen=told)
 
         _change(data, features, rules, note, change)
         if dry_run:

@@ -140,10 +140,10 @@ def save(
     text = read_book(file)
     base = based_on or _marked(text, file)
     with desks.writing(server, data, author) as desk:
-        if activate and not json:
-            sheets.show_impact(desk.impact(ImpactOf(text=text)))
+        quiet = json or not activate
+        seen = sheets.shown(desk, ImpactOf(text=text), dry_run=False, json=quiet)
         saved = sheets.confirmed(
-            lambda typed: desk.save(text, base, note, activate=activate, confirm=typed), yes=yes
+            lambda typed: desk.save(text, base, note, activate=activate, confirm=typed), yes=yes, seen=seen
         )
     _show_saved(saved, json=json)
 
@@ -165,10 +165,14 @@ def mode(
     Example: ringfence rules mode card_testing shadow --activate
     """
     with desks.writing(server, data, author) as desk:
-        if sheets.is_all(desk, ImpactOf(rule=rule, mode=mode), dry_run=dry_run, json=json or not activate):
+        quiet = json or not activate
+        seen = sheets.shown(desk, ImpactOf(rule=rule, mode=mode), dry_run=dry_run, json=quiet)
+        if dry_run:
             return
         saved = sheets.confirmed(
-            lambda typed: desk.set_mode(rule, mode, "head", note, activate=activate, confirm=typed), yes=yes
+            lambda typed: desk.set_mode(rule, mode, "head", note, activate=activate, confirm=typed),
+            yes=yes,
+            seen=seen,
         )
     _show_saved(saved, json=json)
 
@@ -221,9 +225,10 @@ def activate(
     Example: ringfence rules activate head
     """
     with desks.writing(server, data, author) as desk:
-        if sheets.is_all(desk, ImpactOf(version=version), dry_run=dry_run, json=json):
+        seen = sheets.shown(desk, ImpactOf(version=version), dry_run=dry_run, json=json)
+        if dry_run:
             return
-        done = sheets.confirmed(lambda typed: desk.activate(version, note, typed), yes=yes)
+        done = sheets.confirmed(lambda typed: desk.activate(version, note, typed), yes=yes, seen=seen)
     _show_activation(done, json=json)
 
 
@@ -244,9 +249,10 @@ def rollback(
     Example: ringfence rules rollback --note "too many challenges"
     """
     with desks.writing(server, data, author) as desk:
-        if sheets.is_all(desk, ImpactOf(version=version, rollback=True), dry_run=dry_run, json=json):
+        seen = sheets.shown(desk, ImpactOf(version=version, rollback=True), dry_run=dry_run, json=json)
+        if dry_run:
             return
-        done = sheets.confirmed(lambda typed: desk.roll_back(version, note, typed), yes=yes)
+        done = sheets.confirmed(lambda typed: desk.roll_back(version, note, typed), yes=yes, seen=seen)
     _show_activation(done, json=json)
 
 

@@ -11,7 +11,6 @@ import typer
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, Case, CaseState, Subject
-from ringfence.cases.policy import CasePolicy
 from ringfence.cli.backends import desks
 from ringfence.cli.backends.case_desks import working
 from ringfence.cli.terminal import options, screen
@@ -20,7 +19,7 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ringfence.cases.model import CaseEvent, Payment
+    from ringfence.cases.model import CaseEvent
 
 app = typer.Typer(no_args_is_help=True, help="Cases: work the queue, record what was found, look things up.")
 
@@ -73,7 +72,7 @@ def list_cases(
             case.id,
             case.state,
             case.queue,
-            _about(case),
+            _about(case, case.subjects),
             case.totals.payments,
             _sums(case.totals.amounts),
             _sums(case.totals.losses),
@@ -129,7 +128,7 @@ def show(
     if json:
         screen.show_json(found)
         return
-    _say_case(found.case, found.payments)
+    _say_case(found.case, found.about or found.case.subjects)
     rows = [
         (
             screen.format_time(one.event_time_ms),
@@ -186,7 +185,7 @@ def next_case(
     elif found is None:
         screen.show("No case is ready.")
     else:
-        _say_case(found)
+        _say_case(found, found.subjects)
 
 
 @app.command()
@@ -268,15 +267,15 @@ def _subject(text: str | None) -> Subject | None:
     return Subject(kind, identity)
 
 
-def _about(case: Case, payments: Sequence[Payment] = ()) -> str:
-    named = [f"{one.entity_type} {one.entity_id}" for one in CasePolicy().about(case, payments)]
+def _about(case: Case, about: Sequence[Subject]) -> str:
+    named = [f"{one.entity_type} {one.entity_id}" for one in about]
     return ", ".join(named if case.subjects else ["split payments", *named])
 
 
-def _say_case(case: Case, payments: Sequence[Payment] = ()) -> None:
+def _say_case(case: Case, about: Sequence[Subject]) -> None:
     totals = case.totals
     screen.show(f"{case.id}  {case.state}  version {case.version}", "bold")
-    screen.show(f"About {_about(case, payments)}, in queue {case.queue}")
+    screen.show(f"About {_about(case, about)}, in queue {case.queue}")
     screen.show(
         f"{totals.payments:,} payments, {_sums(totals.amounts)}, expected loss "
         f"{_sums(totals.losses)}, highest score {totals.score:.0f}"

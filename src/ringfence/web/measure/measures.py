@@ -45,14 +45,20 @@ SELECT count(*) AS payments,
   avg((is_fraud IS NOT NULL)::INT) AS labelled
 FROM chosen"""
 _TREND: Final = f"""\
-SELECT event_time::DATE AS day,
-  count(*) AS payments,
+SELECT coalesce(day, event_time::DATE) AS day,
+  count(transaction_id) AS payments,
   count(*) FILTER (outcome = 'challenge') AS challenged,
   count(*) FILTER (outcome = 'review') AS reviewed,
   count(*) FILTER (outcome = 'decline') AS declined,
   coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
   coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed
-FROM chosen GROUP BY day ORDER BY day"""
+FROM chosen FULL JOIN (
+  SELECT unnest(generate_series(greatest(min(event_time), max(event_time) - INTERVAL 10 YEAR)::DATE,
+    max(event_time)::DATE, INTERVAL 1 DAY))::DATE AS day
+  FROM chosen
+) ON event_time::DATE = day
+GROUP BY ALL ORDER BY day"""
+"""A day without payments has a row of zeros: without it the days beside it would look adjacent."""
 _HOURS: Final = """\
 SELECT isodow(event_time) AS weekday, hour(event_time) AS hour,
   count(*) AS payments,

@@ -23,7 +23,7 @@ from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ringfence.rulebook.changes import Change
     from ringfence.rulebook.difference import RuleChange
@@ -53,14 +53,14 @@ SELECT date_trunc('week', event_time)::DATE AS week, count(*) FILTER (acted) AS 
   count(is_fraud) AS labelled
 FROM hits GROUP BY week ORDER BY week""",
     "stages": """\
-SELECT stage, any_value(since_ms) AS since_ms, any_value(decided) AS decided,
+SELECT stage, share, any_value(since_ms) AS since_ms, any_value(decided) AS decided,
   count(transaction_id) AS payments, count(*) FILTER (is_fraud) AS fraud, count(is_fraud) AS labelled
 FROM (
-  SELECT stage, epoch_ms(min(event_time)) AS since_ms, count(*) AS decided
-  FROM decisions JOIN {stood} AS version(digest, stage) ON digest = rules_digest GROUP BY stage
+  SELECT stage, share, epoch_ms(min(event_time)) AS since_ms, count(*) AS decided
+  FROM decisions JOIN {stood} AS version(digest, stage, share) ON digest = rules_digest GROUP BY ALL
 )
-LEFT JOIN (hits JOIN {stood} AS version(digest, stage) ON digest = rules_digest) USING (stage)
-GROUP BY stage ORDER BY since_ms, stage""",
+LEFT JOIN (hits JOIN {stood} AS version(digest, stage, share) ON digest = rules_digest) USING (stage, share)
+GROUP BY stage, share ORDER BY since_ms, stage, share""",
     "money": f"""\
 SELECT coalesce(currency, '') AS currency,
   coalesce(sum(amount) FILTER (is_fraud AND acted AND {STOPPED}), 0) AS fraud_stopped,
@@ -163,7 +163,7 @@ def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
     rows = {name: lake.sql(one).to_pylist() for name, one in statements.items()}
     for one in rows["weeks"]:
         one["precision"] = wilson(one["fraud"], one["acted"] + one["in_shadow"])
-    _compare(rows["stages"], {one.stage: one.share for one in stood[::-1]})
+    _compare(rows["stages"])
     weeks = rows["weeks"]
     columns = {name: [row[name] for row in weeks] for name in ("week", "acted", "in_shadow")}
     columns["precision"] = [row["precision"].value for row in weeks]
@@ -171,20 +171,25 @@ def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
     return rows | {"statements": statements, "points": points, "stage": stage_of(acting) if acting else ""}
 
 
-def _compare(stages: list[dict[str, Any]], shares: Mapping[str, float]) -> None:
-    """Add precision, and how many matches shadow predicts for a stage: by its share of the customers."""
+def _compare(stages: list[dict[str, Any]]) -> None:
+    """Add precision, and how many matches shadow predicts for a stage: by its share of the customers.
+
+    A stage that had several shares, such as a rollout that grew, has a row for each.
+    """
     heard = next((one["payments"] / one["decided"] for one in stages if one["stage"] == Mode.SHADOW), None)
     for one in stages:
         one["precision"] = wilson(one["fraud"], one["payments"])
         is_shadow = one["stage"] == Mode.SHADOW
-        told = None if heard is None or is_shadow else heard * shares[one["stage"]] * one["decided"]
-        one["predicted"] = told
+        one["predicted"] = None if heard is None or is_shadow else heard * one["share"] * one["decided"]
 
 
 def statement(name: str, rule_id: str, stood: Sequence[Stood]) -> str:
     """The SQL of a panel, as `ringfence sql` takes it; `stood` are versions in which the rule has a stage."""
-    rows = ", ".join(f"({quoted_text(one.digest)}, {quoted_text(one.stage)})" for one in stood)
-    versions = f"(VALUES {rows})" if rows else "(SELECT '', '' WHERE false)"
+    rows = ", ".join(
+        f"({quoted_text(one.digest)}, {quoted_text(one.stage)}, {float(one.share)!r}::DOUBLE)"
+        for one in stood
+    )
+    versions = f"(VALUES {rows})" if rows else "(SELECT '', '', 1.0 WHERE false)"
     return (_HITS + QUESTIONS[name]).format(rule=quoted_text(rule_id), stood=versions)
 
 
