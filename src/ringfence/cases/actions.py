@@ -156,11 +156,7 @@ def snooze(work: Work, case: Case, until_ms: int, reason: str, by: str, now_ms: 
 
 
 def _awake_due_ms(work: Work, case: Case, now_ms: int) -> int:
-    """When it is due if it rests no longer: what was left of its time when it began to rest is left now.
-
-    A due time that the snooze did not set stays: that of a case snoozed before clocks stood still, or one
-    that a merge brought.
-    """
+    """When it is due if it rests no longer; a due time that the snooze did not set, as by a merge, stays."""
     left_ms = (case.snoozed_until_ms or 0) - now_ms
     if left_ms <= 0:
         return case.due_ms
