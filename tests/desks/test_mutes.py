@@ -2,11 +2,12 @@
 
 import pytest
 
-from ringfence.adapters.outbox import AlertBook, Bus
+from ringfence.adapters.outbox import AlertBook, Bus, BusPersons
 from ringfence.adapters.outbox.alert_book import put
 from ringfence.alerts.book import Mute
 from ringfence.alerts.model import Alert
-from ringfence.desks.alerts import MuteDesk, MuteGround
+from ringfence.desks.alerts import MuteDesk, MuteGround, forms_of
+from ringfence.desks.privacy import PersonTokens
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import PersonalData
 from ringfence.events.privacy.tokens import Tokenizer
@@ -113,3 +114,30 @@ def test_who_had_muted_it_before_is_told(book):
     assert again.details() == {}, "nothing has changed"
     _, change = desk(book, VAULT).mute(Mute(typology="big", entity_id="*", until_ms=9, by="tom"), 0)
     assert (change.object, change.details()) == ("big *", {"before": f"mira until {HOUR_MS} a test"})
+
+
+class _Log:
+    def end_offset(self, _topic):
+        return 0
+
+
+@pytest.mark.parametrize("kind", ["merchant", "card"])
+def test_a_mute_of_a_shop_or_card_with_a_customers_number_stays_when_the_customer_is_erased(tmp_path, kind):
+    bus = Bus(tmp_path)
+    book, customer = AlertBook(bus.database), VAULT.as_kept("customer_id", "42")
+    paid = {(kind, "42"), ("customer", customer)}
+    desk(book, VAULT, paid).mute(mute("42"), 0)
+    assert sorted(muted(book)) == ["42", customer]
+
+    def forms(entity_id):
+        return (one for found in forms_of(VAULT, entity_id).values() for one in found)
+
+    persons = BusPersons(bus.database, _Log(), forms)
+    ada = PersonTokens(person=customer, kind="customer", own=frozenset({customer}))
+    assert [one["entity_id"] for one in persons.held(ada)["mutes"]] == [customer]
+    assert persons.erase(ada)["mutes"] == 1
+    assert muted(book) == ["42"]
+    book.mute(mute("42"))  # of an earlier version: nothing says what it is
+    assert persons.erase(ada)["mutes"] == 1
+    assert muted(book) == []
+    bus.close()

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
     from ringfence.alerts.model import Alert
 
+DIGEST_NAME: Final = "^digest-[a-z0-9-]{1,80}$"
+
 
 class Mute(msgspec.Struct, frozen=True, kw_only=True):
-    """A typology or reason that raises no alert for an entity until a time; "*" stands for any."""
+    """A typology or reason that raises no alert for an entity until a time; "*" stands for any.
+
+    `kinds` are what the entity is, such as a card: none where that is not known.
+    """
 
     typology: str
     entity_id: str
     until_ms: int
     by: str
     note: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 class Answered(NamedTuple):
@@ -48,8 +54,8 @@ class Alerts(Protocol):
         """Whether it is kept no longer, as opposed to one that is still made of the log, or made again."""
         ...
 
-    def counts(self) -> dict[str, int]:
-        """How many alerts are open, and how many acknowledged."""
+    def counts(self, digest: str | None = None) -> dict[str, int]:
+        """How many alerts are open, and how many acknowledged, of all or of a digest; errors as `alerts`."""
         ...
 
     def acknowledge(self, alert_id: str, by: str, now_ms: int) -> Alert:
@@ -112,8 +118,12 @@ class Alerts(Protocol):
         state: str | None = None,
         severity: str | None = None,
         entity_id: str | None = None,
+        digest: str | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> list[Alert]:
-        """Newest first, where every filter holds; `before` is the number in an alert's id."""
+        """Newest first, where every filter holds; `before` is the number in an alert's id.
+
+        Of a `digest`, those that it counts; `InputError` where there is none of this name.
+        """
         ...

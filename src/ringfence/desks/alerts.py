@@ -13,7 +13,7 @@ from ringfence.alerts.model import ENTITIES
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ringfence.alerts.book import Alerts
     from ringfence.events.privacy.tokens import Tokenizer
@@ -98,15 +98,16 @@ class MuteDesk:
         if not given:
             raise InputError('name the card, customer or account, or "*" for all')
         remarks = check_mute(wanted.typology, given, ground)
-        entities: tuple[str, ...] = (ANY,)
+        entities: dict[str, tuple[str, ...]] = {ANY: ()}
         if given != ANY:
             entities, has_paid = self._muted_as(given, ground)
             if not has_paid:
                 shown = self.named(given)
                 remarks.append(f"no payment names {shown[:80]}{_near(shown, ground.lately())}")
         note = self.tokenizer.clean(wanted.note)
-        kept = msgspec.structs.replace(wanted, entity_id=entities[0], note=note)
-        change = MuteChange(kept.typology, entities, self._keep(kept, entities, now_ms))
+        first = next(iter(entities))
+        kept = msgspec.structs.replace(wanted, entity_id=first, note=note, kinds=entities[first])
+        change = MuteChange(kept.typology, tuple(entities), self._keep(kept, entities, now_ms))
         return Muted(**msgspec.structs.asdict(kept), remarks=tuple(remarks)), change
 
     def mute_like(self, alert_id: str, until_ms: int, by: str, now_ms: int) -> MuteChange:
@@ -116,8 +117,8 @@ class MuteDesk:
             raise InputError(f'{alert_id} is about what is called "*", which would mute everybody')
         note = f"from {alert_id}"
         wanted = Mute(typology=alert.typology, entity_id=alert.entity_id, until_ms=until_ms, by=by, note=note)
-        entities = (alert.entity_id,)
-        return MuteChange(alert.typology, entities, self._keep(wanted, entities, now_ms))
+        entities = {alert.entity_id: (alert.entity,)}
+        return MuteChange(alert.typology, tuple(entities), self._keep(wanted, entities, now_ms))
 
     def unmute(self, typology: str, entity_id: str) -> MuteChange:
         """Raise them again; what was muted before, which may be nothing.
@@ -147,8 +148,8 @@ class MuteDesk:
     def _forms(self, given: str) -> dict[str, tuple[str, ...]]:
         return forms_of(self.tokenizer, given)
 
-    def _muted_as(self, given: str, ground: MuteGround) -> tuple[tuple[str, ...], bool]:
-        """The forms to mute an entity in, and whether payments have them.
+    def _muted_as(self, given: str, ground: MuteGround) -> tuple[dict[str, tuple[str, ...]], bool]:
+        """The forms to mute an entity in, what it is in each, and whether payments have them.
 
         `InputError` where it may be personal data, and nothing says whether it is.
         """
@@ -156,19 +157,22 @@ class MuteDesk:
         every = tuple(dict.fromkeys(one for found in forms.values() for one in found))
         if ANY in every or "" in every:
             raise InputError(f"{given[:80]!r} names nobody")
-        paid = dict.fromkeys(
-            one for kind, found in forms.items() for one in found if ground.has_paid(kind, one)
-        )
+        paid: dict[str, tuple[str, ...]] = {}
+        for kind, found in forms.items():
+            for one in found:
+                if ground.has_paid(kind, one):
+                    paid[one] = (*paid.get(one, ()), kind)
         if paid:
-            return tuple(paid), True
+            return paid, True
         if len(forms) > 1 and len(every) > 1 and self.tokenizer.personal is not None:
             card = forms["card"][0]
             if self.tokenizer.card(given).token != card:
                 raise InputError("no payment names it: say what it is, such as customer=ID or card=ID")
-            return (card,), False
-        return every, False
+            return {card: ("card",)}, False
+        known = tuple(forms) if len(forms) == 1 else ()
+        return dict.fromkeys(every, known), False
 
-    def _keep(self, wanted: Mute, entities: tuple[str, ...], now_ms: int) -> tuple[Mute, ...]:
+    def _keep(self, wanted: Mute, entities: Mapping[str, tuple[str, ...]], now_ms: int) -> tuple[Mute, ...]:
         """Mute these; what that takes the place of."""
         if not now_ms < wanted.until_ms <= now_ms + LONGEST_DAYS * DAY_MS:
             raise InputError(f"a mute ends within {LONGEST_DAYS} days, and not in the past")
@@ -182,7 +186,7 @@ class MuteDesk:
                 )
             for which in ended:
                 self.book.unmute(*which)
-        made = [msgspec.structs.replace(wanted, entity_id=one) for one in entities]
+        made = [msgspec.structs.replace(wanted, entity_id=one, kinds=of) for one, of in entities.items()]
         before = [(one, self.book.mute(one)) for one in made]
         return tuple(earlier for one, earlier in before if earlier is not None and earlier != one)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ringfence.alerts.book import Mute
 from ringfence.desks.alerts import ANY
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports import EVENTS
@@ -23,8 +24,8 @@ entity_id IN (SELECT value FROM json_each(:own)) OR EXISTS (
   WHERE paid.value IN (SELECT value FROM json_each(:payments)))
 """
 _ALERTS: Final = f"SELECT id, body FROM alert WHERE {_ON_THEM}"  # noqa: S608 (constants)
-_EVERY_MUTE: Final = "SELECT typology, entity_id, body FROM mute"
-_MUTED: Final = "DELETE FROM mute WHERE entity_id IN (SELECT value FROM json_each(:muted))"
+_EVERY_MUTE: Final = "SELECT body FROM mute"
+_UNMUTE: Final = "DELETE FROM mute WHERE typology = ? AND entity_id = ?"
 _CONTACTS: Final = """
 SELECT entity_type, name, value FROM contact WHERE entity_id IN (SELECT value FROM json_each(:own))
 """
@@ -44,7 +45,6 @@ DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') 
 DELETE FROM asked
 WHERE customer_id IN (SELECT value FROM json_each(:own)) OR reached IN (SELECT value FROM json_each(:own))
 """,
-    "mutes": _MUTED,
 }
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
 
@@ -90,14 +90,12 @@ class BusPersons:
         own = {"own": _json(who.own), "payments": _json(who.payments)}
         alerts = self._database.rows(_ALERTS, own)
         contacts = self._database.rows(_CONTACTS, own)
-        mutes = [
-            (typology, body) for typology, entity_id, body in self._mutes() if self._is_of(entity_id, who)
-        ]
+        mutes = [one for one in self._mutes() if self._is_of(one, who)]
         messages = self._database.rows(_MESSAGES, own)
         return {
             "alerts": [{"id": one, **msgspec.json.decode(body)} for one, body in alerts],
             "contacts": [{"of": of, "name": name, "value": value} for of, name, value in contacts],
-            "mutes": [{"typology": typology, **msgspec.json.decode(body)} for typology, body in mutes],
+            "mutes": [msgspec.to_builtins(one) for one in mutes],
             "messages": [
                 {"id": one, "to": to, "state": state, "made_ms": made, "event": msgspec.json.decode(event)}
                 for one, to, state, made, event in messages
@@ -114,23 +112,32 @@ class BusPersons:
         The latest answer of every destination goes, too: it may quote an address, and does not say whose.
         Profiles that the log has by now make no contacts later.
         """
-        muted = frozenset(entity_id for _, entity_id, _ in self._mutes() if self._is_of(entity_id, who))
-        own = {"own": _json(who.own), "payments": _json(who.payments), "muted": _json(muted)}
+        muted = [(one.typology, one.entity_id) for one in self._mutes() if self._is_of(one, who)]
+        own = {"own": _json(who.own), "payments": _json(who.payments)}
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
             counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
+            counts["mutes"] = sum(connection.execute(_UNMUTE, one).rowcount for one in muted)
             connection.execute(_FORGOTTEN, own | {"end": self._log.end_offset(EVENTS)})
             connection.execute(_SILENCE)
             connection.execute(_ERASED)
         self._database.empty_log()
         return counts
 
-    def _mutes(self) -> list[tuple[str, str, str]]:
-        return self._database.rows(_EVERY_MUTE)
+    def _mutes(self) -> list[Mute]:
+        return [msgspec.json.decode(body, type=Mute) for (body,) in self._database.rows(_EVERY_MUTE)]
 
-    def _is_of(self, entity_id: str, who: PersonTokens) -> bool:
-        """Whether a mute is of somebody; one that is for everybody is of nobody."""
-        return entity_id in who.own or (entity_id != ANY and not who.own.isdisjoint(self._forms(entity_id)))
+    def _is_of(self, mute: Mute, who: PersonTokens) -> bool:
+        """Whether a mute is of somebody; one that is for everybody is of nobody.
+
+        An id in plain is of whoever it names by what they are: a shop may have a customer's number.
+        """
+        entity_id = mute.entity_id
+        if TOKEN.fullmatch(entity_id):
+            return entity_id in who.own
+        if entity_id == ANY or (mute.kinds and who.kind not in mute.kinds):
+            return False
+        return entity_id in who.own or not who.own.isdisjoint(self._forms(entity_id))
 
     def expire_alerts(self, before_ms: int, held: PersonTokens, *, dry: bool = False) -> int:
         """Delete alerts of before a time; how many.
@@ -144,6 +151,7 @@ class BusPersons:
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
             gone = connection.execute(f"DELETE FROM alert WHERE {_OLD_ALERTS}", asked).rowcount  # noqa: S608 (constants)
+            connection.execute("DELETE FROM held WHERE alert NOT IN (SELECT id FROM alert)")
             connection.execute(_ERASED)
         self._database.empty_log()
         return gone
