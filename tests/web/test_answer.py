@@ -239,3 +239,26 @@ def test_the_page_of_the_bus_shows_no_secret_of_a_destination(tmp_path):
     assert page.text.count("https://example.com/hook?…") >= 2
     assert "apprise:tgram://…" in page.text
     assert "s3cret" not in page.text
+
+
+def test_a_link_that_is_refused_is_on_record_once_however_often_a_scanner_tries(asked):
+    site, browser, link = asked
+    key = answer_key(site.dashboard.store.meta.token_key)
+    assert browser.get(link).status_code == 200
+    for number in range(5):
+        assert browser.get(f"/answer/forged-{number}?try={number}").status_code == 404
+        assert browser.get(f"{link}x?page={number}").status_code == 404
+    assert browser.get(f"/answer/{signed(key, Asked('alert-8', 't1', 1))}?a=1").status_code == 404
+    press(browser, browser.get(link), "yes")
+    for number in range(3):
+        assert browser.get(f"{link}?again={number}").status_code == 410
+    acts = [one.act for one in site.server.trail.records(action="customer.link_opened")]
+    found = {(one.object, one.details["reason"]): one for one in acts}
+    (answered,) = [one.act for one in site.server.trail.records(action="customer.answered")]
+    assert len(acts) == len(found) == 3
+    assert set(found) == {
+        ("a link that is not ours", "forged"), ("alert-8", "expired"), (answered.object, "used")
+    }  # fmt: skip
+    assert {(one.actor, one.outcome) for one in acts} == {("customer", "refused")}
+    assert "forged-" not in str(acts)
+    assert link[8:] not in str(acts)

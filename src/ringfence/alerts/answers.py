@@ -50,15 +50,20 @@ def signed(key: bytes, asked: Asked) -> str:
     return f"{body}.{_packed(hmac.digest(key, body.encode(), hashlib.sha256))}"
 
 
-def read(key: bytes, token: str, now_ms: int) -> Asked:
-    """What a token is about; `InputError` for one that is forged, damaged or has expired."""
+def proved(key: bytes, token: str) -> Asked:
+    """What a token is about, which may have expired; `InputError` for one that is forged or damaged."""
     body, _, signature = token.partition(".")
     expected = _packed(hmac.digest(key, body.encode("utf-8", "replace"), hashlib.sha256))
     if len(token) > LONGEST or not hmac.compare_digest(
         expected.encode(), signature.encode("utf-8", "replace")
     ):
         raise InputError(NOT_VALID)
-    asked = Asked(*json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))
+    return Asked(*json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))
+
+
+def read(key: bytes, token: str, now_ms: int) -> Asked:
+    """What a token is about; `InputError` for one that is forged, damaged or has expired."""
+    asked = proved(key, token)
     if now_ms >= asked.expires_ms:
         raise InputError(EXPIRED)
     return asked

@@ -101,6 +101,9 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
 }
 """What a request of the API is called on record, by method and route."""
 
+LINK_OPENED: Final = "customer.link_opened"
+"""On record only where it is refused: mail scanners open links, and nothing happens by it."""
+
 _REFUSED: Final = 400
 _FAILED: Final = 500
 _AGAIN_MS: Final = 60_000
@@ -169,16 +172,19 @@ class Audited:
         self._known[_named(act)] = self._now_ms()
 
     def _act(self, scope: Any, status: int) -> Act | None:
+        """What goes on record, if anything. What a stranger asks for by name is not: each could be new."""
         route = getattr(scope.get("route"), "path", "")
         action = self._actions.get((scope["method"], route))
         if action is None:
             return None
         caller, told = scope.get("ringfence.caller"), scope.get(DETAILS, {})
         named = [str(value) for value in scope.get("path_params", {}).values()]
-        if scope["query_string"] and scope["method"] in ("GET", "HEAD"):
+        if scope["query_string"] and scope["method"] in ("GET", "HEAD") and "actor" not in told:
             told = told | {"query": self._question(scope["query_string"])}
         outcome = "failed" if status >= _FAILED else "refused" if status >= _REFUSED else "done"
         outcome = told.get("outcome", outcome)
+        if action == LINK_OPENED and outcome == "done":
+            return None
         return Act(
             actor=told.get("actor") or (caller.name if caller else "nobody"),
             channel=self._channel,

@@ -24,11 +24,20 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 _LOGGER: Final = logging.getLogger(__name__)
+_FORGED: Final = "a link that is not ours"  # in the trail: what a stranger wrote is not kept
 _THANKS: Final = "Thank you for your answer. You can close this page."
 _LATER: Final = "Your answer could not be kept right now. Please try again in a minute."
 _USED: Final = "You have answered already. Please call us if your answer has changed."
 _GONE: Final = "We no longer need your answer here. Please call us on the number on the back of your card."
 _OUTDATED: Final = "Nothing was changed: this page is too old. Please open the link in our message again."
+_REASONS: Final = {
+    answers.NOT_VALID: "forged",
+    answers.EXPIRED: "expired",
+    _USED: "used",
+    _GONE: "alert is gone",
+}
+"""Why a link was refused, as the audit trail has it."""
+
 GERMAN: Final = {
     _THANKS: "Vielen Dank für Ihre Antwort. Sie können diese Seite schließen.",
     _LATER: "Ihre Antwort konnte gerade nicht gespeichert werden. Bitte versuchen Sie es in einer Minute "
@@ -47,9 +56,10 @@ GERMAN: Final = {
 
 @router.get("/answer/{token}")
 async def ask(request: Request, token: str) -> Response:
-    """The question; nothing changes by looking at it."""
+    """The question; nothing changes by looking at it. Only a link that is refused goes on record."""
+    tell(request.scope, actor="customer", object=_FORGED)
     try:
-        asked = _read(dashboard_of(request), token)
+        asked = _read(request, token)
     except InputError as error:
         return _page(request, str(error), status=404)
     book = _book(dashboard_of(request))
@@ -67,11 +77,11 @@ async def answer(
     was_it: Annotated[str, Form(pattern="^(yes|no)$")],
 ) -> Response:
     """Keep the answer as events of the log; the first one counts."""
-    tell(request.scope, actor="customer")
+    tell(request.scope, actor="customer", object=_FORGED)
     dashboard = dashboard_of(request)
     try:
-        asked = _read(dashboard, token)
-        tell(request.scope, object=asked.alert_id, answer=was_it)
+        asked = _read(request, token)
+        tell(request.scope, answer=was_it)
         begun = await beside(request, _begun, dashboard, asked, was_it)
     except InputError as error:
         return _page(request, str(error), status=410 if str(error) == _GONE else 409)
@@ -92,6 +102,8 @@ async def answer(
 
 def _page(request: Request, said: str, token: str = "", status: int = 200) -> Response:
     """The page with a word to the customer, and the buttons where there is a token."""
+    if said in _REASONS:
+        tell(request.scope, reason=_REASONS[said])
     told = {"token": token, "said": said, "german": GERMAN[said] if said else ""}
     return render(request, "answer.html", told, status)
 
@@ -101,8 +113,11 @@ def outdated() -> Response:
     return render_alone("answer.html", {"token": "", "said": _OUTDATED, "german": GERMAN[_OUTDATED]}, 403)
 
 
-def _read(dashboard: Dashboard, token: str) -> Asked:
+def _read(request: Request, token: str) -> Asked:
+    """What a link is about, which goes on record once it is known; errors as of `answers.read`."""
+    dashboard = dashboard_of(request)
     key = answers.answer_key(dashboard.store.meta.token_key)
+    tell(request.scope, object=answers.proved(key, token).alert_id)
     return answers.read(key, token, dashboard.of(Surroundings).clock.now_ms())
 
 
