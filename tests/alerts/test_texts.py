@@ -44,7 +44,7 @@ def test_a_payment_without_a_currency_leaves_no_gap(language):
 def test_a_german_message_has_german_words(outcome, entity):
     text = told("team", "de", outcome=outcome, entity=entity, typology="x", reasons=[])
     text += told("escalation", "de", entity=entity, typology="x")
-    text += told("digest", "de", severity="", severities="1,200 high, 12 medium, 3 critical, 4 escalated")
+    text += told("digest", "de", digest="", severities="1,200 high, 12 medium, 3 critical, 4 escalated")
     for word in (outcome, f"{entity} ", *(one.name.lower() for one in Severity), "escalated", "93.5"):
         assert word not in text, word
     assert "1.200 hoch, 12 mittel, 3 kritisch, 4 eskaliert" in text

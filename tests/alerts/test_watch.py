@@ -1,6 +1,7 @@
 """What the clock makes of alerts: escalation and digests, each once and after its time."""
 
 import msgspec
+import pytest
 from tests.alerts.test_alerting import HOUR, event, ids, take
 from tests.lakes import fill
 
@@ -9,6 +10,7 @@ from ringfence.adapters.outbox.alert_book import put
 from ringfence.alerts import model
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy
+from ringfence.errors import InputError
 from ringfence.follow import catch_up
 
 
@@ -73,6 +75,41 @@ def test_what_the_clock_has_made_stays_when_the_outbox_is_made_again(store, bus)
     assert states(bus) == before
 
 
+def counted(bus, digest):
+    """Alerts that a digest's message says it counts, some at a time, as a page lists them."""
+    book, found = AlertBook(bus.database), []
+    while some := book.alerts(digest=digest, limit=3, before=(found and int(found[-1].id[6:])) or None):
+        found += some
+    assert len(found) == sum(book.counts(digest).values())
+    return {one.id for one in found}
+
+
+def test_a_digest_lists_what_it_counts_and_no_alert_of_another_hour_or_team(store, bus):
+    policy = AlertPolicy(team=("slack:#team", "console:"), most=2, window="1s")
+    watch, book = Watch(bus, policy, "log"), AlertBook(bus.database)
+    fill(store, batches=2)
+    take(store, policy)
+    assert watch.look(HOUR + 1) == 2
+    first = {one.id for one in book.alerts(limit=1000)}
+    fill(store, 2, 2)  # late: decided within the hour that has ended
+    take(store, policy)
+    assert watch.look(2 * HOUR) == 2
+    every = [msgspec.json.decode(one.event) for one in bus.letters(limit=1000)]
+    digests = [one["data"] for one in every if one["type"].endswith("digest.v1")]
+    alone = {one["data"]["alert"]["id"] for one in every if "alert" in one["data"]}
+    assert len({one["digest"] for one in digests}) == 4
+    assert [len(counted(bus, one["digest"])) for one in digests] == [one["count"] for one in digests]
+    late, early = counted(bus, digests[0]["digest"]), counted(bus, digests[-1]["digest"])
+    assert (early, late) == (first - alone, {one.id for one in book.alerts(limit=1000)} - first)
+    with pytest.raises(InputError, match="there is no digest 'digest-high-1-0'"):
+        book.alerts(digest="digest-high-1-0")
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: HOUR, policy)
+    follower.reset()
+    catch_up(store.log, follower)
+    follower.close()
+    assert counted(bus, digests[0]["digest"]) == late, "made again, it is the same"
+
+
 def states(bus):
     return sorted((one.id, one.state) for one in bus.letters(limit=1000))
 
@@ -95,12 +132,16 @@ def test_a_storm_that_nobody_acknowledges_is_a_few_escalations_and_a_digest(stor
     assert watch.look(HOUR + 1) == 1
     assert watch.look(HOUR + 2) == 0
     digest, *told = [msgspec.json.decode(one.event) for one in bus.letters(destination=lead)]
+    name = digest["data"].pop("digest")
     assert digest["data"] == {
         "count": count - 2,
         "severity": "high",
         "severities": f"{count - 2:,} escalated high",
     }
-    assert "alerts list --severity high`" in Wording(policy, {})(digest).text
+    assert f"alerts list --digest {name}`" in Wording(policy, {})(digest | {"data": {"digest": name}}).text
+    alone = {one["data"]["alert"]["id"] for one in told}
+    every = {one.id for one in AlertBook(bus.database).alerts(limit=1000)}
+    assert counted(bus, name) == every - alone
     words = Wording(policy, {})
     assert all("for 1 minute" in words(one).title for one in told)
     notices = AlertBook(bus.database).notices(0, 1000)
@@ -176,6 +217,7 @@ def test_escalations_of_lesser_alerts_hold_back_no_critical_one(bus):
     assert critical.id in told
     assert Watch(bus, policy, "log").look(3 * HOUR) == 1
     digest = msgspec.json.decode(bus.letters()[0].event)
+    assert digest["data"].pop("digest").startswith("digest-escalated-medium-")
     assert digest["data"] == {"count": 3, "severity": "medium", "severities": "3 escalated medium"}
     assert "3 eskaliert mittel" in Wording(msgspec.structs.replace(policy, language="de"), {})(digest).text
 

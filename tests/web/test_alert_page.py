@@ -77,3 +77,28 @@ def test_alerts_of_a_severity_are_those_that_a_digest_counts(tmp_path):
                 assert page.count(f"/decisions/{alert.payments[-1]}") == count
                 assert f'<a href="/alerts?state=all&amp;severity={severity}">all</a>' in page
             assert viewer.get("/alerts?severity=grave").status_code == 422
+
+
+def test_the_page_and_the_api_list_what_a_digest_counts(tmp_path):
+    with serving(tmp_path / "data", with_keys=True) as site:
+        (alert,) = alerted(site, "s1")
+        name = "digest-high-1-9f31c2ab"
+        with site.server.outboxes.bus.database.transaction() as connection:
+            connection.execute("INSERT INTO held VALUES ('high console:', 1, 1, ?)", (alert.id,))
+            for told, until in ((name, 1), (f"{name}-none", 0)):
+                connection.execute("INSERT INTO told VALUES (?, 'high console:', 1, 0, ?)", (told, until))
+        headers = {"authorization": f"Bearer {site.key(Role.VIEWER)}"}
+        with httpx.Client(base_url=site.url, headers=headers) as viewer:
+            found = viewer.get("/v1/alerts", params={"digest": name}).json()
+            assert ([one["id"] for one in found["alerts"]], found["open"]) == ([alert.id], 1)
+            assert viewer.get("/v1/alerts", params={"digest": f"{name}-none"}).json()["alerts"] == []
+            refused = viewer.get("/v1/alerts", params={"digest": "digest-low-7"})
+            assert (refused.status_code, "its message names it" in refused.text) == (422, True)
+        with signed_in(site, Role.VIEWER) as viewer:
+            page = viewer.get("/alerts", params={"digest": name}).text
+            assert page.count(f"/decisions/{alert.payments[-1]}") == 1
+            assert f"those that {name} counts" in page
+            assert f"severity=high&amp;digest={name}" in page
+            assert f"/decisions/{alert.payments[-1]}" not in viewer.get(f"/alerts?digest={name}-none").text
+            assert viewer.get("/alerts?digest=digest-low-7").status_code == 422
+            assert viewer.get("/alerts?digest=x").status_code == 422

@@ -165,9 +165,8 @@ class Wording:
         values |= {
             name: alert[name] for name in ("severity", "count", "entity", "entity_id", "typology") if alert
         }
-        values |= {
-            name: data[name] for name in ("count", "severity", "severities", "minutes") if name in data
-        }
+        told = ("count", "severity", "severities", "minutes", "digest")
+        values |= {name: data[name] for name in told if name in data}
         values |= {
             name: decision[name] for name in ("outcome", "score", "transaction_id") if name in decision
         }

@@ -69,7 +69,7 @@ NAMES: Final = {
         "bank",
         "link",
     ),
-    "digest": ("count", "severity", "severities", "bank"),
+    "digest": ("count", "severity", "severities", "digest", "bank"),
     "escalation": ("alert_id", "severity", "count", "entity", "entity_id", "typology", "minutes", "bank"),
 }
 """What a template of each audience may name."""
@@ -290,7 +290,13 @@ SAMPLES: Final[dict[str, dict[str, Any]]] = {
         "bank": "your bank",
         "link": "https://bank.example/answer/…",
     },
-    "digest": {"count": 212, "severity": "high", "severities": "212 high", "bank": "your bank"},
+    "digest": {
+        "count": 212,
+        "severity": "high",
+        "severities": "212 high",
+        "digest": "digest-high-525960-9f31c2ab",
+        "bank": "your bank",
+    },
     "escalation": {
         "alert_id": "alert-17",
         "severity": "high",

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.outbox.database import OutboxDatabase
 
-_SELECT: Final = """
-SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0)
-FROM alert LEFT JOIN seen ON seen.id = alert.id
+_FROM: Final = "FROM alert LEFT JOIN seen ON seen.id = alert.id"
+_SELECT: Final = f"SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0) {_FROM}"
+_OF_DIGEST: Final = """
+alert.id IN (
+  SELECT held.alert FROM told JOIN held USING (destination, bucket)
+  WHERE told.id = ? AND held.n > told.after AND held.n <= told.until)
 """
 
 _KEEP_MS: Final = 3_600_000
@@ -37,10 +40,11 @@ class AlertBook:
         state: str | None = None,
         severity: str | None = None,
         entity_id: str | None = None,
+        digest: str | None = None,
         limit: int = 100,
         before: int | None = None,
     ) -> list[Alert]:
-        """Newest first, where every filter holds; `before` is the number in an alert's id."""
+        """See `Alerts.alerts`."""
         where: list[str] = ["1"]
         arguments: list[Any] = []
         if state is not None:
@@ -51,6 +55,10 @@ class AlertBook:
         if entity_id is not None:
             where.append("alert.entity_id = ?")
             arguments.append(entity_id)
+        if digest is not None:
+            self._check_digest(digest)
+            where.append(_OF_DIGEST)
+            arguments.append(digest)
         if before is not None:
             where.append("alert.number < ?")
             arguments.append(str(before))
@@ -80,11 +88,20 @@ class AlertBook:
         rows = self._database.rows(f"{text} ORDER BY number LIMIT ?", (begin, end, limit))
         return [(number, _alert(tuple(row))) for number, *row in rows]
 
-    def counts(self) -> dict[str, int]:
-        """How many alerts are open, and how many acknowledged."""
+    def counts(self, digest: str | None = None) -> dict[str, int]:
+        """See `Alerts.counts`."""
+        if digest is not None:
+            self._check_digest(digest)
+            text = f"SELECT count(*), count(seen.id) {_FROM} WHERE {_OF_DIGEST}"
+            ((total, seen),) = self._database.rows(text, (digest,))
+            return {"open": total - seen, "acknowledged": seen}
         ((total,),) = self._database.rows("SELECT count(*) FROM alert")
         ((seen,),) = self._database.rows("SELECT count(*) FROM alert JOIN seen ON seen.id = alert.id")
         return {"open": total - seen, "acknowledged": seen}
+
+    def _check_digest(self, digest: str) -> None:
+        if not self._database.rows("SELECT 1 FROM told WHERE id = ?", (digest,)):
+            raise InputError(f"there is no digest {digest[:80]!r}: its message names it")
 
     def acknowledge(self, alert_id: str, by: str, now_ms: int) -> Alert:
         """Somebody looks at it: it is not escalated. The first one counts."""

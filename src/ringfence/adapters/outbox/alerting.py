@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from ringfence.adapters.outbox import alert_book
+from ringfence.adapters.outbox import alert_book, caps
 from ringfence.adapters.outbox.bus import new_secret
 from ringfence.adapters.outbox.caps import OF_CLOCK, OF_DECISIONS, MessageCaps
 from ringfence.alerts import events
@@ -160,9 +161,9 @@ class Alerting:
         body = _ENCODER.encode(told)
         self._notices.append((event_id, body))
         severity = Severity[alert.severity.upper()]
-        due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)
+        due_ms = self._policy.due_ms(event["data"]["decided_at_ms"], severity)  # a night's go in the morning
         for address in self._policy.team:
-            if self._caps.allow(address, alert.severity, due_ms):  # a night's messages are a morning's
+            if self._caps.allow(address, alert.severity, due_ms, alert.id):
                 self._put(
                     offset, f"{event_id}:{tag(address)}", ALERTS, address, alert.entity_id, body, due_ms
                 )
@@ -296,6 +297,9 @@ class Watch:
             )
             subject = f"digest-{what}-{bucket}" + (f"-{told}" if told else "")
             data = {"count": held - told, "severity": severity, "severities": f"{held - told:,} {told_as}"}
+            name = f"{subject}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+            if caps.name_digest(connection, name, (capped, bucket), told, held):
+                data["digest"] = name
             due_ms = self._policy.due_ms(now_ms, Severity[severity.upper()])
             made.append((*self._row(events.DIGEST, subject, address, now_ms, data), due_ms))
         return made
@@ -315,7 +319,7 @@ class Watch:
             (until_ms, until_ms - DEAD_AFTER_MS, least),
         ).fetchall()
         made = []
-        caps = MessageCaps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
+        capped_by = MessageCaps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
         for alert_id, body in rows:
             alert = msgspec.json.decode(body)
             _is_first(connection, alert_id)
@@ -326,8 +330,8 @@ class Watch:
             alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
             due_ms = policy.due_ms(now_ms, Severity[alert["severity"].upper()])
             capped = f"{_ESCALATED}-{alert['severity']}"
-            made += [(*row, due_ms) for row in rows if caps.allow(row[2], capped, due_ms)]
-        caps.write(connection)
+            made += [(*row, due_ms) for row in rows if capped_by.allow(row[2], capped, due_ms, alert_id)]
+        capped_by.write(connection)
         return made
 
     def _row(self, type_: str, subject: str, to: str, now_ms: int, data: dict[str, Any]) -> tuple[Any, ...]:

@@ -34,9 +34,10 @@ class MessageCaps:
         self._rows = rows
         self._policy = policy
         self._known: dict[tuple[str, int], tuple[int, dict[str, int]]] = {}
+        self._held: list[tuple[str, int, int, str]] = []
 
-    def allow(self, address: str, severity: str, at_ms: int) -> bool:
-        """Count a message; False where it is one too many, and goes into the digest."""
+    def allow(self, address: str, severity: str, at_ms: int, alert_id: str) -> bool:
+        """Count a message on an alert; False where it is one too many, and goes into the digest."""
         which = f"{severity} {address}", at_ms // self._policy.per_ms
         if which not in self._known:
             text = f"SELECT sent, held FROM {self._table} WHERE destination = ? AND bucket = ?"  # noqa: S608 (a constant)
@@ -45,6 +46,7 @@ class MessageCaps:
         sent, held = self._known[which]
         if sent >= self._policy.most:
             held[severity] = held.get(severity, 0) + 1
+            self._held.append((*which, held[severity], alert_id))
             return False
         self._known[which] = sent + 1, held
         return True
@@ -58,3 +60,21 @@ class MessageCaps:
                 for which, (sent, held) in self._known.items()
             ],
         )
+        connection.executemany(
+            "INSERT INTO held VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",  # a digest may have told of it
+            self._held,
+        )
+
+
+def name_digest(connection: Connection, name: str, which: tuple[str, int], after: int, until: int) -> bool:
+    """Have a digest's name stand for what was held back behind `after`, up to `until`.
+
+    False where an earlier version held some of it back, which did not note what it was.
+    """
+    chosen = (*which, after, until)
+    text = "SELECT count(*) FROM held WHERE destination = ? AND bucket = ? AND n > ? AND n <= ?"
+    ((noted,),) = connection.execute(text, chosen)
+    if noted != until - after:
+        return False
+    connection.execute("INSERT INTO told VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", (name, *chosen))
+    return True

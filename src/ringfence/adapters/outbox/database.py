@@ -107,6 +107,20 @@ CREATE TABLE IF NOT EXISTS digest (
   told_in     INTEGER NOT NULL,  -- bucket of the latest digest
   PRIMARY KEY (destination, bucket)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS held (  -- alerts that a cap held back, in order; they stay: a digest names them
+  destination TEXT    NOT NULL,  -- and bucket, as in `cap`
+  bucket      INTEGER NOT NULL,
+  n           INTEGER NOT NULL,
+  alert       TEXT    NOT NULL,
+  PRIMARY KEY (destination, bucket, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (  -- which of `held` a digest counts: behind `after`, up to `until`
+  id          TEXT    PRIMARY KEY,
+  destination TEXT    NOT NULL,
+  bucket      INTEGER NOT NULL,
+  after       INTEGER NOT NULL,
+  until       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notice (  -- events about alerts, for whoever pulls them
   seq   INTEGER PRIMARY KEY AUTOINCREMENT,
   id    TEXT    NOT NULL UNIQUE,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from ringfence.access.roles import Permission
+from ringfence.alerts.book import DIGEST_NAME
 from ringfence.alerts.model import Alert  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.handlers import bus_changes, event_stream
 from ringfence.api.handlers.bus_changes import DestinationView  # noqa: TC001 (msgspec reads the annotations)
@@ -62,7 +63,7 @@ class BusView(msgspec.Struct, frozen=True):
 
 
 class AlertPage(msgspec.Struct, frozen=True):
-    """Alerts, newest first; `open` and `acknowledged` count all of them."""
+    """Alerts, newest first; `open` and `acknowledged` count all of them, or all of a digest."""
 
     alerts: list[Alert]
     open: int
@@ -142,15 +143,20 @@ async def alerts(
     state: Annotated[Literal["open", "acknowledged"] | None, Query()] = None,
     severity: Annotated[Literal["medium", "high", "critical"] | None, Query()] = None,
     entity_id: Annotated[str | None, Query(min_length=1, max_length=4096)] = None,
+    digest: Annotated[
+        str | None,
+        Query(pattern=DIGEST_NAME, description="Only those that a digest counts, as its message names it."),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[
         int | None, Query(ge=0, le=1 << 53, description="Number of the last alert seen.")
     ] = None,
 ) -> Response:
-    """Alerts, newest first."""
+    """Alerts, newest first. The counts are of all alerts or, with `digest`, of those that it counts."""
     services = services_of(request, BusServices)
-    ask = partial(_alerts, services, state, severity, entity_id, limit, before)
-    found = await services.pools.reading.run(ask)
+    asked = {"state": state, "severity": severity, "entity_id": entity_id, "limit": limit, "before": before}
+    with refusals():
+        found = await services.pools.reading.run(_alerts, services, digest, asked)
     return as_json(found)
 
 
@@ -194,19 +200,11 @@ def _bus(services: BusServices, operates: bool) -> BusView:
     )
 
 
-def _alerts(
-    services: BusServices,
-    state: str | None,
-    severity: str | None,
-    entity_id: str | None,
-    limit: int,
-    before: int | None,
-) -> AlertPage:
+def _alerts(services: BusServices, digest: str | None, asked: dict[str, Any]) -> AlertPage:
     if not services.outboxes.is_used:
         return AlertPage([], 0, 0)
     book = services.outboxes.alerts
-    found = book.alerts(state=state, severity=severity, entity_id=entity_id, limit=limit, before=before)
-    return AlertPage(found, **book.counts())
+    return AlertPage(book.alerts(digest=digest, **asked), **book.counts(digest))
 
 
 def _acknowledge(services: BusServices, alert_id: str, by: str) -> Alert:

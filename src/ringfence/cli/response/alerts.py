@@ -68,6 +68,13 @@ def list_alerts(
     state: Annotated[AlertState | None, typer.Option(help="Only these. [default: all]")] = None,
     severity: Annotated[AlertSeverity | None, typer.Option(help="Only these. [default: all]")] = None,
     entity: Annotated[str | None, typer.Option(help="Only of this card, customer, ...", metavar="ID")] = None,
+    digest: Annotated[
+        str | None,
+        typer.Option(help="Only those that this digest counts, which its message names.", metavar="ID"),
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(help="Only older ones than this: what follows the last row.", metavar="ID")
+    ] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
     data: Data = None,
     json: Json = False,
@@ -77,8 +84,15 @@ def list_alerts(
     Example: ringfence alerts list --state open --severity critical
     """
     with _book(data) as book:
-        found = book.alerts(state=state, severity=severity, entity_id=entity, limit=limit)
-        counts = book.counts()
+        found = book.alerts(
+            state=state,
+            severity=severity,
+            entity_id=entity,
+            digest=digest,
+            limit=limit,
+            before=None if before is None else _number(before),
+        )
+        counts = book.counts(digest)
     if json:
         show_json(found)
         return
@@ -93,6 +107,8 @@ def list_alerts(
         ],
         ["payments"],
     )
+    if len(found) == limit:
+        say(f"There may be more: --before {found[-1].id} lists older ones.")
     say(f"{counts['open']:,} open, {counts['acknowledged']:,} acknowledged.")
 
 
@@ -223,6 +239,14 @@ def preview(
         show_json({"title": words.title, "lines": msgspec.to_builtins(words.lines)})
         return
     show(words.text)
+
+
+def _number(alert_id: str) -> int:
+    """The number in an alert's id, which its order goes by."""
+    number = alert_id.removeprefix("alert-")
+    if not number.isdecimal() or len(number) > 18:
+        raise InputError(f"{alert_id[:80]!r} is no alert: `ringfence alerts list` shows them")
+    return int(number)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from ringfence.alerts.book import DIGEST_NAME
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
@@ -28,9 +29,11 @@ async def alerts(
     request: Request,
     state: Annotated[str, Query(pattern="^(open|acknowledged|all)$")] = "open",
     severity: Annotated[str, Query(pattern="^(medium|high|critical|all)$")] = "all",
+    digest: Annotated[str, Query(pattern=f"{DIGEST_NAME}|^$")] = "",
+    before: Annotated[int | None, Query(ge=0, le=1 << 53)] = None,
 ) -> Response:
-    """Alerts, newest first."""
-    values = await beside(request, _overview, dashboard_of(request), state, severity)
+    """Alerts, newest first: all, or those that a digest counts."""
+    values = await beside(request, _overview, dashboard_of(request), state, severity, digest, before)
     return render(request, "alerts.html", values)
 
 
@@ -76,13 +79,17 @@ async def unmute(
     return RedirectResponse("/alerts", 303)
 
 
-def _overview(dashboard: Dashboard, state: str, severity: str) -> dict[str, Any]:
+def _overview(
+    dashboard: Dashboard, state: str, severity: str, digest: str, before: int | None
+) -> dict[str, Any]:
     empty: dict[str, Any] = {
         "alerts": [],
         "counts": {"open": 0, "acknowledged": 0},
         "mutes": [],
         "state": state,
         "severity": severity,
+        "digest": digest,
+        "before": before,
         "most": _SHOWN,
     }
     if not dashboard.of(BusServices).outboxes.is_used:
@@ -92,8 +99,10 @@ def _overview(dashboard: Dashboard, state: str, severity: str) -> dict[str, Any]
         "alerts": book.alerts(
             state=None if state == "all" else state,
             severity=None if severity == "all" else severity,
+            digest=digest or None,
             limit=_SHOWN,
+            before=before,
         ),
-        "counts": book.counts(),
+        "counts": book.counts(digest or None),
         "mutes": dashboard.of(BusServices).mutes.mutes(now_ms, _SHOWN).mutes,
     }
