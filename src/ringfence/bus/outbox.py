@@ -9,6 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from ringfence.bus.holds import MessageHold
     from ringfence.bus.subscription import Destination, Subscription
 
 
@@ -101,6 +102,10 @@ class Outbox(Protocol):
         """Messages, newest first, where every filter holds."""
         ...
 
+    def holds(self, letters: Iterable[Letter], now_ms: int) -> dict[str, MessageHold]:
+        """What holds the waiting ones of these, by id; those that nothing holds are left out."""
+        ...
+
     def retry(
         self,
         ids: Iterable[str] = (),
@@ -122,6 +127,10 @@ class Outbox(Protocol):
         *,
         destination: str | None = None,
         subscription: str | None = None,
+        expected: int | None = None,
     ) -> int:
-        """Throw dead letters away: those with these ids, or all where the filters hold; errors as `retry`."""
+        """Throw dead letters away: those with these ids, or all where the filters hold; errors as `retry`.
+
+        `ConflictError` where there are some, and not as many as `expected`: nothing is thrown away then.
+        """
         ...

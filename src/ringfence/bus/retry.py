@@ -12,7 +12,8 @@ LONGEST_MS: Final = 3_600_000
 DEAD_AFTER_MS: Final = 3 * 86_400_000
 """A message that has been tried for so long becomes a dead letter."""
 
-_TRIPPED_BY: Final = 5  # failures in a row
+TRIPPED_BY: Final = 5
+"""Failures in a row after which a destination counts as ill."""
 _LONGEST_OPEN_MS: Final = 60_000  # a destination that is back waits no longer for the message that finds out
 _LONGEST_ASKED_MS: Final = 86_400_000
 
@@ -55,7 +56,7 @@ class Breaker:
     @property
     def is_tripped(self) -> bool:
         """Whether the destination counts as ill."""
-        return self.failing >= _TRIPPED_BY
+        return self.failing >= TRIPPED_BY
 
     def allows(self, now_ms: int) -> int:
         """How many attempts may be made at once: none, one on trial, or any number (-1)."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ringfence.adapters.outbox.database import OutboxDatabase
+from ringfence.adapters.outbox.holds import holds_of
 from ringfence.bus.outbox import Letter
 from ringfence.bus.subscription import (
     MOST_SUBSCRIPTIONS,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
     from sqlite3 import Connection
+
+    from ringfence.bus.holds import MessageHold
 
 STATES: Final = ("waiting", "delivered", "dead")
 _COLUMNS: Final = "id, subscription, destination, key, event, state, due_ms, attempts, said, made_ms, done_ms"
@@ -216,6 +219,10 @@ class Bus:
             kind[2] = min(filter(None, (kind[2], oldest)), default=0)
         return [(kind, one[0], one[1], one[2]) for kind, one in sorted(found.items())]
 
+    def holds(self, letters: Iterable[Letter], now_ms: int) -> dict[str, MessageHold]:
+        """See `Outbox.holds`."""
+        return holds_of(self.database, letters, self.subscriptions(), self.destinations(), now_ms)
+
     def retry(
         self,
         ids: Iterable[str] = (),
@@ -251,8 +258,9 @@ class Bus:
         *,
         destination: str | None = None,
         subscription: str | None = None,
+        expected: int | None = None,
     ) -> int:
-        """Throw dead letters away: those with these ids, or all where the filters hold; errors as `retry`."""
+        """See `Outbox.purge`."""
         chosen = list(ids)
         with self.database.transaction() as connection:
             _check_known(connection, chosen)
@@ -262,10 +270,13 @@ class Bus:
                     for one in chosen
                 )
             where, arguments = _where(state="dead", destination=destination, subscription=subscription)
-            return connection.execute(
+            gone = connection.execute(
                 f"DELETE FROM message WHERE {' AND '.join(where)}",  # noqa: S608 (constants)
                 arguments,
             ).rowcount
+            if expected is not None and gone not in (0, expected):
+                raise ConflictError(f"there are {gone:,} dead letters by now, and not {expected:,}")
+            return gone
 
 
 def _check_known(connection: Connection, ids: Iterable[str]) -> None:

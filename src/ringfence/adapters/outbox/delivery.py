@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from ringfence.adapters.outbox.lanes import AttemptLanes
+from ringfence.bus.holds import RATES
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
 from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
 from ringfence.bus.subscription import Destination, is_for_people, shown
@@ -34,9 +35,6 @@ _COUNT_EVERY_MS: Final = (
 _ROWS_A_TRANSACTION: Final = 1000  # changed in one: others wait for it
 _NOTE_SECONDS: Final = 0.1  # deliveries of so long are noted together; a killed process sends them again
 _PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
-
-RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
-"""Messages a second, by kind of destination; as many as there are to others."""
 
 _DESTINATION: Final = "SELECT body FROM destination WHERE address = ?"
 _DUE: Final = """

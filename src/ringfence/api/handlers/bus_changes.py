@@ -8,7 +8,7 @@ import msgspec
 
 from ringfence.bus.health import HealthState, health_of
 from ringfence.bus.pattern import MOST_BYTES
-from ringfence.bus.subscription import EVERYTHING, digest_of, kind_of, shown
+from ringfence.bus.subscription import EVERYTHING, check_name, digest_of, kind_of, shown
 from ringfence.compose.messaging.alerts import alert_policy
 from ringfence.compose.messaging.notifiers import check_destination
 from ringfence.desks import bus as desk
@@ -17,8 +17,11 @@ from ringfence.errors import InputError
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.api.services import BusServices
     from ringfence.bus.health import DestinationHealth
+    from ringfence.bus.holds import MessageHold
     from ringfence.bus.outbox import Letter
     from ringfence.bus.subscription import Destination
 
@@ -77,6 +80,7 @@ class DestinationView(msgspec.Struct, frozen=True):
     kind: str
     disabled: str
     failing: int
+    failing_since_ms: int
     said: str
     health: HealthState
     waiting: int
@@ -92,7 +96,11 @@ class NewSecret(msgspec.Struct, frozen=True):
 
 
 class LetterView(msgspec.Struct, frozen=True):
-    """A message in the outbox, without its event; `said` is what the destination answered last."""
+    """A message in the outbox, without its event; `said` is what the destination answered last.
+
+    `held_by` is what a waiting one waits for, empty where it may go now, and `held_until_ms` until when: 0
+    where no time ends it.
+    """
 
     id: str
     subscription: str
@@ -102,6 +110,8 @@ class LetterView(msgspec.Struct, frozen=True):
     due_ms: int
     made_ms: int
     said: str
+    held_by: str = ""
+    held_until_ms: int = 0
 
 
 def subscribe(services: BusServices, asked: Subscribe, found: Appraisal) -> Subscribed:
@@ -113,6 +123,21 @@ def subscribe(services: BusServices, asked: Subscribe, found: Appraisal) -> Subs
     made = desk.subscribe(bus, log, asked.name, asked.pattern, asked.to, ordered=asked.ordered, now_ms=now_ms)
     secret = next(iter(bus.destination(made.to).secrets), "")
     return Subscribed(made.name, shown(made.to), made.pattern, made.ordered, found, secret)
+
+
+def faults(asked: Subscribe) -> dict[str, str]:
+    """What is wrong with name and address of a subscription that somebody wants, by field."""
+    found = {}
+    checks: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("name", lambda: check_name(asked.name)),
+        ("to", lambda: check_destination(asked.to, load_settings())),
+    )
+    for field, check in checks:
+        try:
+            check()
+        except InputError as error:
+            found[field] = str(error)
+    return found
 
 
 def told(to: str) -> str:
@@ -175,15 +200,18 @@ def destination_view(
     """A destination as people see it who change the bus, or as others do."""
     if not operates:
         gone = "gone" if one.disabled else ""
-        return DestinationView("", shown(one.address), one.kind, gone, one.failing, "", *health)
+        ill = gone, one.failing, one.failing_since_ms, ""
+        return DestinationView("", shown(one.address), one.kind, *ill, *health)
     names = id_of(services, one.address), shown(one.address), one.kind
-    return DestinationView(*names, one.disabled, one.failing, one.said, *health)
+    return DestinationView(*names, one.disabled, one.failing, one.failing_since_ms, one.said, *health)
 
 
 def letters(services: BusServices, state: str | None, limit: int) -> list[LetterView]:
     """Messages, newest first."""
-    found = services.outboxes.bus.letters(state=state, limit=limit)
-    return [_view(one) for one in found]
+    bus = services.outboxes.bus
+    found = bus.letters(state=state, limit=limit)
+    holds = bus.holds(found, services.clock.now_ms())
+    return [_view(one, holds.get(one.id)) for one in found]
 
 
 def retry(services: BusServices, asked: Chosen) -> int:
@@ -192,9 +220,10 @@ def retry(services: BusServices, asked: Chosen) -> int:
     return services.outboxes.bus.retry(_ids(asked), subscription=asked.subscription, now_ms=now_ms)
 
 
-def purge(services: BusServices, asked: Chosen) -> int:
+def purge(services: BusServices, asked: Chosen, expected: int | None = None) -> int:
     """As `Bus.purge`."""
-    return services.outboxes.bus.purge(_ids(asked), subscription=asked.subscription)
+    ids = _ids(asked)
+    return services.outboxes.bus.purge(ids, subscription=asked.subscription, expected=expected)
 
 
 def _ids(asked: Chosen) -> list[str]:
@@ -203,6 +232,8 @@ def _ids(asked: Chosen) -> list[str]:
     return asked.ids
 
 
-def _view(one: Letter) -> LetterView:
-    told: dict[str, Any] = {name: getattr(one, name) for name in LetterView.__struct_fields__}
-    return LetterView(**told | {"destination": shown(one.destination)})
+def _view(one: Letter, hold: MessageHold | None) -> LetterView:
+    known = [name for name in LetterView.__struct_fields__ if not name.startswith("held_")]
+    told: dict[str, Any] = {name: getattr(one, name) for name in known}
+    told["destination"] = shown(one.destination)
+    return LetterView(**told) if hold is None else LetterView(**told, held_by=hold[0], held_until_ms=hold[1])

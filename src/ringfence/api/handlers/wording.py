@@ -5,6 +5,7 @@ from __future__ import annotations
 from ast import literal_eval
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.alerts.book import DIGEST_NAME
 from ringfence.api.handlers.reading import CURSOR
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.rulebook.entries import NAME_LIMIT
@@ -43,6 +44,8 @@ FORMS: Final[Mapping[str, str]] = {
     "^[A-Z]{0,3}$": "the three letters of a currency, such as EUR",
     "^[a-z]{1,20}$": "the name of a figure, such as kpis",
     "^[a-z]{0,20}$": "the name of a figure, such as kpis, or nothing",
+    DIGEST_NAME: "the name of a digest, as its message has it",
+    f"{DIGEST_NAME}|^$": "the name of a digest, as its message has it",
     "^(open|acknowledged|all)$": "open, acknowledged or all",
     "^(yes|no)$": "yes or no",
     r"^(\d{1,3}(\.\d*)?)?$": "a score from 0 to 100",

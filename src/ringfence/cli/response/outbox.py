@@ -20,6 +20,7 @@ from ringfence.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ringfence.bus.holds import MessageHold
     from ringfence.bus.outbox import Letter, Outbox
 
 app = typer.Typer(help="Messages on their way: list, show, try again, throw away.", no_args_is_help=True)
@@ -52,8 +53,11 @@ def list_messages(
 ) -> None:
     """List messages, newest first, with what the destination said last.
 
-    `waiting` ones are tried again by themselves, `dead` ones no longer: the destination refused them, or did
-    not take them for three days. Delivered ones are kept for a week.
+    `next` is when a waiting message is tried, and what holds it until then: quiet hours, a rate limit, a
+    destination that fails or asked for a pause. A paused subscription and a disabled destination have no such
+    time: `ringfence bus resume` and `ringfence bus enable` end that. `waiting` ones are tried again by
+    themselves, `dead` ones no longer: the destination refused them, or did not take them for three days.
+    Delivered ones are kept for a week.
 
     Example: ringfence outbox list --state dead
     """
@@ -64,12 +68,12 @@ def list_messages(
             for one in states
             for letter in bus.letters(state=one, subscription=subscription, destination=to, limit=limit)
         ]
-        counts = bus.counts()
+        counts, holds = bus.counts(), bus.holds(found, now_ms())
     if json:
-        show_json([_shown(one) for one in found])
+        show_json([_shown(one, holds.get(one.id)) for one in found])
         return
     rows = [
-        (one.id, one.state, one.destination, one.attempts, _when(one), one.said)
+        (one.id, one.state, one.destination, one.attempts, _when(one, holds.get(one.id)), one.said)
         for one in sorted(found, key=lambda one: -one.made_ms)[:limit]
     ]
     show_table(["id", "state", "to", "attempts", "next", "said"], rows, ["attempts"])
@@ -87,7 +91,8 @@ def show_message(
     Example: ringfence outbox show 3f2a:decisions:17:declines
     """
     with _bus(data) as bus:
-        show_json(_shown(bus.letter(message_id)))
+        letter = bus.letter(message_id)
+        show_json(_shown(letter, bus.holds([letter], now_ms()).get(letter.id)))
 
 
 @app.command()
@@ -134,14 +139,17 @@ def _check(ids: list[str] | None, *, all_: bool) -> None:
         raise InputError("name messages by their ids, or dead letters by --all, --to or --subscription")
 
 
-def _when(letter: Letter) -> str:
+def _when(letter: Letter, hold: MessageHold | None) -> str:
     if letter.state != "waiting":
         return ""
-    return "now" if letter.due_ms <= now_ms() else format_time(letter.due_ms)
+    if hold is None:
+        return "now"
+    return f"{format_time(hold.until_ms)}: {hold.reason}" if hold.until_ms else f"held: {hold.reason}"
 
 
-def _shown(letter: Letter) -> dict[str, object]:
-    return msgspec.structs.asdict(letter) | {"event": msgspec.Raw(letter.event)}
+def _shown(letter: Letter, hold: MessageHold | None) -> dict[str, object]:
+    held = {"held_by": hold.reason if hold else "", "held_until_ms": hold.until_ms if hold else 0}
+    return msgspec.structs.asdict(letter) | held | {"event": msgspec.Raw(letter.event)}
 
 
 @contextmanager

@@ -13,12 +13,20 @@ from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
 from ringfence.desks.alerts import ANALYST_DAYS
 from ringfence.web.parts.asking import beside, dashboard_of
+from ringfence.web.parts.forms import kept_forms
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+
+async def _again(request: Request, status: int, wrong: dict[str, str]) -> Response:
+    """The page after a form that was refused: open alerts, and what was wrong."""
+    values = await beside(request, _overview, dashboard_of(request), "open", "all", "", None)
+    return render(request, "alerts.html", values | {"problem": "\n".join(wrong.values())}, status)
+
+
+router = APIRouter(route_class=kept_forms(_again))
 PATH: Final = "/alerts"  # in the navigation
 _SHOWN: Final = 100
 _HOUR_MS: Final = 3_600_000
@@ -91,6 +99,7 @@ def _overview(
         "digest": digest,
         "before": before,
         "most": _SHOWN,
+        "problem": "",
     }
     if not dashboard.of(BusServices).outboxes.is_used:
         return empty

@@ -16,30 +16,40 @@ from ringfence.api.handlers.bus_changes import Chosen, Subscribe, told
 from ringfence.api.handlers.requests import refusals
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
-from ringfence.bus.health import health_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
 from ringfence.web.parts.asking import beside, visit_of
 from ringfence.web.parts.errors import Stop
+from ringfence.web.parts.forms import kept_forms, typed
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-router = APIRouter()
+async def _again(request: Request, status: int, wrong: dict[str, str]) -> Response:
+    """The page with a form that was refused, as it was filled in."""
+    filled = await typed(request, *_FIELDS)
+    return await _page(request, wrong, status, tried=filled.get("pattern", ""), typed=filled)
+
+
+router = APIRouter(route_class=kept_forms(_again))
 PATH: Final = "/bus"  # in the navigation
 _LETTERS: Final = 50
 _DELIVERED: Final = 20
+_FIELDS: Final = ("name", "to", "pattern", "ordered")
 Name = Annotated[str, Form(max_length=63)]
 Pattern = Annotated[str, Form(max_length=MOST_BYTES)]
 MessageId = Annotated[str, Form(max_length=8192)]
 
 
 @router.get("/bus")
-async def bus(request: Request) -> Response:
-    """Who wants which events, how destinations are, and what has not arrived."""
-    return await _page(request)
+async def bus(request: Request, purging: bool = False) -> Response:
+    """Who wants which events, how destinations are, and what has not arrived.
+
+    With `purging` it asks whether all dead letters are to be deleted: the next click does it.
+    """
+    return await _page(request, purging=purging)
 
 
 @router.post("/bus/test")
@@ -50,8 +60,8 @@ async def try_pattern(request: Request, pattern: Pattern = "") -> Response:
         with refusals():
             found = await bus_changes.appraise(services, text)
     except Refusal as refusal:
-        return await _page(request, refusal, tried=pattern)
-    return await _page(request, tried=text, found=found)
+        return await _again(request, refusal.status, {"pattern": refusal.problem.detail})
+    return await _page(request, tried=text, found=found, typed=await typed(request, *_FIELDS))
 
 
 @router.post("/bus/subscribe")
@@ -65,12 +75,15 @@ async def subscribe(
     """Send what matches to a destination, from now on."""
     tell(request.scope, object=name, to=told(to))
     asked = Subscribe(name.strip(), to.strip(), pattern.strip() or EVERYTHING, ordered)
+    wrong = await _change(request, lambda _services: bus_changes.faults(asked))
     try:
         with refusals():
             tried = await bus_changes.appraise(services_of(request, BusServices), asked.pattern)
-        made = await _change(request, lambda services: bus_changes.subscribe(services, asked, tried))
     except Refusal as refusal:
-        return await _page(request, refusal, tried=pattern, typed=asked)
+        return await _again(request, refusal.status, wrong | {"pattern": refusal.problem.detail})
+    if wrong:
+        return await _again(request, 422, wrong)
+    made = await _change(request, lambda services: bus_changes.subscribe(services, asked, tried))
     return await _page(request, tried=made.pattern, found=made.last_day, made=made)
 
 
@@ -115,10 +128,19 @@ async def retry(request: Request, message_id: MessageId = "") -> Response:
 
 
 @router.post("/outbox/purge")
-async def purge(request: Request, message_id: MessageId = "") -> Response:
-    """Throw a dead letter away, or all of them."""
+async def purge(
+    request: Request,
+    message_id: MessageId = "",
+    count: Annotated[int | None, Form(ge=0, le=1 << 53)] = None,
+) -> Response:
+    """Throw a dead letter away, or all of them where there are as many as the page has said."""
     tell(request.scope, object=message_id or "all")
-    await _change(request, lambda services: bus_changes.purge(services, _chosen(message_id)))
+    if not message_id and count is None:
+        return await _page(request, {"": "Say how many: the question below does."}, 422, purging=True)
+    try:
+        await _change(request, lambda services: bus_changes.purge(services, _chosen(message_id), count))
+    except Refusal as refusal:
+        return await _page(request, {"": refusal.problem.detail}, refusal.status, purging=not message_id)
     return RedirectResponse("/bus", 303)
 
 
@@ -132,8 +154,10 @@ async def _change(request: Request, change: Callable[[BusServices], Any]) -> Any
         return await services.pools.reading.run(change, services)
 
 
-async def _page(request: Request, refusal: Refusal | None = None, **values: Any) -> Response:
-    """The page; after a refusal with what it says, and with the form as it was filled in."""
+async def _page(
+    request: Request, wrong: dict[str, str] | None = None, status: int = 200, **values: Any
+) -> Response:
+    """The page; after a refusal with what it says, by field, or at its head where no field is to blame."""
     operates = visit_of(request).may(Permission.OPERATE)
     known = await beside(request, _overview, services_of(request, BusServices), operates)
     asked = {
@@ -141,14 +165,15 @@ async def _page(request: Request, refusal: Refusal | None = None, **values: Any)
         "found": None,
         "made": None,
         "rotated": None,
-        "typed": None,
-        "problem": refusal.problem.detail if refusal else "",
+        "typed": {},
+        "purging": False,
+        "wrong": {name: text for name, text in (wrong or {}).items() if name in _FIELDS},
+        "problem": "\n".join(text for name, text in (wrong or {}).items() if name not in _FIELDS),
         "kinds": list(KINDS.values()),
         "most": _LETTERS,
     } | values
     latest = asked["found"].examples if asked["found"] else []
     examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]
-    status = refusal.status if refusal else 200
     return render(request, "bus.html", known | asked | {"examples": examples}, status)
 
 
@@ -156,17 +181,8 @@ def _overview(services: BusServices, operates: bool) -> dict[str, Any]:
     if not services.outboxes.is_used:
         return {"destinations": [], "subscriptions": [], "figures": [], "letters": [], "delivered": []}
     bus = services.outboxes.bus
-    known = bus.destinations()
-    found = health_of(known, bus.counts())
     return {
-        "destinations": [
-            (
-                bus_changes.id_of(services, one.address),
-                replace(one, address=shown(one.address)),
-                found[one.address],
-            )
-            for one in known
-        ],
+        "destinations": bus_changes.destinations(services, operates=operates),
         "subscriptions": [replace(one, to=shown(one.to)) for one in bus.subscriptions()],
         "figures": bus.figures(),
         "letters": [

@@ -50,7 +50,7 @@ def _message(services: BusServices, message_id: str) -> dict[str, Any]:
         "words": words.text if words else "",
         "payment": data.get("transaction_id") or data.get("decision", {}).get("transaction_id", ""),
         "event": json.dumps(event, indent=1, ensure_ascii=False),
-        "now_ms": services.clock.now_ms(),
+        "hold": bus.holds([letter], services.clock.now_ms()).get(letter.id),
     }
 
 
