@@ -42,7 +42,7 @@ def test_one_alert_stands_for_all_declines_of_a_card_in_the_window(store, bus):
     take(store)
     found = AlertBook(bus.database).alerts()
     assert sorted((one.entity_id, one.typology, one.severity) for one in found) == [
-        (f"c{n}", "card_testing", "high") for n in range(3)
+        (f"c{n}", "velocity", "high") for n in range(3)
     ]
     declined = [offset for offset in range(60) if offset % 4 == 0 and offset % 10 != 9]
     assert sum(one.count for one in found) == len(declined)
@@ -84,6 +84,19 @@ def test_a_later_and_more_severe_decision_raises_the_alert():
     assert not model.belongs(alert, event(1, 6 * HOUR + 1000), policy)
 
 
+def test_an_alert_is_named_by_what_acted_and_not_by_a_few_signs_of_something():
+    scores = {"card_testing": 85.0, "scam": 70.0, "takeover": 5.0}
+    for rules, name in (
+        (["scam", "big"], "scam"),
+        (["card_testing", "scam"], "card_testing"),
+        (["blocked"], "velocity"),
+        ([], "velocity"),
+    ):
+        told = event(95, 1000)
+        told["data"] |= {"typologies": scores, "rules": rules}
+        assert model.subject_of(told) == ("card", "c1", name)
+
+
 def test_a_storm_is_a_few_messages_and_a_digest(store, bus):
     """Every card an alert of its own, 2 messages an hour."""
     policy = AlertPolicy(team=("slack:#team",), most=2, window="1s")
@@ -120,14 +133,14 @@ def test_nobody_acknowledges_so_somebody_else_hears_of_it(store, bus):
 
 def test_what_is_muted_raises_no_alert_until_its_time(store, bus):
     book = AlertBook(bus.database)
-    book.mute(Mute(typology="card_testing", entity_id="c1", until_ms=20_000, by="mira"))
+    book.mute(Mute(typology="velocity", entity_id="c1", until_ms=20_000, by="mira"))
     fill(store, batches=4)
     take(store)
     found = {one.entity_id: one for one in book.alerts()}
     assert found["c1"].opened_ms >= 20_000
     assert found["c2"].opened_ms < 20_000
-    assert book.unmute("card_testing", "c1")
-    assert not book.unmute("card_testing", "c1")
+    assert book.unmute("velocity", "c1")
+    assert not book.unmute("velocity", "c1")
 
 
 def test_history_is_grouped_and_nobody_is_told(store, bus):

@@ -22,7 +22,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: `alert-OFFSET`, of the decision that opened it: made again, it is the same.
         entity: "card", "customer", ...; `entity_id` its token or id.
-        typology: fraud scenario, or the first reason where no typology has a score.
+        typology: fraud scenario, or the first reason where no typology acted.
         severity: the highest so far, by name.
         count: decisions that it stands for; `payments` the latest of their ids.
         opened_ms, last_ms: event times of the first and the latest.
@@ -52,10 +52,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def subject_of(event: dict[str, Any]) -> tuple[str, str, str]:
-    """Entity, its id and typology that a decision's alert is about."""
+    """Entity, its id and typology that a decision's alert is about.
+
+    The typology is the one with the highest score of those that acted, as rules of their ids: one of which
+    there are a few signs only is not why somebody is alerted.
+    """
     data = event["data"]
     payment = data.get("transaction", {})
-    scores: dict[str, float] = data.get("typologies", {})
+    acted = set(data.get("rules", ()))
+    scores = {name: score for name, score in data.get("typologies", {}).items() if name in acted}
     typology = max(scores, key=lambda name: (scores[name], name), default="")
     if not typology:
         typology = next(iter(data.get("reasons", ())), OTHER).lower()
