@@ -43,3 +43,24 @@ def test_flags_and_lists_are_those_of_now(tmp_path):
 def test_nothing_decided_yet_is_no_rate(tmp_path):
     with spine.open_store(tmp_path) as store:
         assert rates(store, "true") == [(0, 0)]
+
+
+def test_rates_are_of_the_newest_payments_where_there_is_no_time_for_all(tmp_path, monkeypatch):
+    """All 5,000 of a book of 800 rules were looked at, however long that took.
+
+    payments  0 ······· 490 └─ 110 ─┘ is looked at first, and then it is late
+    """
+    monkeypatch.setattr("ringfence.analysis.rates.FEWEST_AT_ONCE", 110)
+    monkeypatch.setattr("ringfence.analysis.rates.VERDICTS_AT_ONCE", 1)
+    with spine.open_store(tmp_path) as store:
+        runner = spine.runner(store)
+        for part in spine.source(600, 100):
+            runner.ingest(part.events, part.labels)
+        rule = Rule(id="r", title="", when="card.count_1h >= 2", points=1, reason="R", analyst="")
+        compiled = compile_rules(RuleSet(rules=(rule,)), CATALOG)
+        asked = (store.log, compiled, store.meta.hash_seed)
+        (every,) = measured_rates(*asked)
+        (late,) = measured_rates(*asked, is_late=lambda: True)
+        assert (every.judged, every.fired) == rates(store, "card.count_1h >= 2")[0]
+    assert (every.judged, late.judged) == (600, 110)
+    assert late.fired < every.fired

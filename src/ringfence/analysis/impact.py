@@ -10,6 +10,7 @@ import numpy as np
 
 from ringfence.analysis.decided_payments import paired, together
 from ringfence.analysis.history import StoredColumns
+from ringfence.analysis.rates import FEWEST_AT_ONCE, VERDICTS_AT_ONCE
 from ringfence.decisions.impact import Impact, Shift
 from ringfence.decisions.policy import Cause, Weights
 from ringfence.errors import ScorerError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ringfence.scoring.rulesets.rules import CompiledRules
 
 RECENT: Final = 20_000
-_AT_ONCE: Final = 4_000  # the newest first: enough of them for a share, where there is no time for all
+_AT_ONCE: Final = 4_000  # the newest first; of many rules fewer, as these take longer
 _EXAMPLES: Final = 5
 _DAY_MS: Final = 86_400_000
 _WHO: Final = ("customer_id", "account_id", "card_id")  # whom a payment hits: the first of them that it has
@@ -56,14 +57,16 @@ def impact(
 ) -> Impact:
     """Judge the newest payments by what is in force and by what is to replace it, called `version`.
 
-    Fewer than `most` of them once `is_late`, which is asked after every few thousand.
+    Fewer than `most` of them once `is_late`, which is asked after each few hundred or thousand.
     """
     changes = np.zeros((len(OUTCOMES), len(OUTCOMES)), np.int64)
     hit = _Hit()
     end = log.end_offset(DECISIONS)
     begin = first = max(log.start_offset(DECISIONS), end - most)
-    for last in range(end, begin, -_AT_ONCE):
-        first = max(begin, last - _AT_ONCE)
+    rules = sum(len(one.rules.active) + len(one.rules.shadow) for one in (before, after))
+    size = min(_AT_ONCE, max(FEWEST_AT_ONCE, VERDICTS_AT_ONCE // max(1, rules)))
+    for last in range(end, begin, -size):
+        first = max(begin, last - size)
         for decided, payments in _between(log, before.rules.spec.digest, first, last):
             columns = StoredColumns(payments, decided, reference, before.rules.ruleset.zone, {})
             now, then = _outcome(columns, before), _outcome(columns.in_zone(after.rules.ruleset.zone), after)

@@ -13,7 +13,7 @@ from ringfence.ports import DECISIONS
 from ringfence.scoring.reference import Lookups, Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ringfence.ports import EventLog
     from ringfence.rulebook.checking import PartRate
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 NEWEST = 20_000
 MOST_VERDICTS = 4_000_000
 """Rules times payments: a book of 2,000 rules is measured on 2,000 payments."""
+
+VERDICTS_AT_ONCE = 800_000
+"""Likewise, between two looks at the time; `FEWEST_AT_ONCE` payments at least."""
+
+FEWEST_AT_ONCE = 250
 
 
 class MeasuredRate(NamedTuple):
@@ -40,6 +45,7 @@ def measured_rates(
     *,
     reference: Lookups | None = None,
     newest: int = NEWEST,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> list[MeasuredRate]:
     """How often each active and shadow rule and its parts are TRUE over the newest payments as stored.
 
@@ -52,20 +58,27 @@ def measured_rates(
         seed: of the store's hashes.
         reference: of the pipeline that decides.
         newest: how many payments, about.
+        is_late: asked after each few of them, the newest first; once it is, no more are looked at.
     """
     state = reference or Reference(seed)
     counts = np.zeros(len(rules.active) + len(rules.shadow), np.int64)
     judged = 0
     newest = min(newest, MOST_VERDICTS // max(1, len(counts)))
     leaves = Leaves(rules, MOST_VERDICTS // max(1, newest))
-    for columns in _newest(log, state, rules.ruleset.zone, newest):
-        verdicts = rules.judge(columns)
-        counts += np.concatenate([verdicts.active, verdicts.shadow]).sum(axis=1)
-        leaves.count(columns)
-        judged += len(columns)
+    looked_at = []
+    for first, after in _pieces(log, newest, len(counts)):
+        looked_at.append((first, after))
+        for columns in _stored(log, first, after, state, rules.ruleset.zone):
+            verdicts = rules.judge(columns)
+            counts += np.concatenate([verdicts.active, verdicts.shadow]).sum(axis=1)
+            leaves.count(columns)
+            judged += len(columns)
+        if is_late():
+            break
     if judged and leaves.never:
-        for columns in _newest(log, state, rules.ruleset.zone, newest):
-            leaves.look(columns)
+        for first, after in looked_at:
+            for columns in _stored(log, first, after, state, rules.ruleset.zone):
+                leaves.look(columns)
     parts = leaves.rates()
     every = (*rules.active, *rules.shadow)
     return [
@@ -74,10 +87,15 @@ def measured_rates(
     ]
 
 
-def _newest(log: EventLog, reference: Lookups, zone: str, newest: int) -> Iterator[StoredColumns]:
+def _pieces(log: EventLog, newest: int, rules: int) -> Iterator[tuple[int, int]]:
+    """Spans of offsets of the newest decisions, the last one first; the more rules, the shorter."""
     end = log.end_offset(DECISIONS)
     begin = max(end - newest, log.start_offset(DECISIONS))
-    if end <= begin:
-        return
+    size = max(FEWEST_AT_ONCE, VERDICTS_AT_ONCE // max(1, rules))
+    for after in range(end, begin, -size):
+        yield max(begin, after - size), after
+
+
+def _stored(log: EventLog, begin: int, end: int, reference: Lookups, zone: str) -> Iterator[StoredColumns]:
     for decisions, events in together(paired(log, begin, end)):
         yield StoredColumns(events, decisions, reference, zone, {})

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from ringfence.analysis.rates import measured_rates
-from ringfence.compose.deciding.models import impact_of_rules
+from ringfence.compose.deciding.models import impact_of_rules, late_after
 from ringfence.compose.deciding.rules import with_modes
 from ringfence.compose.deciding.versions import vet_book
 from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, NoAnswerError, TooLateError
@@ -50,6 +50,7 @@ DEADLINE_SECONDS: Final = 30.0
 SAVING_START_SECONDS: Final = 20.0
 """With the deadline less than the pool's for the rule book: whoever saves is told what was late."""
 
+_RATES_SECONDS: Final = 8.0  # for which payments are looked at: of a large book, fewer of them
 _KNOWN_START_SECONDS, _KNOWN_SECONDS = 5.0, 10.0  # of what is done here where it is not done in time
 _BUSY_SECONDS: Final = 30.0  # for which a process that was late is not waited for again
 
@@ -151,7 +152,9 @@ class ChecksHere:
 
     def _rates(self, ruleset: RuleSet, lookups: Lookups) -> list[Rate]:
         heard = compiled_of(all_heard(ruleset), self.spec)
-        return with_modes(measured_rates(self.log, heard, lookups.seed, reference=lookups), ruleset)
+        is_late = late_after(_RATES_SECONDS)
+        rates = measured_rates(self.log, heard, lookups.seed, reference=lookups, is_late=is_late)
+        return with_modes(rates, ruleset)
 
 
 class CheckQuestion(msgspec.Struct, frozen=True, kw_only=True):

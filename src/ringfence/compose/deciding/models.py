@@ -100,7 +100,7 @@ def impact_of(
     if leaving:
         now, then = scorer, None if digest == view.models.deployment.champion else champion
     decide = Deciding(view.rules, now), Deciding(view.rules, then)
-    return impact(store.log, view.lookups, *decide, digest, is_late=_late_soon())
+    return impact(store.log, view.lookups, *decide, digest, is_late=late_after(IMPACT_SECONDS))
 
 
 def impact_of_rules(
@@ -114,11 +114,12 @@ def impact_of_rules(
     """The same if rules `after` were in force instead of those `before`, with the model that is."""
     model = _ready(stored, champion)
     decide = Deciding(before, model), Deciding(after, model)
-    return impact(log, lookups, *decide, after.ruleset.digest, is_late=_late_soon())
+    return impact(log, lookups, *decide, after.ruleset.digest, is_late=late_after(IMPACT_SECONDS))
 
 
-def _late_soon() -> Callable[[], bool]:
-    end = monotonic() + IMPACT_SECONDS
+def late_after(seconds: float) -> Callable[[], bool]:
+    """Says whether so much time has passed since it was made."""
+    end = monotonic() + seconds
     return lambda: monotonic() > end
 
 
