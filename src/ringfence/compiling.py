@@ -45,9 +45,12 @@ def compiled(**options: Any) -> Callable[[F], F]:
 
 
 def kept_in(folder: Path, function: F, options: dict[str, Any]) -> F:
-    """A function whose machine code is kept in this folder."""
+    """A function whose machine code is kept in this folder, or in one of its name in `NUMBA_CACHE_DIR`.
+
+    The name may tell what the code was made of, which Numba itself does not look at.
+    """
     before = _SETTINGS.CACHE_DIR
-    _SETTINGS.CACHE_DIR = before or str(folder)
+    _SETTINGS.CACHE_DIR = str(Path(before) / folder.name if before else folder)
     try:
         made: F = numba.njit(**options, cache=True)(function)
     finally:

@@ -15,6 +15,8 @@ import pytest
 import ringfence
 from ringfence.events.batch import EventBatch
 from ringfence.features.engine import Engine
+from ringfence.features.kernel import tables
+from ringfence.features.kernel.jit import cache_folder
 from ringfence.features.kernel.measure import forget_expired, measure
 from ringfence.features.precompile import compiled_side_by_side, is_compiled
 from ringfence.features.spec import FeatureSpec, entity
@@ -91,6 +93,10 @@ def test_the_cache_says_what_it_holds(tmp_path):
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", ASKED], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+    (kept,) = tmp_path.iterdir()
+    assert (
+        kept.name == cache_folder(Path(tables.__file__).parent).name
+    )  # code of other kernels lies elsewhere
 
 
 def test_where_all_is_there_nothing_is_started():
