@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -47,7 +48,7 @@ from ringfence.api.services import FrontServices, Surroundings, services_of
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from typing import BinaryIO
 
     from starlette.requests import Request
@@ -116,16 +117,9 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
             requests.flush()
 
     services = services_for(server)
-    app = FastAPI(
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        dependencies=[Depends(permitted)],
-        telemetry=UNTOLD,
-    )
+    app = _routed(lifespan)
     app.state.services = services
-    _add_routes(app)
+    _complete(app)
     requests = AccessLog(log)
     now_ms, clean = server.clock.now_ms, server.session.tokenizer.clean
     recorded = Audited(app, server.trail, ACTIONS, "api", now_ms, clean)
@@ -145,14 +139,33 @@ def build(server: Server, log: BinaryIO | None = None, site: ServedPages | None 
     return front
 
 
-def _add_routes(app: FastAPI) -> None:
-    """All that it answers, described, and what becomes of errors."""
+def _routed(lifespan: Any = None) -> FastAPI:
+    app = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(permitted)],
+        telemetry=UNTOLD,
+    )
     for module in _ROUTES:
         app.include_router(module.router)
-    described = document.document(app)
-    app.add_route("/openapi.json", _as_it_is(described))
-    of_events = msgspec.json.encode(asyncapi.document(version("ringfence")))
-    app.add_route("/asyncapi.json", _as_it_is(of_events))
+    return app
+
+
+@cache
+def _documents() -> Mapping[str, bytes]:
+    """Paths of the documents with their text, the same for every application of a process."""
+    return {
+        "/openapi.json": document.document(_routed()),
+        "/asyncapi.json": msgspec.json.encode(asyncapi.document(version("ringfence"))),
+    }
+
+
+def _complete(app: FastAPI) -> None:
+    """What it says of itself, and what becomes of errors."""
+    for path, described in _documents().items():
+        app.add_route(path, _as_it_is(described))
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
