@@ -243,3 +243,12 @@ def test_the_page_of_a_case_tells_of_a_report_to_the_role_compliance_alone(guard
     assert said not in visitor(guarded, Role.ANALYST).get("/cases/C-1").text
     assert said not in visitor(guarded, Role.ADMIN).get("/cases/C-1").text
     assert said in carla.get("/cases/C-1").text
+
+
+def test_the_palette_says_where_ids_could_not_be_searched(office, watched):
+    page = watched.open(f"{office.url}/cases")
+    page.route("**/find", lambda route: route.fulfill(status=503, body="too busy"))
+    page.keyboard.press("Control+k")
+    page.locator("#palette input").fill("card_te")
+    expect(page.locator("#palette").get_by_role("option").last).to_contain_text("could not be searched")
+    watched.faults.clear()  # the browser notes the 503

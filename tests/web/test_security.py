@@ -1,5 +1,6 @@
 """What somebody with bad intentions tries."""
 
+import re
 import socket
 from html.parser import HTMLParser
 
@@ -232,3 +233,12 @@ def test_a_cookie_is_secure_where_a_trusted_proxy_says_that_its_caller_is(tmp_pa
             assert ("; Secure" in given) == secure
         plain = httpx.get(f"{served.url}/sign-in", headers={"x-forwarded-proto": "https, http"})
         assert "Secure" not in plain.headers["set-cookie"]
+
+
+def test_forms_of_the_first_page_are_taken_also_where_that_page_sets_another_cookie(site):
+    """The demo's first link is of a view, which is remembered in a cookie of its own."""
+    with httpx.Client(base_url=site.url, timeout=60) as client:
+        page = client.get("/home?as=analyst&tour=1").text
+        assert set(client.cookies) == {"ringfence_home", sessions.COOKIE}
+        csrf = re.search('data-csrf="([^"]*)"', page)[1]
+        assert client.post("/find", data={"q": "card_t"}, headers={"x-csrf-token": csrf}).status_code == 200

@@ -103,7 +103,7 @@ class Shield:
                     told.setdefault(name, value)
                 if not scope["path"].startswith("/static/"):
                     told.setdefault("cache-control", "no-store")
-                if fresh and session.id and "set-cookie" not in told:
+                if fresh and session.id and not _sets_session(told):
                     told.append("set-cookie", cookie(scope, session))
             await send(message)
 
@@ -213,6 +213,11 @@ def _sign_in_first(scope: Any, headers: Headers) -> Response:
 
 def _wants_session(scope: Any) -> bool:
     return scope["method"] in _SAFE and not scope["path"].startswith(("/static/", "/favicon"))
+
+
+def _sets_session(headers: MutableHeaders) -> bool:
+    """Whether an answer has a session of its own, as after signing in: another cookie is none."""
+    return any(one.startswith(f"{COOKIE}=") for one in headers.getlist("set-cookie"))
 
 
 def address_of(scope: Any) -> str:

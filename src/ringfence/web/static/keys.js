@@ -134,7 +134,11 @@ async function ask() {
   if (text.length < 2) return;
   const body = new URLSearchParams({ q: text, csrf: document.body.dataset.csrf });
   const answer = await fetch("/find", { method: "POST", body, headers: { "X-CSRF-Token": document.body.dataset.csrf } });
-  if (!answer.ok || asked.value.trim() !== text) return;
+  if (asked.value.trim() !== text) return;
+  if (!answer.ok) {
+    show([...local, { label: "Ids could not be searched. Load this page again", kind: "problem", act: () => location.reload() }]);
+    return;
+  }
   const more = (await answer.json()).map((one) => ({ ...one, act: () => { location.href = one.href; } }));
   show([...more, ...local]);
 }
