@@ -1,6 +1,7 @@
 """Thousands of requests drawn from the OpenAPI document: no 500, nothing that the document does not promise.
 
 python -m benchmarks.contract --examples 300
+python -m benchmarks.contract --examples 3 --role viewer   # with a key of this role, or of `each` in turn
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks.serving import Process
+from ringfence.access.roles import Role
+from ringfence.adapters.access.keys import ApiKeys
 
 UNTOLD = {
     "GET /v1/decisions": "entity goes with entity_id",
@@ -45,14 +49,22 @@ _PATIENCE_SECONDS = 120  # a busy machine breaks no promise of the document
 EVERY_PHASE = "examples,coverage,fuzzing"
 
 
-def run(folder: Path, examples: int, seed: int = 1, phases: str = EVERY_PHASE) -> tuple[int, str, int]:
-    """Exit code and report of schemathesis on a fresh server, and the server's own exit code."""
+def run(
+    folder: Path, examples: int, seed: int = 1, phases: str = EVERY_PHASE, role: Role | None = None
+) -> tuple[int, str, int]:
+    """Exit code and report of schemathesis on a fresh server, and the server's own exit code.
+
+    With a role every request has a key of it, and 403 is an answer to all that it may not.
+    """
+    key = None if role is None else _key(folder, role)
     process = Process(folder, **STREAM_SECONDS)
     tool = str(Path(sys.executable).with_name("schemathesis"))
     options = ["--max-examples", str(examples), "--seed", str(seed), "--phases", phases, "--no-color"]
     options += ["--request-timeout", str(_PATIENCE_SECONDS)]
     settings = folder / "schemathesis.toml"
-    settings.write_text(_TOO_LONG + "".join(map(_leaving_out, UNTOLD)))
+    settings.write_text(_TOO_LONG + (_EVERYWHERE if key else "".join(map(_leaving_out, UNTOLD))))
+    if key is not None:
+        options += ["--header", f"Authorization: Bearer {key}"]
     try:
         ran = subprocess.run(
             [tool, "--config-file", str(settings), "run", f"{process.url}/openapi.json", *options],
@@ -72,6 +84,19 @@ expected-statuses = [400, 401, 403, 404, 405, 406, 409, 415, 422, 428, 429, 431,
 """An address that breaks the limit of a field may break that of the whole head first."""
 
 
+_EVERYWHERE = """
+[checks.positive_data_acceptance]
+enabled = false
+"""
+"""What a role may not is refused, whatever is sent."""
+
+
+def _key(folder: Path, role: Role) -> str:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with closing(ApiKeys(folder)) as keys:
+        return keys.create(role, frozenset({role}), 0)
+
+
 def _leaving_out(operation: str) -> str:
     return f"""
 [[operations]]
@@ -85,11 +110,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--examples", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--role", choices=[*Role, "each"])
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        code, report, served = run(Path(scratch), options.examples, options.seed)
-    print(report)
-    sys.exit(code or served)
+    roles = list(Role) if options.role == "each" else [options.role and Role(options.role)]
+    worst = 0
+    for role in roles:
+        with tempfile.TemporaryDirectory() as scratch:
+            code, report, served = run(Path(scratch), options.examples, options.seed, role=role)
+        print(f"with a key of {role}:" if role else "", report, sep="\n", flush=True)
+        worst = max(worst, code, served)
+    sys.exit(worst)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,10 @@ class BatchCaller(Caller):
             kind = {"content-type": "application/x-ndjson"}
             with http.stream("POST", "/v1/decisions/batch", content=lines, headers=kind) as answer:
                 for line in answer.iter_lines():
-                    self.note(json.loads(line)["decision"])
+                    self.hear(json.loads(line))
+
+    def hear(self, line):
+        self.note(line["decision"])
 
 
 class Analyst(threading.Thread):

@@ -29,13 +29,20 @@ class Process:
             env=environment,
             preexec_fn=preexec,  # noqa: PLW1509 (no thread yet)
         )
-        self.url = next(
-            found[0] for line in self._process.stderr if (found := re.search(r"http://[0-9.:]+[0-9]", line))
-        )
+        self.url = self._address()
         self._writer = None
         if log is not None:
             self._writer = threading.Thread(target=self._write, args=(log,))
             self._writer.start()
+
+    def _address(self):
+        """Where it serves, as it says; `RuntimeError` with all it said where it ends instead."""
+        said = []
+        for line in self._process.stderr:
+            if found := re.search(r"http://[0-9.:]+[0-9]", line):
+                return found[0]
+            said.append(line)
+        raise RuntimeError(f"the server did not start: {''.join(said)}")
 
     def _write(self, log):
         with log.open("w") as file:

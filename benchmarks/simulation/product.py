@@ -7,6 +7,7 @@ each method does what one thread would do next.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.simulation.disk import IDENTITY, Crash, Disk, DiskJournal
@@ -274,12 +275,13 @@ class _Clock:
 
 def decisions_at(journal: Any, offsets: set[int]) -> dict[int, dict[str, Any]]:
     """The log's decisions on these offsets, without what the clock says."""
-    found = {}
-    for batch in journal.log.read(DECISIONS):
-        for row in DecisionBatch.decode(batch.payload).table.to_pylist():
-            if row["offset"] in offsets:
-                found[row["offset"]] = without_clock(row)
-    return found
+    rows = (row for batch in journal.log.read(DECISIONS) for row in _rows(batch.payload))
+    return {row["offset"]: row for row in rows if row["offset"] in offsets}
+
+
+@lru_cache(maxsize=256)
+def _rows(payload: bytes) -> list[dict[str, Any]]:
+    return [without_clock(row) for row in DecisionBatch.decode(payload).table.to_pylist()]
 
 
 def without_clock(row: dict[str, Any]) -> dict[str, Any]:
