@@ -177,6 +177,26 @@ def gone(site):
     return secret
 
 
+def test_a_card_number_in_a_pattern_is_refused_and_shown_to_nobody(site, asking):
+    """Whoever may read sees subscriptions, and no event has the number of a card."""
+    number = "4111111111111111"
+    forms = {"pattern": number}, {"pattern": f"card_id = '{number}'"}, {"name": number, "to": f"sms:{number}"}
+    with signed_in(site, Role.ADMIN) as admin:
+        form = {"csrf": csrf(admin.get("/bus")), "name": "cards", "to": "console:", "pattern": "score >= 0"}
+        for path, wrong in [(path, wrong) for path in ("test", "subscribe") for wrong in forms[:2]] + [
+            ("subscribe", forms[2])
+        ]:
+            refused = admin.post(f"/bus/{path}", data=form | wrong)
+            assert refused.status_code == 422
+            assert number not in refused.text
+            assert "****1111" in refused.text
+    for path, more in ("/v1/bus/test", {}), ("/v1/bus/subscriptions", DECLINES):
+        refused = asking(Role.ADMIN).post(path, json=more | {"pattern": f"card_id = '{number}'"})
+        assert refused.status_code == 422
+        assert "the pattern has a card number" in refused.json()["detail"]
+        assert number not in refused.text
+
+
 def test_a_destination_that_was_gone_is_enabled_and_gets_a_new_secret_over_http(site, asking):
     analyst, admin = asking(Role.ANALYST), asking(Role.ADMIN)
     admin.post("/v1/bus/subscriptions", json={"name": "gone", "to": HOOK}).raise_for_status()

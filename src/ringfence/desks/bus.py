@@ -12,6 +12,7 @@ from ringfence.bus.condition import Condition, paths_of
 from ringfence.bus.pattern import fields, wanted
 from ringfence.bus.subscription import Subscription, digest_of
 from ringfence.errors import InputError
+from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ def appraise(
 
     The newest events come first. Once `is_late`, no more are looked at, and a remark says so.
     """
-    pattern = wanted(pattern_text)
+    pattern = _pattern(pattern_text)
     events = matched = 0
     types: dict[str, int] = {}
     examples: dict[str, list[dict[str, Any]]] = {}
@@ -108,6 +109,15 @@ def _newest(
         )
 
 
+def _pattern(text: str) -> Pattern:
+    """`InputError` where it is none, or has a card number, which all who see subscriptions would see."""
+    if find_cards(text, strict=True):
+        raise InputError(
+            "the pattern has a card number, and events have none: write the card_id of its payments instead"
+        )
+    return wanted(text)
+
+
 def subscribe(
     bus: Subscriptions,
     log: EventLog,
@@ -119,6 +129,7 @@ def subscribe(
     now_ms: int,
 ) -> Subscription:
     """Have events that come from now on sent to a destination; errors as of `Bus.subscribe`."""
+    _pattern(pattern)
     start = {topic: log.end_offset(topic) for topic in TOPICS}
     made = Subscription(name=name, pattern=pattern, to=to, ordered=ordered, created_ms=now_ms, start=start)
     return bus.subscribe(made)

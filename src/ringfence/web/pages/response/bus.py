@@ -18,6 +18,7 @@ from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, KINDS, shown
+from ringfence.masking import mask_cards
 from ringfence.web.parts.asking import beside, visit_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.forms import kept_forms, typed
@@ -172,6 +173,9 @@ async def _page(
         "kinds": list(KINDS.values()),
         "most": _LETTERS,
     } | values
+    asked["tried"] = mask_cards(asked["tried"], strict=True)
+    if typed := asked["typed"]:
+        asked["typed"] = replace(typed, name=mask_cards(typed.name), to=mask_cards(typed.to))
     latest = asked["found"].examples if asked["found"] else []
     examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]
     return render(request, "bus.html", known | asked | {"examples": examples}, status)
