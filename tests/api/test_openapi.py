@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks import contract
+from ringfence.access.roles import Role
 
 
 def test_every_route_is_described_with_its_errors(api):
@@ -99,3 +100,11 @@ def test_cases_drawn_from_the_document_get_what_it_promises(tmp_path):
     code, report, served = contract.run(tmp_path, examples=4, phases="examples,fuzzing")
     assert served == 0
     assert code == 0, report[-4000:]
+
+
+@pytest.mark.slow
+def test_a_key_that_may_little_gets_what_the_document_promises(tmp_path):
+    code, report, served = contract.run(tmp_path, examples=1, phases="examples,fuzzing", role=Role.VIEWER)
+    assert served == 0
+    assert code == 0, report[-4000:]
+    assert "returned only 401/403 responses" in report
