@@ -137,6 +137,22 @@ def test_tiny_chunks_and_huge_extensions_are_refused(wired):
     assert refused(wired, trailers) == (400, "wasteful_chunks")
 
 
+@pytest.mark.parametrize("rest", [b"1\r\nx\r\n" * 60_000, b"zz\r\n"], ids=["tiny chunks", "no chunk"])
+def test_a_request_that_has_its_answer_gets_no_second_one_for_its_body(wired, rest):
+    async def talk(server):
+        peer = await Peer.of(server)
+        await peer.send(HEALTH[:-2] + b"transfer-encoding: chunked\r\n\r\n")
+        first = await peer.answer()
+        with contextlib.suppress(ConnectionError):
+            await peer.send(rest)
+        second = await peer.answer()
+        peer.close()
+        await is_served(server)
+        return first[0], second
+
+    assert wired(talk) == (200, None)
+
+
 def test_headers_behind_the_body_count_for_nothing(wired):
     body = json.dumps(payment("trailing")).encode()
     chunked = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\ncontent-encoding: br\r\n\r\n" % (

@@ -38,8 +38,8 @@ def test_a_misspelt_command_is_looked_for_among_all(capsys):
 @pytest.mark.parametrize(
     ("arguments", "loaded"),
     [
-        (["run"], {"ringfence.cli.deciding.run", "numba"}),
-        (["keys", "list"], {"ringfence.cli.governance.keys", "numba"}),
+        (["run"], {"ringfence.cli.deciding.run"}),
+        (["keys", "list"], {"ringfence.cli.governance.keys"}),
         (["version"], set()),
         (["--version"], set()),
     ],
@@ -47,7 +47,9 @@ def test_a_misspelt_command_is_looked_for_among_all(capsys):
 def test_a_command_starts_without_the_others(arguments, loaded):
     command = [sys.executable, "-c", LOADED, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == loaded
+    found = set(done.stdout.split())
+    assert found - {"numba"} == loaded
+    assert loaded or not found
 
 
 def test_what_is_left_out_of_a_start_can_be_loaded_afterwards():

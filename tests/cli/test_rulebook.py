@@ -69,6 +69,14 @@ def test_an_edit_is_saved_activated_and_rolled_back(decided, ringfence):
     assert ringfence("rules", "versions", "--json").json["active"] != digest
 
 
+def test_a_change_of_mode_is_shown_as_a_table_before_it_is_saved(decided, ringfence):
+    versions = ringfence("rules", "versions").out
+    told = ringfence("rules", "mode", "big", "shadow", "--dry-run")
+    assert (told.code, "would have another outcome" in told.out) == (0, True)
+    assert "payments" in ringfence("rules", "mode", "big", "shadow", "--dry-run", "--json").json
+    assert ringfence("rules", "versions").out == versions
+
+
 def test_a_stale_edit_is_refused_and_told_what_changed(decided, ringfence):
     path = edited(ringfence, decided, "amount > 100", "amount > 20")
     assert ringfence("rules", "mode", "big", "shadow").code == 0

@@ -7,7 +7,7 @@ from ringfence.adapters.outbox.alert_book import put
 from ringfence.alerts.book import Mute
 from ringfence.alerts.model import Alert
 from ringfence.desks.alerts import MuteDesk, MuteGround, forms_of
-from ringfence.desks.privacy import PersonTokens
+from ringfence.desks.person_search import PersonTokens
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import PersonalData
 from ringfence.events.privacy.tokens import Tokenizer

@@ -39,9 +39,7 @@ _REST_SECONDS: Final = 0.05
 _LONGEST_REST_SECONDS: Final = (1.0, 0.2)  # of a stranger; of a caller, who may carry payments of others
 _MOST_DOUBTS: Final = 8
 
-_MOST_WASTE: Final = 64 << 10
-"""Bytes around a body's chunks beyond as many as the body itself has."""
-
+_MOST_WASTE: Final = 64 << 10  # bytes around a body's chunks beyond as many as the body itself has
 _MOST_IGNORED: Final = 64 << 20  # bytes of a body that was refused before it was there
 _OF_UPGRADE: Final = frozenset({b"upgrade", b"http2-settings", b"connection"})
 
@@ -335,7 +333,7 @@ class Wire(HttpToolsProtocol):
         super().resume_writing()
 
     def turn_away(self, refusal: Refusal) -> None:
-        """Answer and close, once the peer has stopped sending or some time has passed."""
+        """Answer, unless the request under way has its answer; close once the peer has stopped sending."""
         self._ignored = 0
         self._back = b""
         cycle: Any = self.cycle
@@ -349,11 +347,13 @@ class Wire(HttpToolsProtocol):
         if busy:
             cycle.disconnected = True
             cycle.message_event.set()
+        is_answered = not busy and self.stage == BODY  # a second answer would be taken for the next one's
         self.stage, self.since = CLOSING, self.among.beat
         self.among.release(self)
         if self.transport.is_closing():
             return
-        self.transport.write(refused(refusal))
+        if not is_answered:
+            self.transport.write(refused(refusal))
         self.transport.write_eof()
         self._flow.hold(held=False)
         self.flow.resume_reading()

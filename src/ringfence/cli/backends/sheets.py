@@ -53,10 +53,8 @@ def show_impact(told: Impact, role: str = "") -> None:
         screen.show(f"{told.customers:,} customers newly stopped, such as {', '.join(told.examples)}")
 
 
-def shown(desk: DeskWriting, asked: ImpactOf, *, dry_run: bool, json: bool) -> Impact | None:
-    """The impact sheet, which this shows; None where nobody reads it."""
-    if json and not dry_run:
-        return None
+def shown(desk: DeskWriting, asked: ImpactOf, *, json: bool) -> Impact:
+    """The impact sheet, which this shows."""
     told = desk.impact(asked)
     if json:
         screen.show_json(told)

@@ -140,8 +140,7 @@ def save(
     text = read_book(file)
     base = based_on or _marked(text, file)
     with desks.writing(server, data, author) as desk:
-        quiet = json or not activate
-        seen = sheets.shown(desk, ImpactOf(text=text), dry_run=False, json=quiet)
+        seen = sheets.shown(desk, ImpactOf(text=text), json=json) if activate and not json else None
         saved = sheets.confirmed(
             lambda typed: desk.save(text, base, note, activate=activate, confirm=typed), yes=yes, seen=seen
         )
@@ -165,8 +164,8 @@ def mode(
     Example: ringfence rules mode card_testing shadow --activate
     """
     with desks.writing(server, data, author) as desk:
-        quiet = json or not activate
-        seen = sheets.shown(desk, ImpactOf(rule=rule, mode=mode), dry_run=dry_run, json=quiet)
+        is_asked = dry_run or (activate and not json)
+        seen = sheets.shown(desk, ImpactOf(rule=rule, mode=mode), json=json) if is_asked else None
         if dry_run:
             return
         saved = sheets.confirmed(
@@ -225,7 +224,7 @@ def activate(
     Example: ringfence rules activate head
     """
     with desks.writing(server, data, author) as desk:
-        seen = sheets.shown(desk, ImpactOf(version=version), dry_run=dry_run, json=json)
+        seen = sheets.shown(desk, ImpactOf(version=version), json=json) if dry_run or not json else None
         if dry_run:
             return
         done = sheets.confirmed(lambda typed: desk.activate(version, note, typed), yes=yes, seen=seen)
@@ -249,7 +248,11 @@ def rollback(
     Example: ringfence rules rollback --note "too many challenges"
     """
     with desks.writing(server, data, author) as desk:
-        seen = sheets.shown(desk, ImpactOf(version=version, rollback=True), dry_run=dry_run, json=json)
+        seen = (
+            sheets.shown(desk, ImpactOf(version=version, rollback=True), json=json)
+            if dry_run or not json
+            else None
+        )
         if dry_run:
             return
         done = sheets.confirmed(lambda typed: desk.roll_back(version, note, typed), yes=yes, seen=seen)
