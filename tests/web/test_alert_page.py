@@ -84,9 +84,11 @@ def test_the_page_and_the_api_list_what_a_digest_counts(tmp_path):
         (alert,) = alerted(site, "s1")
         name = "digest-high-1-9f31c2ab"
         with site.server.outboxes.bus.database.transaction() as connection:
-            connection.execute("INSERT INTO held VALUES ('high console:', 1, 1, ?)", (alert.id,))
+            connection.execute("INSERT INTO capped_alert VALUES ('high console:', 1, 1, ?)", (alert.id,))
             for told, until in ((name, 1), (f"{name}-none", 0)):
-                connection.execute("INSERT INTO told VALUES (?, 'high console:', 1, 0, ?)", (told, until))
+                connection.execute(
+                    "INSERT INTO digest_span VALUES (?, 'high console:', 1, 1, ?)", (told, until)
+                )
         headers = {"authorization": f"Bearer {site.key(Role.VIEWER)}"}
         with httpx.Client(base_url=site.url, headers=headers) as viewer:
             found = viewer.get("/v1/alerts", params={"digest": name}).json()
@@ -111,10 +113,14 @@ def test_a_form_that_cannot_be_done_comes_again_with_the_alerts(tmp_path):
             token = {"csrf": csrf(analyst.get("/alerts"))}
             for path, fields, said in (
                 ("acknowledge", {"alert_id": "alert-999"}, "there is no alert"),
-                ("acknowledge", {}, "missing"),
-                ("mute", {"alert_id": alert.id, "hours": "soon"}, "Nothing was changed"),
-                ("mute", {"alert_id": alert.id, "hours": "9999"}, "744"),
-                ("unmute", {"typology": alert.typology}, "missing"),
+                ("acknowledge", {}, "alert_id: This is missing."),
+                ("mute", {"alert_id": alert.id, "hours": "soon"}, "Nothing was changed: hours: "),
+                (
+                    "mute",
+                    {"alert_id": alert.id, "hours": "9999"},
+                    "hours: Input should be less than or equal to 744",
+                ),
+                ("unmute", {"typology": alert.typology}, "entity_id: This is missing."),
             ):
                 page = analyst.post(f"/alerts/{path}", data=token | fields)
                 assert page.status_code == 422

@@ -275,7 +275,10 @@ class Bus:
                 arguments,
             ).rowcount
             if expected is not None and gone not in (0, expected):
-                raise ConflictError(f"there are {gone:,} dead letters by now, and not {expected:,}")
+                raise ConflictError(
+                    f"there are {gone:,} dead letters now, and {expected:,} were confirmed. "
+                    "Nothing was deleted: confirm the new number"
+                )
             return gone
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotation)
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+PERMITTED: Final = "ringfence.permitted"
+"""Key of a request's scope that is set once `permitted` has let it pass."""
 
 
 def dashboard_of(request: Request) -> Dashboard:
@@ -54,11 +56,11 @@ async def permitted(request: Request) -> None:
     """`Stop` (403) unless a role of the caller permits what the table asks of this page."""
     path, caller = request.scope["route"].path, visit_of(request).caller
     needed = NEEDED[request.method, path]
-    if needed is None:
-        return
-    if caller is None or not caller.may(needed):
-        raise Stop(403, f"This needs the role {holders(needed)}: sign in with a key that has it.")
-    await keep_to(request, caller.restriction, path)
+    if needed is not None:
+        if caller is None or not caller.may(needed):
+            raise Stop(403, f"This needs the role {holders(needed)}: sign in with a key that has it.")
+        await keep_to(request, caller.restriction, path)
+    request.scope[PERMITTED] = True
 
 
 async def beside(request: Request, act: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
@@ -79,6 +81,7 @@ def is_part(request: Request) -> bool:
 
 
 __all__ = [
+    "PERMITTED",
     "beside",
     "caller_of",
     "dashboard_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -11,6 +11,7 @@ from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotat
 from ringfence.api.handlers.wording import of_parameter
 from ringfence.api.http.problems import Refusal
 from ringfence.errors import InputError
+from ringfence.web.parts.asking import PERMITTED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
     PageAgain = Callable[[Request, int, dict[str, str]], Awaitable[Response]]
 
+_FAILED: Final = 500
+
 
 def kept_forms(again: PageAgain) -> type[APIRoute]:
     """Routes of a page whose forms are refused on that page.
 
     `again` gives it for a request, the status of the refusal, and what is wrong by field: "" for all of it.
+    Who may not send the form does not get the page, which shows more; neither does who gets 5xx, after which
+    the change may still happen.
     """
 
     class KeptForms(APIRoute):
@@ -34,13 +39,24 @@ def kept_forms(again: PageAgain) -> type[APIRoute]:
                 try:
                     return await answer(request)
                 except (RequestValidationError, Refusal, InputError) as error:
-                    if request.method != "POST":
+                    if request.method != "POST" or not request.scope.get(PERMITTED):
+                        raise
+                    if isinstance(error, Refusal) and error.status >= _FAILED:
                         raise
                     return await again(request, *_told(error))
 
             return kept
 
     return KeptForms
+
+
+def at_head(wrong: Mapping[str, str]) -> str:
+    """What is wrong as lines for the head of a page, each with the name of its field.
+
+    >>> at_head({"hours": "This is missing.", "": "there is no alert 'x'"}).splitlines()
+    ['hours: This is missing.', "there is no alert 'x'"]
+    """
+    return "\n".join(f"{name}: {text}" if name else text for name, text in wrong.items())
 
 
 async def typed(request: Request, *names: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
 from ringfence.desks.alerts import ANALYST_DAYS
 from ringfence.web.parts.asking import beside, dashboard_of
-from ringfence.web.parts.forms import kept_forms
+from ringfence.web.parts.forms import at_head, kept_forms
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def _again(request: Request, status: int, wrong: dict[str, str]) -> Response:
     """The page after a form that was refused: open alerts, and what was wrong."""
     values = await beside(request, _overview, dashboard_of(request), "open", "all", "", None)
-    return render(request, "alerts.html", values | {"problem": "\n".join(wrong.values())}, status)
+    return render(request, "alerts.html", values | {"problem": at_head(wrong)}, status)
 
 
 router = APIRouter(route_class=kept_forms(_again))

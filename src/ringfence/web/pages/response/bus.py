@@ -21,7 +21,7 @@ from ringfence.bus.subscription import EVERYTHING, KINDS, shown
 from ringfence.masking import mask_cards
 from ringfence.web.parts.asking import beside, visit_of
 from ringfence.web.parts.errors import Stop
-from ringfence.web.parts.forms import kept_forms, typed
+from ringfence.web.parts.forms import at_head, kept_forms, typed
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 async def _again(request: Request, status: int, wrong: dict[str, str]) -> Response:
-    """The page with a form that was refused, as it was filled in."""
+    """The page with what is wrong; the form of a subscription as it was filled in."""
+    if request.url.path not in _OF_SUBSCRIPTION:
+        return await _page(request, {"": at_head(wrong)}, status)
     filled = await typed(request, *_FIELDS)
     return await _page(request, wrong, status, tried=filled.get("pattern", ""), typed=filled)
 
@@ -38,6 +40,8 @@ router = APIRouter(route_class=kept_forms(_again))
 PATH: Final = "/bus"  # in the navigation
 _LETTERS: Final = 50
 _DELIVERED: Final = 20
+_CONFLICT: Final = 409  # another number of dead letters than was confirmed
+_OF_SUBSCRIPTION: Final = ("/bus/test", "/bus/subscribe")
 _FIELDS: Final = ("name", "to", "pattern", "ordered")
 Name = Annotated[str, Form(max_length=63)]
 Pattern = Annotated[str, Form(max_length=MOST_BYTES)]
@@ -137,11 +141,13 @@ async def purge(
     """Throw a dead letter away, or all of them where there are as many as the page has said."""
     tell(request.scope, object=message_id or "all")
     if not message_id and count is None:
-        return await _page(request, {"": "Say how many: the question below does."}, 422, purging=True)
+        return await _page(request, {"": "Confirm the number below."}, 422, purging=True)
     try:
         await _change(request, lambda services: bus_changes.purge(services, _chosen(message_id), count))
     except Refusal as refusal:
-        return await _page(request, {"": refusal.problem.detail}, refusal.status, purging=not message_id)
+        if refusal.status != _CONFLICT:
+            raise
+        return await _page(request, {"": refusal.problem.detail}, _CONFLICT, purging=not message_id)
     return RedirectResponse("/bus", 303)
 
 
@@ -169,13 +175,12 @@ async def _page(
         "typed": {},
         "purging": False,
         "wrong": {name: text for name, text in (wrong or {}).items() if name in _FIELDS},
-        "problem": "\n".join(text for name, text in (wrong or {}).items() if name not in _FIELDS),
+        "problem": at_head({name: text for name, text in (wrong or {}).items() if name not in _FIELDS}),
         "kinds": list(KINDS.values()),
         "most": _LETTERS,
     } | values
     asked["tried"] = mask_cards(asked["tried"], strict=True)
-    if typed := asked["typed"]:
-        asked["typed"] = replace(typed, name=mask_cards(typed.name), to=mask_cards(typed.to))
+    asked["typed"] = {name: mask_cards(text) for name, text in asked["typed"].items()}
     latest = asked["found"].examples if asked["found"] else []
     examples = [json.dumps(one, indent=1, ensure_ascii=False) for one in latest]
     return render(request, "bus.html", known | asked | {"examples": examples}, status)
