@@ -252,7 +252,7 @@ def test_a_link_that_is_refused_is_on_record_once_however_often_a_scanner_tries(
     press(browser, browser.get(link), "yes")
     for number in range(3):
         assert browser.get(f"{link}?again={number}").status_code == 410
-    acts = [one.act for one in site.server.trail.records(action="customer.link_opened")]
+    acts = [one.act for one in site.server.trail.records(action="customer.link_refused")]
     found = {(one.object, one.details["reason"]): one for one in acts}
     (answered,) = [one.act for one in site.server.trail.records(action="customer.answered")]
     assert len(acts) == len(found) == 3

@@ -101,8 +101,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
 }
 """What a request of the API is called on record, by method and route."""
 
-LINK_OPENED: Final = "customer.link_opened"
-"""On record only where it is refused: mail scanners open links, and nothing happens by it."""
+UNRECORDED: Final = "unrecorded"
+"""Outcome that a route tells of what is not worth a record, though its action is."""
 
 _REFUSED: Final = 400
 _FAILED: Final = 500
@@ -172,18 +172,19 @@ class Audited:
         self._known[_named(act)] = self._now_ms()
 
     def _act(self, scope: Any, status: int) -> Act | None:
-        """What goes on record, if anything. What a stranger asks for by name is not: each could be new."""
+        """What goes on record, if anything."""
         route = getattr(scope.get("route"), "path", "")
         action = self._actions.get((scope["method"], route))
         if action is None:
             return None
         caller, told = scope.get("ringfence.caller"), scope.get(DETAILS, {})
         named = [str(value) for value in scope.get("path_params", {}).values()]
-        if scope["query_string"] and scope["method"] in ("GET", "HEAD") and "actor" not in told:
-            told = told | {"query": self._question(scope["query_string"])}
+        query = told.get("query")
+        if query is None and scope["query_string"] and scope["method"] in ("GET", "HEAD"):
+            query = self._question(scope["query_string"])
         outcome = "failed" if status >= _FAILED else "refused" if status >= _REFUSED else "done"
         outcome = told.get("outcome", outcome)
-        if action == LINK_OPENED and outcome == "done":
+        if outcome == UNRECORDED:
             return None
         return Act(
             actor=told.get("actor") or (caller.name if caller else "nobody"),
@@ -193,8 +194,8 @@ class Audited:
             outcome=outcome,
             details={
                 name: self._clean(text)
-                for name, text in told.items()
-                if name not in ("object", "actor", "outcome")
+                for name, text in (told | {"query": query or ""}).items()
+                if name not in ("object", "actor", "outcome") and (text or name != "query")
             },
         )
 
@@ -220,5 +221,7 @@ def tell(scope: Any, **details: str) -> None:
     """Have a request's record say what its path does not: `object`, `actor`, or a detail.
 
     `outcome` takes the place of what the status says: Slack is answered 200 also where its button is refused.
+    `query` takes the place of the names in the query, which strangers choose: with each new one the same
+    refusal would go on record once more.
     """
     scope.setdefault(DETAILS, {}).update(details)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.api.audited import LINK_OPENED
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -50,7 +48,7 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/alerts/mute"): "alert.muted",
     ("POST", "/alerts/unmute"): "alert.unmuted",
     ("GET", "/graph-neighbours/{entity_type}/{entity_id:id}"): "entity.seen",
-    ("GET", "/answer/{token}"): LINK_OPENED,
+    ("GET", "/answer/{token}"): "customer.link_refused",
     ("POST", "/answer"): "customer.answered",
     ("POST", "/bus/test"): "bus.tested",
     ("POST", "/bus/subscribe"): "bus.changed",

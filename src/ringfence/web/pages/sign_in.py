@@ -59,8 +59,8 @@ async def from_provider(
     provider = dashboard.of(AccessServices).provider
     if provider is None:
         raise Stop(404, "No OpenID provider is set up here: sign in with a key.")
+    tell(request.scope, actor="nobody", query="")
     if error or not code:
-        tell(request.scope, actor="nobody")
         return _form(request, "/home", "The provider did not sign you in. Try again, or use a key.", 401)
     browser = request.cookies.get(_BEGUN, "")
     try:
@@ -68,7 +68,6 @@ async def from_provider(
             provider.finish, state, code, browser
         )
     except SignInError as refused:
-        tell(request.scope, actor="nobody")
         return _form(request, "/home", str(refused), 401)
     tell(request.scope, actor=found.caller.name, way="provider")
     if not found.caller.may(Permission.READ):

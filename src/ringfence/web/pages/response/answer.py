@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from ringfence.alerts import answers
-from ringfence.api.audited import tell
+from ringfence.api.audited import UNRECORDED, tell
 from ringfence.api.services import AnswerServices, BusServices, Surroundings
 from ringfence.compose.messaging.alerts import alert_policy
 from ringfence.errors import InputError
@@ -56,8 +56,11 @@ GERMAN: Final = {
 
 @router.get("/answer/{token}")
 async def ask(request: Request, token: str) -> Response:
-    """The question; nothing changes by looking at it. Only a link that is refused goes on record."""
-    tell(request.scope, actor="customer", object=_FORGED)
+    """The question; nothing changes by looking at it.
+
+    Only a link that is refused goes on record: mail scanners open links.
+    """
+    tell(request.scope, actor="customer", object=_FORGED, query="")
     try:
         asked = _read(request, token)
     except InputError as error:
@@ -67,6 +70,7 @@ async def ask(request: Request, token: str) -> Response:
         return _page(request, _USED, status=410)
     if await beside(request, book.is_gone, asked.alert_id):
         return _page(request, _GONE, status=410)
+    tell(request.scope, outcome=UNRECORDED)
     return _page(request, "", token)
 
 
