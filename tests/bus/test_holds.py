@@ -1,15 +1,20 @@
 """What holds a waiting message, and until when: a list that says "now" of it sends people searching."""
 
+import json
+import re
+
 import pytest
 
 from ringfence.adapters.outbox.alerting import declare
+from ringfence.adapters.outbox.delivery import _DUE
 from ringfence.bus.holds import HoldReason, MessageHold
 from ringfence.bus.subscription import Subscription
-from ringfence.cli.response import outbox
+from ringfence.cli import execute
 
 NOW = 1_750_000_000_000
 HOOK = "https://hooks.example/a"
 SOON = NOW + 90_000
+FAR_MS = 4_102_444_800_000  # in 2100
 
 
 def put(bus, identity, to=HOOK, subscription="all", ordered=0, due_ms=0, attempts=0, state="waiting"):
@@ -93,15 +98,30 @@ def test_a_rate_limit_says_when_a_messages_turn_comes(bus, monkeypatch):
     assert held(bus)["m3"] == MessageHold(HoldReason.RATE)
 
 
-def test_what_the_list_of_the_command_says_of_it(hook):
-
-    put(hook, "night", due_ms=SOON)
+def test_what_the_list_of_the_command_says_of_it(hook, store, capsys):
+    put(hook, "night", due_ms=FAR_MS)
     put(hook, "a")
-    letters = {one.id: one for one in hook.letters()}
-    assert outbox._when(letters["a"], None) == "now"
-    told = outbox._when(letters["night"], held(hook)["night"])
-    assert told.startswith("2025-06-15")
-    assert told.endswith(": quiet hours")
+
+    def listed(*options):
+        assert execute(["outbox", "list", *options, "--data", str(store.folder)]) == 0
+        return capsys.readouterr().out
+
+    rows = {line.split()[0]: line for line in listed().splitlines() if line}
+    assert re.search(r" 2100-01-01 [\d:]+: quiet hours", rows["night"])
+    assert " now" in rows["a"]
+    found = {one["id"]: (one["held_by"], one["held_until_ms"]) for one in json.loads(listed("--json"))}
+    assert found == {"night": ("quiet hours", FAR_MS), "a": (None, 0)}
     hook.pause("all", paused=True)
-    assert outbox._when(letters["a"], held(hook)["a"]) == "held: subscription paused"
-    assert outbox._shown(letters["a"], held(hook)["a"])["held_by"] == "subscription paused"
+    assert listed().count("held: subscription paused") == 2
+
+
+def test_a_message_that_goes_by_the_list_is_one_that_delivery_takes(hook):
+    """They ask by the same conditions: order and pause."""
+    for number in range(3):
+        put(hook, f"m{number}", ordered=1)
+    hook.subscribe(Subscription(name="still", to=HOOK, pattern="score >= 0"))
+    put(hook, "still", subscription="still")
+    hook.pause("still", paused=True)
+    asked = {"to": HOOK, "now_ms": NOW, "latest_ms": NOW, "since_ms": NOW, "begun": "[]", "most": 10}
+    due = {row[1] for row in hook.database.rows(_DUE, asked)}
+    assert due == {one.id for one in hook.letters()} - set(held(hook)) == {"m0"}

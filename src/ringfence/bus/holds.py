@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from ringfence.bus.retry import TRIPPED_BY
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ringfence.bus.subscription import Destination, Subscription
 
-RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
-"""Messages a second, by kind of destination; as many as there are to others."""
-
 
 class HoldReason(StrEnum):
-    """What a message waits for, in a few words."""
+    """What a message is held by, as a noun that fits behind these words."""
 
     DISABLED = "destination disabled"  # it answered 410: until somebody enables it
     PAUSED = "subscription paused"  # until somebody resumes it
     BROKEN = "circuit open"  # failures in a row: one message at a time tries whether it is back
     ASKED = "destination asked to wait"  # by Retry-After
-    BACK_OFF = "waits after a failure"
+    BACK_OFF = "retry after a failure"
     QUIET = "quiet hours"
-    ORDER = "an earlier message of the same key"  # of a subscription that keeps the order
+    ORDER = "earlier message of the same key"  # of a subscription that keeps the order
     RATE = "rate limit"
 
 
@@ -55,7 +50,7 @@ def hold_of(
         found.append(MessageHold(reason, due_ms))
     if destination is not None:
         until_ms = destination.open_until_ms if destination.open_until_ms > now_ms else 0
-        if destination.failing >= TRIPPED_BY:
+        if destination.is_tripped:
             found.append(MessageHold(HoldReason.BROKEN, until_ms))
         elif until_ms:
             found.append(MessageHold(HoldReason.ASKED, until_ms))

@@ -18,6 +18,15 @@ _LONGEST_OPEN_MS: Final = 60_000  # a destination that is back waits no longer f
 _LONGEST_ASKED_MS: Final = 86_400_000
 
 
+RATES: Final[dict[str, float]] = {"slack": 1.0, "mail": 5.0, "sms": 1.0, "apprise": 1.0}
+"""Messages a second, by kind of destination; as many as there are to others."""
+
+
+def is_tripped(failing: int) -> bool:
+    """Whether a destination counts as ill after so many failures in a row."""
+    return failing >= TRIPPED_BY
+
+
 def wait_ms(attempts: int, asked_seconds: float | None, chance: Callable[[], float]) -> int:
     """How long a message waits after so many attempts: twice as long each time, up to an hour.
 
@@ -56,7 +65,7 @@ class Breaker:
     @property
     def is_tripped(self) -> bool:
         """Whether the destination counts as ill."""
-        return self.failing >= TRIPPED_BY
+        return is_tripped(self.failing)
 
     def allows(self, now_ms: int) -> int:
         """How many attempts may be made at once: none, one on trial, or any number (-1)."""

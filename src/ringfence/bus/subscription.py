@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ringfence.bus.pattern import wanted
+from ringfence.bus.retry import is_tripped
 from ringfence.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     open_until_ms: int = 0
     said: str = ""
     rotated_ms: int = 0
+
+    @property
+    def is_tripped(self) -> bool:
+        """Whether it counts as ill."""
+        return is_tripped(self.failing)
 
 
 def check_name(name: str) -> str:
@@ -220,7 +226,12 @@ def digest_of(address: str, secret: bytes) -> str:
 def tag(address: str) -> str:
     """What names a destination within ids: its address, or what is shown of it with a digest of the rest."""
     told = shown(address)
-    return told if told == address else f"{told}#{hashlib.sha256(address.encode()).hexdigest()[:12]}"
+    return told if told == address else f"{told}#{unkeyed_digest_of(address)}"
+
+
+def unkeyed_digest_of(address: str) -> str:
+    """Twelve hexadecimal digits of an address, the same in every store: where no secret is at hand."""
+    return hashlib.sha256(address.encode()).hexdigest()[:12]
 
 
 def _kind_of_arn(address: str) -> str:

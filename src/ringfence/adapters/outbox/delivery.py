@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from ringfence.adapters.outbox.conditions import IS_BEHIND, NOT_PAUSED
 from ringfence.adapters.outbox.lanes import AttemptLanes
-from ringfence.bus.holds import RATES
 from ringfence.bus.notifier import AttemptEnd, AttemptOutcome
-from ringfence.bus.retry import DEAD_AFTER_MS, AttemptBucket, Breaker, wait_ms
+from ringfence.bus.retry import DEAD_AFTER_MS, RATES, AttemptBucket, Breaker, wait_ms
 from ringfence.bus.subscription import Destination, is_for_people, shown
 from ringfence.errors import InputError, RingfenceError
 
@@ -37,34 +37,31 @@ _NOTE_SECONDS: Final = 0.1  # deliveries of so long are noted together; a killed
 _PATIENCE_SECONDS: Final = 0.5  # with a portion; what takes longer is left under way, and the others go on
 
 _DESTINATION: Final = "SELECT body FROM destination WHERE address = ?"
-_DUE: Final = """
+_DUE: Final = f"""
 SELECT seq, id, event, attempts, tried_ms, ordered FROM message AS due
 WHERE destination = :to AND state = 'waiting' AND due_ms <= :latest_ms
   AND (due_ms <= :now_ms OR max(tried_ms, attempts > 0) >= :since_ms)
-  AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
+  AND {NOT_PAUSED}
   AND seq NOT IN (SELECT value FROM json_each(:begun))
-  AND (NOT ordered OR NOT EXISTS (
-    SELECT 1 FROM message AS before
-    WHERE before.subscription = due.subscription AND before.key = due.key AND before.state = 'waiting'
-      AND before.ordered AND before.seq < due.seq))
+  AND NOT ({IS_BEHIND})
 ORDER BY due_ms, seq LIMIT :most
-"""
+"""  # noqa: S608 (constants)
 _RELEASE: Final = """
 UPDATE message SET due_ms = :now_ms
 WHERE destination = :to AND state = 'waiting' AND due_ms > :now_ms
   AND max(tried_ms, attempts > 0) >= :since_ms  -- attempts of before this was noted have no time
 """
-_KEPT_WAITING: Final = """
+_KEPT_WAITING: Final = f"""
 SELECT seq FROM message
 WHERE destination = ? AND state = 'waiting' AND due_ms <= ? AND tried_ms = 0
-  AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
-"""
+  AND {NOT_PAUSED}
+"""  # noqa: S608 (constants)
 _COUNT_FROM: Final = "UPDATE message SET tried_ms = ? WHERE seq = ? AND state = 'waiting' AND tried_ms = 0"
-_TOO_LONG: Final = """
+_TOO_LONG: Final = f"""
 SELECT seq FROM message
 WHERE destination = ? AND state = 'waiting' AND tried_ms BETWEEN 1 AND ?
-  AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
-"""
+  AND {NOT_PAUSED}
+"""  # noqa: S608 (constants)
 _GIVE_UP: Final = """
 UPDATE message SET state = 'dead', said = ?, done_ms = ?
 WHERE seq = ? AND state = 'waiting' AND tried_ms > 0  -- somebody may have let it go on just now

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ringfence.bus.holds import RATES, HoldReason, MessageHold, hold_of
+import msgspec
+
+from ringfence.adapters.outbox.conditions import IS_BEHIND, NOT_PAUSED
+from ringfence.bus.holds import HoldReason, MessageHold, hold_of
+from ringfence.bus.retry import RATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,16 +18,14 @@ if TYPE_CHECKING:
     from ringfence.bus.subscription import Destination, Subscription
 
 _FAR: Final = 3600  # messages before one, that are counted: what waits longer has no time yet
-_BEHIND: Final = """
-SELECT 1 FROM message AS due JOIN message AS before USING (subscription, key)
-WHERE due.id = ? AND due.ordered AND before.ordered AND before.state = 'waiting' AND before.seq < due.seq
-"""
-_QUEUE: Final = """
+_BEHIND: Final = f"""
+SELECT id FROM message AS due WHERE id IN (SELECT value FROM json_each(?)) AND {IS_BEHIND}
+"""  # noqa: S608 (constants)
+_QUEUE: Final = f"""
 SELECT id FROM message
-WHERE destination = ? AND state = 'waiting' AND due_ms <= ?
-  AND subscription NOT IN (SELECT name FROM subscription WHERE json_extract(body, '$.paused'))
+WHERE destination = ? AND state = 'waiting' AND due_ms <= ? AND {NOT_PAUSED}
 ORDER BY due_ms, seq LIMIT ?
-"""
+"""  # noqa: S608 (constants)
 
 
 def holds_of(
@@ -38,13 +40,14 @@ def holds_of(
     places = {one.address: one for one in destinations}
     queues: dict[str, dict[str, int]] = {}
     found: dict[str, MessageHold] = {}
-    for letter in letters:
-        if letter.state != "waiting":
-            continue
+    waiting = [one for one in letters if one.state == "waiting"]
+    ids = msgspec.json.encode([one.id for one in waiting]).decode()
+    behind = {name for (name,) in database.rows(_BEHIND, (ids,))}
+    for letter in waiting:
         destination, subscription = places.get(letter.destination), wanting.get(letter.subscription)
         hold = hold_of(letter.due_ms, letter.attempts, destination, subscription, now_ms)
         rate = RATES.get(destination.kind, 0.0) if destination is not None else 0.0
-        if hold is None and database.rows(_BEHIND, (letter.id,)):
+        if hold is None and letter.id in behind:
             hold = MessageHold(HoldReason.ORDER)
         if hold is None and rate:
             if letter.destination not in queues:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
 from ringfence.bus.health import HealthState, health_of
+from ringfence.bus.holds import HoldReason  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.bus.pattern import MOST_BYTES
 from ringfence.bus.subscription import EVERYTHING, check_name, digest_of, kind_of, shown
 from ringfence.compose.messaging.alerts import alert_policy
@@ -98,8 +99,8 @@ class NewSecret(msgspec.Struct, frozen=True):
 class LetterView(msgspec.Struct, frozen=True):
     """A message in the outbox, without its event; `said` is what the destination answered last.
 
-    `held_by` is what a waiting one waits for, empty where it may go now, and `held_until_ms` until when: 0
-    where no time ends it.
+    `held_by` is what holds a waiting one, null where it may go now, and `held_until_ms` until when: 0 where
+    no time ends it.
     """
 
     id: str
@@ -110,7 +111,7 @@ class LetterView(msgspec.Struct, frozen=True):
     due_ms: int
     made_ms: int
     said: str
-    held_by: str = ""
+    held_by: HoldReason | None = None
     held_until_ms: int = 0
 
 
@@ -233,7 +234,15 @@ def _ids(asked: Chosen) -> list[str]:
 
 
 def _view(one: Letter, hold: MessageHold | None) -> LetterView:
-    known = [name for name in LetterView.__struct_fields__ if not name.startswith("held_")]
-    told: dict[str, Any] = {name: getattr(one, name) for name in known}
-    told["destination"] = shown(one.destination)
-    return LetterView(**told) if hold is None else LetterView(**told, held_by=hold[0], held_until_ms=hold[1])
+    return LetterView(
+        id=one.id,
+        subscription=one.subscription,
+        destination=shown(one.destination),
+        state=one.state,
+        attempts=one.attempts,
+        due_ms=one.due_ms,
+        made_ms=one.made_ms,
+        said=one.said,
+        held_by=None if hold is None else hold.reason,
+        held_until_ms=0 if hold is None else hold.until_ms,
+    )

@@ -148,7 +148,7 @@ def _when(letter: Letter, hold: MessageHold | None) -> str:
 
 
 def _shown(letter: Letter, hold: MessageHold | None) -> dict[str, object]:
-    held = {"held_by": hold.reason if hold else "", "held_until_ms": hold.until_ms if hold else 0}
+    held = {"held_by": hold.reason if hold else None, "held_until_ms": hold.until_ms if hold else 0}
     return msgspec.structs.asdict(letter) | held | {"event": msgspec.Raw(letter.event)}
 
 
