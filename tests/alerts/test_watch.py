@@ -5,11 +5,12 @@ import pytest
 from tests.alerts.test_alerting import HOUR, event, ids, take
 from tests.lakes import fill
 
-from ringfence.adapters.outbox import AlertBook, OutboxFollower, Watch
+from ringfence.adapters.outbox import AlertBook, BusPersons, OutboxFollower, Watch
 from ringfence.adapters.outbox.alert_book import put
 from ringfence.alerts import model
 from ringfence.alerts.events import Wording
 from ringfence.alerts.policy import AlertPolicy
+from ringfence.desks.person_search import NOBODY
 from ringfence.errors import InputError
 from ringfence.follow import catch_up
 
@@ -108,6 +109,43 @@ def test_a_digest_lists_what_it_counts_and_no_alert_of_another_hour_or_team(stor
     catch_up(store.log, follower)
     follower.close()
     assert counted(bus, digests[0]["digest"]) == late, "made again, it is the same"
+
+
+def test_a_digest_of_an_outbox_that_was_made_again_lists_what_it_counts(store, bus):
+    """By another policy, other alerts are held back: those of before are in no list."""
+    policy = AlertPolicy(team=("slack:#team",), most=2, window="1s")
+    fill(store, batches=2)
+    take(store, policy)
+    fewer = msgspec.structs.replace(policy, most=1)
+    follower = OutboxFollower(store.log, store.folder, "log", lambda: HOUR, fewer)
+    follower.reset()
+    catch_up(store.log, follower)
+    follower.close()
+    assert Watch(bus, fewer, "log").look(HOUR + 1) == 1
+    *alone, digest = sorted(
+        (msgspec.json.decode(one.event)["data"] for one in bus.letters(limit=1000)),
+        key=lambda one: "count" in one,
+    )
+    every = {one.id for one in AlertBook(bus.database).alerts(limit=1000)}
+    assert counted(bus, digest["digest"]) == every - {one["alert"]["id"] for one in alone}
+
+
+def test_alerts_that_have_expired_are_in_no_digest_and_an_empty_digest_is_gone(store, bus):
+    policy = AlertPolicy(team=("slack:#team",), most=2, window="1s")
+    fill(store, batches=2)
+    take(store, policy)
+    assert Watch(bus, policy, "log").look(HOUR + 1) == 1
+    name = msgspec.json.decode(bus.letters(limit=1)[0].event)["data"]["digest"]
+    (first, *_) = sorted(one.raised_ms for one in AlertBook(bus.database).alerts(digest=name, limit=1000))
+    persons = BusPersons(bus.database, store.log)
+    before = len(counted(bus, name))
+    assert persons.expire_alerts(first + 1, NOBODY) > 0
+    assert len(counted(bus, name)) < before
+    assert persons.expire_alerts(10**15, NOBODY) > 0
+    with pytest.raises(InputError, match="there is no digest"):
+        counted(bus, name)
+    for table in ("capped_alert", "digest_span"):
+        assert bus.database.rows(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 def states(bus):

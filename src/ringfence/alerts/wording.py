@@ -294,7 +294,7 @@ SAMPLES: Final[dict[str, dict[str, Any]]] = {
         "count": 212,
         "severity": "high",
         "severities": "212 high",
-        "digest": "digest-high-525960-9f31c2ab",
+        "digest": "digest-high-525960-9f31c2ab04d7",
         "bank": "your bank",
     },
     "escalation": {

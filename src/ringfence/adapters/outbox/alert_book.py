@@ -21,8 +21,8 @@ _FROM: Final = "FROM alert LEFT JOIN seen ON seen.id = alert.id"
 _SELECT: Final = f"SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0) {_FROM}"
 _OF_DIGEST: Final = """
 alert.id IN (
-  SELECT held.alert FROM told JOIN held USING (destination, bucket)
-  WHERE told.id = ? AND held.n > told.after AND held.n <= told.until)
+  SELECT capped.alert FROM digest_span AS span JOIN capped_alert AS capped USING (destination, bucket)
+  WHERE span.id = ? AND capped.n BETWEEN span.first AND span.last)
 """
 
 _KEEP_MS: Final = 3_600_000
@@ -100,7 +100,7 @@ class AlertBook:
         return {"open": total - seen, "acknowledged": seen}
 
     def _check_digest(self, digest: str) -> None:
-        if not self._database.rows("SELECT 1 FROM told WHERE id = ?", (digest,)):
+        if not self._database.rows("SELECT 1 FROM digest_span WHERE id = ?", (digest,)):
             raise InputError(f"there is no digest {digest[:80]!r}: its message names it")
 
     def acknowledge(self, alert_id: str, by: str, now_ms: int) -> Alert:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from ringfence.adapters.outbox import alert_book, caps
+from ringfence.adapters.outbox import alert_book
 from ringfence.adapters.outbox.bus import new_secret
-from ringfence.adapters.outbox.caps import OF_CLOCK, OF_DECISIONS, MessageCaps
+from ringfence.adapters.outbox.caps import OF_CLOCK, OF_DECISIONS, MessageCaps, name_digest
 from ringfence.alerts import events
 from ringfence.alerts.model import belongs, grown, opened, subject_of
 from ringfence.alerts.policy import LANGUAGES, Severity
 from ringfence.bus.pattern import matches
 from ringfence.bus.retry import DEAD_AFTER_MS
-from ringfence.bus.subscription import Destination, is_contact, kind_of, tag
+from ringfence.bus.subscription import Destination, is_contact, kind_of, tag, unkeyed_digest_of
 from ringfence.events.privacy.personal import TOKEN
 
 if TYPE_CHECKING:
@@ -297,8 +296,8 @@ class Watch:
             )
             subject = f"digest-{what}-{bucket}" + (f"-{told}" if told else "")
             data = {"count": held - told, "severity": severity, "severities": f"{held - told:,} {told_as}"}
-            name = f"{subject}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
-            if caps.name_digest(connection, name, (capped, bucket), told, held):
+            name = f"{subject}-{unkeyed_digest_of(address)}"
+            if name_digest(connection, name, (capped, bucket), told + 1, held):
                 data["digest"] = name
             due_ms = self._policy.due_ms(now_ms, Severity[severity.upper()])
             made.append((*self._row(events.DIGEST, subject, address, now_ms, data), due_ms))
@@ -319,7 +318,7 @@ class Watch:
             (until_ms, until_ms - DEAD_AFTER_MS, least),
         ).fetchall()
         made = []
-        capped_by = MessageCaps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
+        caps = MessageCaps(OF_CLOCK, lambda *asked: connection.execute(*asked).fetchall(), policy)
         for alert_id, body in rows:
             alert = msgspec.json.decode(body)
             _is_first(connection, alert_id)
@@ -329,9 +328,9 @@ class Watch:
             ]
             alert_book.keep(connection, now_ms, [(f"{alert_id}:escalated", rows[0][-1])])
             due_ms = policy.due_ms(now_ms, Severity[alert["severity"].upper()])
-            capped = f"{_ESCALATED}-{alert['severity']}"
-            made += [(*row, due_ms) for row in rows if capped_by.allow(row[2], capped, due_ms, alert_id)]
-        capped_by.write(connection)
+            severity = f"{_ESCALATED}-{alert['severity']}"
+            made += [(*row, due_ms) for row in rows if caps.allow(row[2], severity, due_ms, alert_id)]
+        caps.write(connection)
         return made
 
     def _row(self, type_: str, subject: str, to: str, now_ms: int, data: dict[str, Any]) -> tuple[Any, ...]:

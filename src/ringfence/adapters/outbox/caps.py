@@ -61,20 +61,23 @@ class MessageCaps:
             ],
         )
         connection.executemany(
-            "INSERT INTO held VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",  # a digest may have told of it
+            # what a digest has told of stands already where the outbox is made again
+            "INSERT INTO capped_alert VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             self._held,
         )
 
 
-def name_digest(connection: Connection, name: str, which: tuple[str, int], after: int, until: int) -> bool:
-    """Have a digest's name stand for what was held back behind `after`, up to `until`.
+def name_digest(connection: Connection, name: str, which: tuple[str, int], first: int, last: int) -> bool:
+    """Have a digest's name stand for what was held back, from the first to the last, counted from 1.
 
     False where an earlier version held some of it back, which did not note what it was.
     """
-    chosen = (*which, after, until)
-    text = "SELECT count(*) FROM held WHERE destination = ? AND bucket = ? AND n > ? AND n <= ?"
+    chosen = (*which, first, last)
+    text = "SELECT count(*) FROM capped_alert WHERE destination = ? AND bucket = ? AND n BETWEEN ? AND ?"
     ((noted,),) = connection.execute(text, chosen)
-    if noted != until - after:
+    if noted != last - first + 1:
         return False
-    connection.execute("INSERT INTO told VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", (name, *chosen))
+    connection.execute(
+        "INSERT INTO digest_span VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", (name, *chosen)
+    )
     return True

@@ -107,20 +107,22 @@ CREATE TABLE IF NOT EXISTS digest (
   told_in     INTEGER NOT NULL,  -- bucket of the latest digest
   PRIMARY KEY (destination, bucket)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS held (  -- alerts that a cap held back, in order; they stay: a digest names them
+CREATE TABLE IF NOT EXISTS capped_alert (  -- those that a cap held back, in order, for the lists of digests
   destination TEXT    NOT NULL,  -- and bucket, as in `cap`
   bucket      INTEGER NOT NULL,
   n           INTEGER NOT NULL,
   alert       TEXT    NOT NULL,
   PRIMARY KEY (destination, bucket, n)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS told (  -- which of `held` a digest counts: behind `after`, up to `until`
-  id          TEXT    PRIMARY KEY,
+CREATE TABLE IF NOT EXISTS digest_span (  -- which of `capped_alert` a digest counts
+  id          TEXT    PRIMARY KEY,  -- the name of the digest
   destination TEXT    NOT NULL,
   bucket      INTEGER NOT NULL,
-  after       INTEGER NOT NULL,
-  until       INTEGER NOT NULL
+  first       INTEGER NOT NULL,
+  last        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+DROP TABLE IF EXISTS held;  -- of files of before
+DROP TABLE IF EXISTS told;
 CREATE TABLE IF NOT EXISTS notice (  -- events about alerts, for whoever pulls them
   seq   INTEGER PRIMARY KEY AUTOINCREMENT,
   id    TEXT    NOT NULL UNIQUE,
@@ -150,7 +152,7 @@ CREATE INDEX IF NOT EXISTS asked_at ON asked (at_ms);
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
 _HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'"
-_OF_BEFORE: Final = ("message_due", "message_done")
+_OF_BEFORE: Final = ("message_due", "message_done", "held", "told")
 _LOGGER: Final = logging.getLogger(__name__)
 _ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
 

@@ -57,6 +57,9 @@ INSERT OR IGNORE INTO owed SELECT id FROM message WHERE state <> 'delivered' AND
 UPDATE position SET told = max(told, next_offset), next_offset = 0;
 DELETE FROM message WHERE {_OF_LOG};
 DELETE FROM alert;
+DELETE FROM capped_alert WHERE (destination, bucket) IN (SELECT destination, bucket FROM cap) AND n > (
+  SELECT coalesce(max(told), 0) FROM digest
+  WHERE digest.destination = capped_alert.destination AND digest.bucket = capped_alert.bucket);
 DELETE FROM cap;
 DELETE FROM asked;
 """  # noqa: S608 (constants)

@@ -49,6 +49,15 @@ WHERE customer_id IN (SELECT value FROM json_each(:own)) OR reached IN (SELECT v
 """What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
 
 _OLD_ALERTS: Final = f"raised_ms < :before_ms AND NOT ({_ON_THEM})"
+_UNCAP: Final = f"""
+DELETE FROM capped_alert WHERE alert IN (SELECT id FROM alert WHERE {_OLD_ALERTS})
+"""  # noqa: S608 (constants)
+_EMPTY_SPANS: Final = """
+DELETE FROM digest_span WHERE NOT EXISTS (
+  SELECT 1 FROM capped_alert AS capped
+  WHERE capped.destination = digest_span.destination AND capped.bucket = digest_span.bucket
+    AND capped.n BETWEEN digest_span.first AND digest_span.last)
+"""
 _ENDED: Final = """
 SELECT seq, key, event FROM message WHERE state <> 'waiting' AND made_ms < ? AND seq > ? ORDER BY seq LIMIT ?
 """
@@ -150,8 +159,9 @@ class BusPersons:
             return int(count)
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(_UNCAP, asked)  # before: alerts that are being made again are not old ones
             gone = connection.execute(f"DELETE FROM alert WHERE {_OLD_ALERTS}", asked).rowcount  # noqa: S608 (constants)
-            connection.execute("DELETE FROM held WHERE alert NOT IN (SELECT id FROM alert)")
+            connection.execute(_EMPTY_SPANS)
             connection.execute(_ERASED)
         self._database.empty_log()
         return gone
