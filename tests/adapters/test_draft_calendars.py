@@ -44,6 +44,7 @@ def test_a_short_year_stands_first_where_that_puts_the_rows_together(tmp_path):
     found = Drafted(file)
     assert found.times[0] == "2026-05-01T10:00:00"
     assert found.questions["year_place"].answers == ("first", "last")
+    assert "26/05/01 10:00:00 can be 2026-05-01 or 2001-05-26" in found.questions["year_place"].text
     assert Drafted(file, year_place="last").times[0] == "2001-05-26T10:00:00"
 
 
@@ -80,6 +81,26 @@ def test_digits_of_a_year_and_its_day_are_read_and_asked_for_where_they_may_be_d
 
 def test_days_since_1970_are_no_seconds_since_2020(tmp_path):
     assert Drafted(dated(tmp_path, ("20574", "20575"))).times[0] == "2026-05-01T00:00:00"
+
+
+def test_a_clock_stands_behind_a_year_and_its_day_and_not_behind_days_since_1970(tmp_path):
+    """Each row was refused: days since 1970 were the first answer, and the clock was joined to them."""
+    rows = "".join(f"t{at},2012{at},14:33:0{at},1{at}.50,c{at}\n" for at in (1, 2))
+    file = written(tmp_path, f"id,date,time,amount,card\n{rows}")
+    found = Drafted(file)
+    assert (found.refused, found.times[0]) == (0, "2020-04-30T14:33:01")
+    assert found.questions["digits"].answers == ("years", "days")
+    days = Drafted(file, digits="days")
+    assert (days.refused, days.times[0]) == (0, "2025-02-02T00:00:00")
+
+
+def test_a_word_among_five_digits_goes_to_the_quarantine(tmp_path):
+    """It was a traceback in place of a draft, wherever the word was not among the rows that tell the form."""
+    times = ["20121"] * 1_000
+    times[1] = "pending"
+    found = Drafted(dated(tmp_path, times))
+    assert "digits" in found.questions
+    assert found.refused == 1
 
 
 def test_numbers_of_dates_that_begin_far_from_zero_are_no_times(tmp_path):

@@ -149,6 +149,12 @@ def test_later_rows_of_a_payment_are_skipped_and_asked_for(tmp_path):
     assert read(Drafted(file, steps="all")) == (4, 0, 0)
 
 
+def test_payments_that_are_skipped_with_their_only_row_are_counted_where_the_answer_is_chosen(tmp_path):
+    rows = ("p1", "Authorised"), ("p1", "Captured"), ("p2", "Authorised"), ("p2", "Captured")
+    asked = Drafted(states(tmp_path, *rows, ("p3", "Captured"))).questions["steps"]
+    assert "rows of Captured are skipped, and with them 1 that no other row tells of" in asked.told
+
+
 def test_the_latest_state_of_each_payment_is_no_later_row(tmp_path):
     found = Drafted(states(tmp_path, ("p1", "Captured"), ("p2", "Authorised"), ("p3", "Captured")))
     assert read(found) == (3, 0, 0)

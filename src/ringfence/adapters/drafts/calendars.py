@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 _LOOKED_AT: Final = 400
 _BEFORE: Final = 40  # years before now in which payments may be
-_ERAS: Final = {
+_LATELY: Final = 15  # in which they are where nothing else tells the calendar
+_TAIWAN: Final = 1911  # what is added to a year for one of ours
+_PERSIAN: Final = 621
+_THAI: Final = -543
+ERAS: Final = {
     "Reiwa": ("R", "令和", "㋿", 2018),
     "Heisei": ("H", "平成", "㍻", 1988),
     "Showa": ("S", "昭和", "㍼", 1925),
@@ -68,8 +72,8 @@ def other_calendar(texts: Sequence[str], now: datetime) -> OtherYear | None:
 def said_of(name: str, found: OtherYear) -> str:
     """What a draft says of a column with such years."""
     return (
-        f"{name} seems to have {found.calendar}, {found.written} for {found.ours}: no mapping can say so; "
-        "export the file with Gregorian years, or put such a column beside it"
+        f"{name} seems to have {found.calendar}, {found.written} for {found.ours}: a mapping cannot convert "
+        "them; export the file with Gregorian years, or add a column that has them"
     )
 
 
@@ -78,8 +82,8 @@ def _of_era(text: str, _now: int) -> OtherYear | None:
     if found is None:
         return None
     begin, year = found[1], 1 if found[2] == "元" else int(found[2])
-    era = next(name for name, (*signs, _) in _ERAS.items() if begin.upper() in signs)
-    return OtherYear(found[1] + found[2], _ERAS[era][-1] + year, f"years of the Japanese era {era}")
+    era = next(name for name, (*signs, _) in ERAS.items() if begin.upper() in signs)
+    return OtherYear(found[1] + found[2], ERAS[era][-1] + year, f"years of the Japanese era {era}")
 
 
 def _of_years(pattern: re.Pattern[str]) -> Callable[[str, int], OtherYear | None]:
@@ -95,14 +99,14 @@ def _converted(written: str, now: int) -> OtherYear | None:
     """A year of three or four digits by the calendar in which it is not long past."""
     year = int(written)
     if len(written) == 3:
-        ours = year + 1911
+        ours = year + _TAIWAN
         return OtherYear(written, ours, "years of Taiwan's calendar") if ours in _recent(now) else None
     for ours, calendar in (
         (round(622 + year * 0.970224), "years of the Islamic calendar (Hijri)"),
-        (year + 621, "years of the Persian calendar"),
-        (year - 543, "years of the Buddhist calendar of Thailand"),
+        (year + _PERSIAN, "years of the Persian calendar"),
+        (year + _THAI, "years of the Buddhist calendar of Thailand"),
     ):
-        if year not in _recent(now) and ours in range(now - 15, now + 2):
+        if year not in _recent(now) and ours in range(now - _LATELY, now + 2):
             return OtherYear(written, ours, calendar)
     return None
 
@@ -117,7 +121,7 @@ def _thai(text: str, now: int) -> OtherYear | None:
         return None
     written = found[3]
     year = int(written) + (2500 if len(written) == 2 else 0)
-    ours = year - 543
+    ours = year + _THAI
     return (
         OtherYear(written, ours, "years of the Buddhist calendar of Thailand")
         if ours in _recent(now)
@@ -131,8 +135,8 @@ def _short(text: str, now: int) -> OtherYear | None:
     if found is None:
         return None
     year = int(found[1])
-    ours = 2500 + year - 543
+    ours = 2500 + year + _THAI
     is_ours = 2000 + year <= now + 1
-    if is_ours or ours not in range(now - 15, now + 2):
+    if is_ours or ours not in range(now - _LATELY, now + 2):
         return None
     return OtherYear(found[1], ours, "years of the Buddhist calendar of Thailand")

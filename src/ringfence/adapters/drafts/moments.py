@@ -139,6 +139,11 @@ def clock_of(texts: Sequence[str]) -> str | None:
     return best if sum(_parsed(text, best) is not None for text in some) >= MOST * len(some) else None
 
 
+def moment_in(text: str, form: str) -> datetime | None:
+    """The time that a text is, read by a form, its zone aside; None where it is none."""
+    return _parsed(western(text.strip().lstrip("'"), ".", ","), form)
+
+
 def other_order(form: str) -> str:
     """A form with day and month the other way round; itself where the month is a word."""
     day, month = form.find("%d"), form.find("%m")

@@ -17,7 +17,7 @@ _FOLLOWS: Final = frozenset(
 
 
 def choose_step(desk: DraftDesk) -> None:
-    """Skips rows that report a later step of a payment, or as answered; each would count as a payment."""
+    """Asks whether rows that report a later step of a payment are skipped: each would count as a payment."""
     repeated = _repeated_id(desk)
     for name, column in list(desk.left.items()):
         words = [_word(column.at(row)) for row in range(column.rows)]
@@ -29,7 +29,8 @@ def choose_step(desk: DraftDesk) -> None:
         alone = {repeated.at(row) for row in later} - {repeated.at(row) for row in begun}
         answers = ("all", "first") if 2 * len(alone) > len(later) else ("first", "all")
         skipped = [text for text in column.different if text.strip().lower() in _FOLLOWS]
-        told = {"first": f"rows of {', '.join(skipped)} are skipped", "all": "all are payments"}
+        lost = f", and with them {len(alone):,} that no other row tells of" if alone else ""
+        told = {"first": f"rows of {', '.join(skipped)} are skipped{lost}", "all": "all are payments"}
         unseen = f"; {len(alone):,} of these payments have no other row" if alone else ""
         given = desk.ask(
             Question(

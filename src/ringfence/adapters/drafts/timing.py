@@ -7,10 +7,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from ringfence.adapters.drafts.calendars import OtherYear, other_calendar, said_of
+from ringfence.adapters.drafts.calendars import ERAS, OtherYear, other_calendar, said_of
 from ringfence.adapters.drafts.clocks import CLOCK_OUT, midnight_of, not_understood, time_of_day
-from ringfence.adapters.drafts.moments import MomentGuess, other_order
+from ringfence.adapters.drafts.moments import MomentGuess, moment_in, other_order
 from ringfence.adapters.drafts.roles import time_points
+from ringfence.events.values.visible import western
 from ringfence.events.values.zones import SEVERAL
 from ringfence.ports.mappings import Question
 
@@ -25,11 +26,9 @@ _ROWS_A_DAY: Final = 10
 _FROM_ZERO: Final = 10_000  # a column of dates that begins beyond counts from no beginning of its own
 _DAYS_TO_2000: Final = 10_957
 _LONG_PAST_DAYS: Final = 3 * 366
-_REIWA: Final = 2018  # the year before its first
 _DAYS_OF_1904: Final = 1462  # that a spreadsheet's days since 1904 are behind those since 1900
 _COUNTS: Final = frozenset({"step", "time", "date"})
 _NAME: Final = re.compile(r"(?:^|[\d\s(])([A-Z]{3})\)?$")
-_DAY_FIRST_HINTS: Final = ("%d.%m", "%d/%m", "%d-%m")
 
 
 def choose_time(desk: DraftDesk) -> None:
@@ -46,7 +45,8 @@ def choose_time(desk: DraftDesk) -> None:
     moments, midnight = column.moments, ""
     at_midnight = midnight_of(column) if moments.timed else None
     is_day = at_midnight is not None or not moments.timed
-    clock = time_of_day(desk, moments.form) if is_day else None
+    days = {} if at_midnight is not None else _days_of_years(desk, column, moments)
+    clock = time_of_day(desk, moments.form) if is_day and not days else None
     if clock is not None and at_midnight is not None:
         midnight, moments = at_midnight
     moments = _ordered(desk, column, moments)
@@ -55,16 +55,20 @@ def choose_time(desk: DraftDesk) -> None:
         source = {"join": [column.name, *clock.parts], "format": clock.behind(moments.form, midnight)}
     elif moments.form != "iso":
         source["format"] = moments.form
-    source |= _since_1904(desk, column, moments) or _days_of_years(desk, column, moments)
+    source |= _since_1904(desk, column, moments) | days
     if is_day and clock is None:
-        desk.plan.remarks.append(
-            f"{column.name} holds days without a time of day: all payments of a day are at midnight, so "
-            f"counts over minutes and hours see a whole day as one moment{not_understood(desk)}"
-        )
+        desk.plan.remarks.append(_at_midnight(f"{column.name} holds days") + not_understood(desk))
     if moments.share < 1:
         desk.plan.remarks.append(f"{column.name} holds values that are no times: those go to the quarantine")
     _zones(desk, column, moments, source)
     desk.plan.fields["event_time"] = source if len(source) > 1 else column.name
+
+
+def _at_midnight(holds: str) -> str:
+    return (
+        f"{holds} without a time of day: all payments of a day are at midnight, so counts over minutes and "
+        "hours see a whole day as one moment"
+    )
 
 
 def within_a_day(desk: DraftDesk) -> bool:
@@ -127,14 +131,14 @@ def _year_placed(desk: DraftDesk, column: Column, moments: MomentGuess) -> Momen
     if sure and not moments.form.startswith("%y"):
         return moments
     answers = ("first", "last") if moments.form.startswith("%y") else ("last", "first")
-    shown = column.different[0]
+    shown = next((text for text in column.different if moment_in(text, moments.form)), column.different[0])
     of_era = f"; {shown[:2]} may be a year of the era Reiwa, too: export Gregorian years then"
-    era = of_era if shown[:2].isdigit() and int(shown[:2]) + _REIWA == desk.now.year else ""
+    era = of_era if shown[:2].isdigit() and int(shown[:2]) + ERAS["Reiwa"][-1] == desk.now.year else ""
     given = desk.ask(
         Question(
             "year_place",
-            f"{column.name} may have the year first or last: {shown} can be {_day_of(moments)} or "
-            f"{_day_of(other)}{era}",
+            f"{column.name} may have the year first or last: {shown} can be "
+            f"{_day_of(shown, moments)} or {_day_of(shown, other)}{era}",
             answers,
             tuple(f"the year stands {one}" for one in answers),
         )
@@ -142,8 +146,9 @@ def _year_placed(desk: DraftDesk, column: Column, moments: MomentGuess) -> Momen
     return moments if given == answers[0] else other
 
 
-def _day_of(moments: MomentGuess) -> str:
-    return f"of {moments.last:%Y}" if moments.last else "another"
+def _day_of(shown: str, moments: MomentGuess) -> str:
+    found = moment_in(shown, moments.form)
+    return f"{found:%Y-%m-%d}" if found else "no day"
 
 
 def _since_1904(desk: DraftDesk, column: Column, moments: MomentGuess) -> dict[str, Any]:
@@ -167,16 +172,23 @@ def _since_1904(desk: DraftDesk, column: Column, moments: MomentGuess) -> dict[s
 
 def _days_of_years(desk: DraftDesk, column: Column, moments: MomentGuess) -> dict[str, Any]:
     """Digits such as 20121, the 121st day of 2020 or the 20,121st day since 1970, as answered."""
-    numbers = [int(text) for text in column.different] if moments.form == "%y%j" else []
+    texts = [western(text.strip(), ".", ",") for text in column.different] if moments.form == "%y%j" else []
+    numbers = [int(text) for text in texts if text.isdecimal()]
     if not numbers or max(numbers) > (desk.now - datetime(1970, 1, 1, tzinfo=UTC)).days + 2:
         return {}
+    told = {"days": "days since 1970", "years": "two digits of the year, then the day of the year"}
+    clocked = any(
+        one.clock is not None and one.meanings & {"time", "when"} and not one.meanings & CLOCK_OUT
+        for one in desk.left.values()
+    )  # no mapping can join a clock to days since 1970
+    answers = ("years", "days") if clocked else ("days", "years")
     given = desk.ask(
         Question(
             "digits",
             f"{column.name} holds five digits, as {column.different[0]}: days since 1970, or a year and the "
             "day in it",
-            ("days", "years"),
-            ("days since 1970", "two digits of the year, then the day of the year"),
+            answers,
+            tuple(told[one] for one in answers),
         )
     )
     return {"format": "epoch_d"} if given == "days" else {}
@@ -355,10 +367,7 @@ def _days_since_1970(desk: DraftDesk, column: Column, numbers: list[float]) -> b
         return False
     desk.left.pop(column.name, None)
     desk.plan.fields["event_time"] = {"column": column.name, "format": "epoch_d"}
-    desk.plan.remarks.append(
-        f"{column.name} holds days since 1970 without a time of day: all payments of a day are at midnight, "
-        "so counts over minutes and hours see a whole day as one moment"
-    )
+    desk.plan.remarks.append(_at_midnight(f"{column.name} holds days since 1970"))
     return True
 
 
