@@ -7,6 +7,7 @@ import threading
 from contextlib import closing
 
 import pytest
+from msgspec import msgpack
 from msgspec.json import encode
 from tests.api.conftest import payment, running, session_in
 
@@ -15,7 +16,15 @@ from ringfence.access.principal import Role
 from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.sqlite import Store
 from ringfence.adapters.vault import SqliteVault
-from ringfence.compose.folder.inquiries import InquiriesBeside, InquiriesHere
+from ringfence.bus.paging import page_of_log
+from ringfence.bus.pattern import wanted
+from ringfence.compose.folder.inquiries import (
+    InquiriesBeside,
+    InquiriesHere,
+    Inquiry,
+    InquiryAnswer,
+    answered,
+)
 from ringfence.compose.folder.privacy import begin_vault
 from ringfence.compose.worker_process import TooLateError
 from ringfence.desks.bus import appraise
@@ -107,7 +116,7 @@ def test_a_pattern_is_tried_piece_by_piece_and_says_where_that_was_not_the_whole
     assert [one["data"]["transaction_id"] for one in whole.examples] == ["2", "3", "4"]
     assert late.matched < whole.matched
     assert late.examples[-1] == whole.examples[-1]
-    assert any("the newest events alone were looked at" in one for one in late.remarks)
+    assert any("only the newest events of decisions were tried" in one for one in late.remarks)
 
 
 def test_long_patterns_of_a_page_are_left_to_the_inquiries(serve, monkeypatch):
@@ -125,23 +134,78 @@ def test_long_patterns_of_a_page_are_left_to_the_inquiries(serve, monkeypatch):
     assert wrong.status_code == 422
 
 
+def test_a_page_ends_where_its_time_is_up_and_the_next_one_goes_on(serve):
+    """A pattern that takes long got nothing but refusals, however few events were asked for."""
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        log, after, pages = session.store.log, 0, []
+        for _ in range(5):
+            pages.append(page_of_log(log, "/x", "decisions", after, 10, wanted(ALL), lambda: True))
+            after = pages[-1].after
+        return pages
+
+    pages = serve(talk)
+    assert [(len(one.events), one.after, one.end) for one in pages] == [(1, n, 5) for n in range(1, 6)]
+
+
+def test_an_error_that_nobody_foresaw_is_answered_by_its_class_alone(serve):
+    """It ended the process, its words went into the server's log, and asking again met it again."""
+    wrong = msgpack.encode(Inquiry(errand="find", asked="C-1", most=-5, seconds=30.0))
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        await asyncio.to_thread(session.originals.close)  # each is kept
+        said = await asyncio.to_thread(answered, wrong, InquiriesHere(session.store))
+        return msgpack.decode(said, type=InquiryAnswer)
+
+    said = serve(talk)
+    assert (said.error, "(ValueError): `ringfence doctor`" in said.problem) == ("StoreError", True)
+
+
+def test_the_time_of_a_search_begins_once_those_before_it_have_ended(serve, monkeypatch):
+    """The second of two was refused as too long for the API."""
+    now = [0.0]
+    monkeypatch.setattr("ringfence.api.routes.privacy.monotonic", lambda: now[0])
+    asked = {"customer": "C-1", "reason": "her request"}
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        await asyncio.to_thread(session.originals.close)  # each is kept
+        gate, pool = threading.Event(), client.server.pools.personal
+        held = asyncio.ensure_future(pool.run(gate.wait))
+        try:
+            await asyncio.sleep(0)
+            find = client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])
+            found = asyncio.ensure_future(find)
+            while pool.busy < 2 and not found.done():
+                await asyncio.sleep(0.01)
+            now[0] = 3600.0
+        finally:
+            gate.set()
+        await held
+        return await found
+
+    found = serve(talk)
+    assert (found.status_code, found.json().get("held", {}).get("events")) == (200, 5)
+
+
 def test_an_original_is_shown_while_searches_take_their_time(serve):
     """It waited for them, on the one thread that they have."""
 
     async def talk(client, of, session):
         await _paid(client, of)
         gate, pool = threading.Event(), client.server.pools.personal
+        await asyncio.to_thread(session.originals.close)  # each is kept
         held = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(4)]
-        await asyncio.sleep(0)
-        token = session.tokenizer.as_kept("email", "ada@mail.example")
-        asked = {"token": token, "reason": "call back"}
-        while True:  # until the vault has it
-            shown = await client.post("/v1/privacy/reveal", json=asked, headers=of[Role.ADMIN])
-            if shown.status_code != 422:
-                break
-        gate.set()
-        await asyncio.gather(*held)
-        return shown
+        try:
+            await asyncio.sleep(0)
+            token = session.tokenizer.as_kept("email", "ada@mail.example")
+            asked = {"token": token, "reason": "call back"}
+            return await client.post("/v1/privacy/reveal", json=asked, headers=of[Role.ADMIN])
+        finally:
+            gate.set()
+            await asyncio.gather(*held)
 
     shown = serve(talk)
     assert (shown.status_code, shown.json()["value"]) == (200, "ada@mail.example")
@@ -163,13 +227,12 @@ def test_a_late_erasure_says_that_it_may_still_take_effect_and_asking_again_chan
         await asyncio.to_thread(session.originals.close)  # each is kept
         monkeypatch.setattr(SqliteVault, "destroy", slow)
         client.server.pools.personal._seconds = 1.0
-        late = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
+        try:
+            late = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
+        finally:
+            gate.set()
         client.server.pools.personal._seconds = 60.0
-        gate.set()
-        while True:  # until it has taken effect
-            found = await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])
-            if found.status_code == 200 and found.json()["erased"]:
-                break
+        found = await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])  # behind it
         monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["erasure"]')
         again = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
         return late, found.json(), again

@@ -6,10 +6,14 @@ from contextlib import closing
 
 import pytest
 
+from ringfence.adapters.cases import SqliteCases
+from ringfence.adapters.outbox import Bus
+from ringfence.bus.subscription import Subscription
 from ringfence.cli import execute
 
 from .conftest import payment, write_ndjson
 
+ALL = '{"data": {"score": [{"exists": true}]}}'
 SETTINGS = 'personal_data = "vault"\nvault_key = "keys.json"\n'
 
 
@@ -58,3 +62,22 @@ def test_what_cannot_be_undone_is_asked_first_and_takes_a_word_of_programs(bank,
     said = terminal("y")
     assert execute(erase) == 0
     assert re.search(r"was erased already on 2\d{3}-.*; nothing was left to erase", said())
+
+
+def test_who_is_erased_is_erased_again_without_another_approval_and_to_the_end(bank, ringfence, monkeypatch):
+    """A case, which stays, had a second person asked for nothing; without one, traces of a kill stayed."""
+    folder, erase = bank / "ringfence-data", ("privacy", "erase", "ada", "--reason", "her request", "--yes")
+    assert ringfence("cases", "open", "p0").code == 0
+    with closing(SqliteCases(folder)) as book:
+        case = book.case_of("p0").id
+    assert ringfence(*erase).code == 0
+    with closing(Bus(folder)) as bus:  # as an erasure leaves it that is killed before it comes here
+        bus.subscribe(Subscription(name="all", pattern=ALL, to="console:", created_ms=1, start={}))
+        bus.change("console:", said="550 ada@mail.example is unknown")
+    monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["erasure"]')
+    again = ringfence(*erase)
+    assert again.code == 0, again.err
+    with closing(Bus(folder)) as bus:
+        assert bus.destination("console:").said == ""
+    assert ringfence("cases", "note", case, "she rang again").code == 0
+    assert "approve" in ringfence(*erase).err  # what is written later takes another request

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ringfence.bus.catalog import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.bus.pattern import Pattern
     from ringfence.ports import EventLog
 
@@ -23,9 +25,18 @@ class PulledEvents(NamedTuple):
 
 
 def page_of_log(
-    log: EventLog, source: str, topic: str, after: int, limit: int, pattern: Pattern | None
+    log: EventLog,
+    source: str,
+    topic: str,
+    after: int,
+    limit: int,
+    pattern: Pattern | None,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> PulledEvents:
-    """Events that a pattern wants, from a place in a topic on; all of them without one."""
+    """Events that a pattern wants, from a place in a topic on; all of them without one.
+
+    The page ends behind the batch after which it `is_late`.
+    """
     end = log.end_offset(topic)
     begin = max(after, log.start_offset(topic))
     found: list[tuple[int, dict[str, Any]]] = []
@@ -42,6 +53,6 @@ def page_of_log(
             found += zip(places, table.events(chosen), strict=True)
             if len(chosen) < len(rows):
                 return PulledEvents(found, int(offsets[rows[len(chosen)]]), end)
-        if len(found) >= limit:
+        if len(found) >= limit or is_late():
             break
     return PulledEvents(found, come, end)

@@ -101,11 +101,11 @@ def _newest(
             return
         after = min(begin, batches[0].base_offset)
         if after > least and is_late():
-            cut.append(f"of {topic} the newest events alone were looked at: the whole day takes too long")
+            cut.append(f"only the newest events of {topic} were tried: the whole day takes too long")
             return
     if least > log.start_offset(topic):
         cut.append(
-            f"of {topic} the newest {_MOST_RECORDS:,} events were looked at, perhaps not the whole day"
+            f"only the newest {_MOST_RECORDS:,} events of {topic} were tried, perhaps not the whole day"
         )
 
 

@@ -85,6 +85,10 @@ class PersonPlace(Protocol):
         """Tokens of everybody whom an erasure would take something from."""
         ...
 
+    def has_left(self, who: PersonTokens) -> bool:
+        """Whether an erasure would take anything out; cases and alerts as such stay."""
+        ...
+
     def erase(self, who: PersonTokens) -> dict[str, int]:
         """Take out texts, files and contacts, so that no page of its file holds them; how many of each."""
         ...

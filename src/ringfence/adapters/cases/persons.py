@@ -87,6 +87,11 @@ class CasePersons:
         with self._cases.work() as work:
             return frozenset(one for (one,) in work.connection.execute(_CONCERNED, _names(who)))
 
+    def has_left(self, who: PersonTokens) -> bool:
+        """Whether anybody's words or files are in these cases."""
+        held = self.held(who)
+        return bool(held["notes"] or held["files"])
+
     def erase(self, who: PersonTokens) -> dict[str, int]:
         """See `PersonPlace.erase`. A file that another case has, too, stays there."""
         with self._cases.work() as work:

@@ -37,16 +37,14 @@ _MESSAGES: Final = f"""
 SELECT id, destination, state, made_ms, event FROM message WHERE {_ABOUT} LIMIT 10000
 """  # noqa: S608 (constants)
 _ERASE: Final = {
-    "messages": f"""
-DELETE FROM message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') AND {_ABOUT}
-""",  # noqa: S608 (constants)
-    "contacts": "DELETE FROM contact WHERE entity_id IN (SELECT value FROM json_each(:own))",
+    "messages": f"message WHERE (state <> 'waiting' OR destination LIKE 'customer:%') AND {_ABOUT}",
+    "contacts": "contact WHERE entity_id IN (SELECT value FROM json_each(:own))",
     "questions": """
-DELETE FROM asked
-WHERE customer_id IN (SELECT value FROM json_each(:own)) OR reached IN (SELECT value FROM json_each(:own))
+asked WHERE customer_id IN (SELECT value FROM json_each(:own))
+OR reached IN (SELECT value FROM json_each(:own))
 """,
 }
-"""What to take out, by what it is. Messages to the team that wait hold tokens only, and are still sent."""
+"""Rows to take out, by what they are. Messages to the team that wait hold tokens only, and are still sent."""
 
 _OLD_ALERTS: Final = f"raised_ms < :before_ms AND NOT ({_ON_THEM})"
 _UNCAP: Final = f"""
@@ -115,6 +113,14 @@ class BusPersons:
         """Nobody else: alerts stay, and messages are made of them and of decisions, which stay, too."""
         return who.own
 
+    def has_left(self, who: PersonTokens) -> bool:
+        """Whether there are messages, contacts, questions or mutes that `erase` deletes."""
+        own = {"own": _json(who.own)}
+        return any(self._is_of(one, who) for one in self._mutes()) or any(
+            self._database.rows(f"SELECT 1 FROM {rows} LIMIT 1", own)  # noqa: S608 (constants)
+            for rows in _ERASE.values()
+        )
+
     def erase(self, who: PersonTokens) -> dict[str, int]:
         """See `PersonPlace.erase`. What was to be sent is not sent any more; alerts stay, by token.
 
@@ -125,7 +131,10 @@ class BusPersons:
         own = {"own": _json(who.own), "payments": _json(who.payments)}
         with self._database.transaction() as connection:
             connection.execute("PRAGMA secure_delete = ON")
-            counts = {name: connection.execute(text, own).rowcount for name, text in _ERASE.items()}
+            counts = {
+                name: connection.execute(f"DELETE FROM {rows}", own).rowcount  # noqa: S608 (constants)
+                for name, rows in _ERASE.items()
+            }
             counts["mutes"] = sum(connection.execute(_UNMUTE, one).rowcount for one in muted)
             connection.execute(_FORGOTTEN, own | {"end": self._log.end_offset(EVENTS)})
             connection.execute(_SILENCE)

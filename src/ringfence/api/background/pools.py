@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ringfence.api.http.problems import Refusal
 from ringfence.compose.deciding.checks import DEADLINE_SECONDS
-from ringfence.compose.folder.inquiries import PERSON_SECONDS
+from ringfence.compose.folder.inquiries import GRACE_SECONDS, PATTERN_SECONDS, PERSON_SECONDS
 from ringfence.compose.folder.inquiries import START_SECONDS as INQUIRY_START_SECONDS
 from ringfence.compose.worker_process import START_SECONDS
 
@@ -26,6 +26,12 @@ T = TypeVar("T")
 
 CHECK_SECONDS: Final = START_SECONDS + DEADLINE_SECONDS + 10.0
 """How long whoever asks for a check of rules waits: longer than the process beside the server may take."""
+
+SEARCH_SECONDS: Final = INQUIRY_START_SECONDS + PERSON_SECONDS + GRACE_SECONDS + 10.0
+"""Likewise for personal data: the process that looks for it may have to start first."""
+
+TRIAL_SECONDS: Final = INQUIRY_START_SECONDS + PATTERN_SECONDS + 10.0
+"""Likewise for a pattern that is tried."""
 
 
 class Pool:
@@ -86,9 +92,9 @@ class Pools:
     links: Pool = field(default_factory=lambda: Pool("the entity graph", 1, 32, 20.0))
     topics: Pool = field(default_factory=lambda: Pool("events of the bus", 2, 256, 20.0))  # streams, too
     cases: Pool = field(default_factory=lambda: Pool("cases", 2, 64, 60.0))
-    personal: Pool = field(default_factory=lambda: Pool("personal data", 1, 4, PERSON_SECONDS + 10.0))
+    personal: Pool = field(default_factory=lambda: Pool("personal data", 1, 4, SEARCH_SECONDS))
     originals: Pool = field(default_factory=lambda: Pool("originals", 2, 16, 20.0))
-    patterns: Pool = field(default_factory=lambda: Pool("patterns", 1, 8, 2 * INQUIRY_START_SECONDS))
+    patterns: Pool = field(default_factory=lambda: Pool("patterns", 1, 8, TRIAL_SECONDS))
     pages: Pool = field(default_factory=lambda: Pool("pages", 4, 64, 30.0))
     figures: Pool = field(default_factory=lambda: Pool("figures", 1, 16, 30.0))  # one statement at a time
     rules: Pool = field(default_factory=lambda: Pool("the rule book", 2, 8, 60.0))

@@ -180,10 +180,10 @@ async def at_privacy_desk(request: Request, work: Callable[[PrivacyDesk], T], *,
     `Refusal` 409 where nothing is hidden here, 413 where the log is too long to be read in time.
     """
     services = services_of(request, PrivacyServices)
-    store, now_ms, finder = services.store, services.clock.now_ms, _Finder(services.inquiries)
+    store, now_ms = services.store, services.clock.now_ms
 
     def ask() -> T:
-        with privacy_desk(store, now_ms, finder) as desk:
+        with privacy_desk(store, now_ms, _Finder(services.inquiries)) as desk:  # its time begins here
             return work(desk)
 
     if not keeps_tokens(store):

@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 
 from ringfence.analysis.rates import measured_rates
-from ringfence.compose.deciding.models import impact_of_rules, late_after
+from ringfence.compose.clock import late_after
+from ringfence.compose.deciding.models import impact_of_rules
 from ringfence.compose.deciding.rules import with_modes
 from ringfence.compose.deciding.versions import vet_book
 from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, NoAnswerError, TooLateError

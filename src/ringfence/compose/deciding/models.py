@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.artifacts import ModelRegistry, StoredModels, load_local, load_scorer, read_folder
 from ringfence.analysis.impact import Deciding, impact
+from ringfence.compose.clock import late_after
 from ringfence.features.catalog import CATALOG
 from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.artifacts.models import Models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ringfence.decisions.decision import Decision
@@ -115,12 +115,6 @@ def impact_of_rules(
     model = _ready(stored, champion)
     decide = Deciding(before, model), Deciding(after, model)
     return impact(log, lookups, *decide, after.ruleset.digest, is_late=late_after(IMPACT_SECONDS))
-
-
-def late_after(seconds: float) -> Callable[[], bool]:
-    """Says whether so much time has passed since it was made."""
-    end = monotonic() + seconds
-    return lambda: monotonic() > end
 
 
 def _champion(stored: Deployments, view: View) -> Scorer | None:

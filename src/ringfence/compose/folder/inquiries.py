@@ -7,19 +7,19 @@ would share the interpreter with payments, and leave gaps in its memory.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
 from ringfence.bus.paging import PulledEvents, page_of_log
 from ringfence.bus.pattern import wanted
+from ringfence.compose.clock import late_after
 from ringfence.compose.folder.privacy import person_search
 from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, TooLateError
 from ringfence.desks import bus
 from ringfence.desks.bus import Appraisal  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.desks.person_search import PersonFile, PersonTokens  # noqa: TC001 (likewise)
-from ringfence.errors import CorruptError, InputError, StoreError
+from ringfence.errors import CorruptError, InputError, RingfenceError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +37,16 @@ PERSON_SECONDS: Final = 60.0
 """How long the log is read for one person's data."""
 
 START_SECONDS: Final = 20.0
+"""How long a process may take to start."""
+
+GRACE_SECONDS: Final = 5.0
+"""For a search to see by itself that it is late."""
+
 _LOOKED_SECONDS: Final = 10.0  # for which events are looked at, the newest first
-_GRACE_SECONDS: Final = 5.0  # for a search to see by itself that it is late
 _MOST_ANSWER: Final = 60 << 20  # bytes
 _TOO_LONG: Final = (
-    "the log was not read in time, and nothing was changed: use `ringfence privacy` where the store is, "
-    "which takes the time it needs"
+    f"the log was not read within {PERSON_SECONDS:g} s, and nothing was changed: use `ringfence privacy` "
+    "where the store is, which takes the time it needs"
 )
 
 
@@ -75,12 +79,12 @@ class InquiriesHere:
 
     def appraise(self, pattern: str) -> Appraisal:
         """See `Inquiries.appraise`."""
-        end = monotonic() + _LOOKED_SECONDS
-        return bus.appraise(self._store.log, pattern, self._source, lambda: monotonic() > end)
+        return bus.appraise(self._store.log, pattern, self._source, late_after(_LOOKED_SECONDS))
 
     def page(self, topic: str, after: int, limit: int, pattern: str) -> PulledEvents:
         """See `Inquiries.page`."""
-        return page_of_log(self._store.log, self._source, topic, after, limit, wanted(pattern))
+        is_late = late_after(_LOOKED_SECONDS)
+        return page_of_log(self._store.log, self._source, topic, after, limit, wanted(pattern), is_late)
 
     def who(self, asked: str, seconds: float) -> PersonTokens:
         """See `Inquiries.who`."""
@@ -98,10 +102,10 @@ class InquiriesHere:
 
     @contextmanager
     def _search(self, seconds: float, most: int | None = None) -> Iterator[PersonSearch]:
-        end = monotonic() + seconds
+        is_late = late_after(seconds)
 
         def check() -> None:
-            if monotonic() > end:
+            if is_late():
                 raise TooLateError(_TOO_LONG)
 
         check()
@@ -146,8 +150,7 @@ class InquiriesBeside:
             PATTERN_SECONDS,
             ApartWords(
                 "the process that tries patterns",
-                f"this pattern was not tried within {PATTERN_SECONDS:g} s: give it fewer tests, or ask for "
-                "fewer events at once",
+                f"this pattern was not tried within {PATTERN_SECONDS:g} s: give it fewer tests",
                 f"trying this pattern needs more than {room}: give it fewer tests",
                 stopped,
                 f"the pattern was not tried within {PATTERN_SECONDS:g} s, as this machine is busy: try again "
@@ -156,12 +159,11 @@ class InquiriesBeside:
         )
         self._persons = _process(
             folder,
-            PERSON_SECONDS + _GRACE_SECONDS,
+            PERSON_SECONDS + GRACE_SECONDS,
             ApartWords(
                 "the process that looks for personal data",
                 _TOO_LONG,
-                f"what is held on them needs more than {room}: `ringfence privacy export` writes it where "
-                "the store is",
+                f"what is held on them needs more than {room}: use `ringfence privacy` where the store is",
                 stopped,
             ),
         )
@@ -212,12 +214,24 @@ def answered(message: bytes, here: InquiriesHere) -> bytes:
     asked = msgspec.msgpack.decode(message, type=Inquiry)
     try:
         said = msgspec.msgpack.encode(_answered(asked, here))
-    except tuple(_ERRORS.values()) as error:
-        kind = next(name for name, one in _ERRORS.items() if isinstance(error, one))
+    except RingfenceError as error:
+        kind = next((name for name, one in _ERRORS.items() if isinstance(error, one)), StoreError.__name__)
         return msgspec.msgpack.encode(InquiryAnswer(error=kind, problem=str(error)))
+    except Exception as error:  # noqa: BLE001 (its words may have personal data: they go to no log)
+        problem = (
+            f"the log cannot be read for that ({type(error).__name__}): `ringfence doctor` looks at the store"
+        )
+        return msgspec.msgpack.encode(InquiryAnswer(error=StoreError.__name__, problem=problem))
     if len(said) <= _MOST_ANSWER:
         return said
-    problem = f"the answer has {len(said) / 1e6:,.0f} MB: ask for fewer events at once"
+    remedy = (
+        "ask for fewer events at once"
+        if asked.errand == "page"
+        else "give it fewer tests"
+        if asked.errand == "appraise"
+        else "use `ringfence privacy` where the store is"
+    )
+    problem = f"the answer has {len(said) / 1e6:,.0f} MB: {remedy}"
     return msgspec.msgpack.encode(InquiryAnswer(error=InputError.__name__, problem=problem))
 
 
