@@ -78,11 +78,11 @@ def test_a_process_that_still_reads_the_log_is_left_at_it(monkeypatch):
 def test_a_process_that_hangs_before_a_statement_is_ended_and_the_next_question_has_another(monkeypatch):
     monkeypatch.setattr("ringfence.adapters.lake.confined._BEGIN_SECONDS", 0.05)
     with closing(ConfinedLake(["sleep", "3600"])) as lake:
-        monkeypatch.setattr("ringfence.adapters.lake.confined._SILENCE_SECONDS", 3600.0)
+        monkeypatch.setattr("ringfence.adapters.lake.confined._SILENCE_SECONDS", 0.0)  # it has begun nothing
         with pytest.raises(InputError, match="go on with it: ask again"):
             lake.sql("SELECT 1", 10, 0.0)
         first = lake._process
-        monkeypatch.setattr("ringfence.adapters.lake.confined._SILENCE_SECONDS", 0.0)
+        monkeypatch.setattr("ringfence.adapters.lake.confined._OPENING_SECONDS", 0.0)
         with pytest.raises(InputError, match="opened anew"):
             lake.sql("SELECT 1", 10, 0.0)
         assert first.poll() is not None

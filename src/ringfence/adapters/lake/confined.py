@@ -32,6 +32,7 @@ _BESIDE: Final = 512 * 1024 * 1024  # bytes for rows at hand and their copy, bes
 _DUCKDB: Final = 512_000_000
 _MOST_BYTES: Final = 64_000_000  # of an answer
 _BEGIN_SECONDS: Final = 20.0  # to start, and to look at what the log has gained
+_OPENING_SECONDS: Final = 600.0  # until its first word, while it starts and opens the store
 _SILENCE_SECONDS: Final = 60.0  # a process that reads tells of each step: without a word it hangs
 _GRACE_SECONDS: Final = 10.0  # to stop, and to send the answer
 _PATIENCE: Final = 3.0  # for what the log has gained: what is left is read between questions
@@ -59,6 +60,7 @@ class _Heard:
     def __init__(self) -> None:
         self.messages: SimpleQueue[_Message | None] = SimpleQueue()
         self._at = self._asked_at = monotonic()
+        self._has_spoken = False
 
     def asked(self) -> None:
         """A question was sent."""
@@ -67,14 +69,15 @@ class _Heard:
 
     def is_silent(self) -> bool:
         """Whether no word has come for long, though one was asked for."""
-        return monotonic() - max(self._at, self._asked_at) > _SILENCE_SECONDS
+        most = _SILENCE_SECONDS if self._has_spoken else _OPENING_SECONDS
+        return monotonic() - max(self._at, self._asked_at) > most
 
     def listen(self, stream: IO[bytes]) -> None:
         """Until it ends, which is a message, too: None."""
         with stream, suppress(EOFError, OSError):
             while True:
                 message = _received(stream)
-                self._at = monotonic()
+                self._at, self._has_spoken = monotonic(), True
                 if message.kind != _READING:
                     self.messages.put(message)
         self.messages.put(None)
