@@ -1,5 +1,8 @@
 """Whom a mute is about: one entity, as the log has it, and never everybody by accident."""
 
+from functools import partial
+
+import msgspec
 import pytest
 
 from ringfence.adapters.outbox import AlertBook, Bus, BusPersons
@@ -129,10 +132,7 @@ def test_a_mute_of_a_shop_or_card_with_a_customers_number_stays_when_the_custome
     desk(book, VAULT, paid).mute(mute("42"), 0)
     assert sorted(muted(book)) == ["42", customer]
 
-    def forms(entity_id):
-        return (one for found in forms_of(VAULT, entity_id).values() for one in found)
-
-    persons = BusPersons(bus.database, _Log(), forms)
+    persons = BusPersons(bus.database, _Log(), partial(forms_of, VAULT))
     ada = PersonTokens(person=customer, kind="customer", own=frozenset({customer}))
     assert [one["entity_id"] for one in persons.held(ada)["mutes"]] == [customer]
     assert persons.erase(ada)["mutes"] == 1
@@ -140,4 +140,20 @@ def test_a_mute_of_a_shop_or_card_with_a_customers_number_stays_when_the_custome
     book.mute(mute("42"))  # of an earlier version: nothing says what it is
     assert persons.erase(ada)["mutes"] == 1
     assert muted(book) == []
+    bus.close()
+
+
+def test_a_mute_of_an_account_in_plain_goes_with_its_customer(tmp_path):
+    """It was made before the vault was there; no mute of something else with this number goes."""
+    bus = Bus(tmp_path)
+    book, customer = AlertBook(bus.database), VAULT.as_kept("customer_id", "ada")
+    theirs = Mute(typology="big", entity_id="D-42", until_ms=HOUR_MS, by="mira", kinds=("account",))
+    book.mute(theirs)
+    book.mute(Mute(typology="night", entity_id="D-42", until_ms=HOUR_MS, by="mira", kinds=("merchant",)))
+    persons = BusPersons(bus.database, _Log(), partial(forms_of, VAULT))
+    own = frozenset({customer, VAULT.as_kept("account_id", "D-42")})
+    ada = PersonTokens(person=customer, kind="customer", own=own)
+    assert persons.held(ada)["mutes"] == [msgspec.to_builtins(theirs)]
+    assert persons.erase(ada)["mutes"] == 1
+    assert [one.typology for one in book.mutes()] == ["night"]
     bus.close()

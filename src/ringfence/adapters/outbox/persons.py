@@ -12,7 +12,7 @@ from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ringfence.adapters.outbox.database import OutboxDatabase
     from ringfence.desks.person_search import PersonTokens
@@ -82,9 +82,9 @@ class BusPersons:
         self,
         database: OutboxDatabase,
         log: EventLog,
-        forms: Callable[[str], Iterable[str]] = lambda entity_id: (entity_id,),
+        forms: Callable[[str], Mapping[str, Iterable[str]]] = lambda _entity_id: {},
     ) -> None:
-        """`forms` are the tokens that an entity's id may have in the log.
+        """`forms` are the tokens that an entity's id may have in the log, by what the entity is.
 
         A mute of before the vault has its id in plain.
         """
@@ -148,14 +148,19 @@ class BusPersons:
     def _is_of(self, mute: Mute, who: PersonTokens) -> bool:
         """Whether a mute is of somebody; one that is for everybody is of nobody.
 
-        An id in plain is of whoever it names by what they are: a shop may have a customer's number.
+        An id in plain is of whoever it names by what they are: a shop may have a customer's number. Of what
+        somebody has, such as an account, only a token says whose it is.
         """
         entity_id = mute.entity_id
         if TOKEN.fullmatch(entity_id):
             return entity_id in who.own
-        if entity_id == ANY or (mute.kinds and who.kind not in mute.kinds):
+        if entity_id == ANY:
             return False
-        return entity_id in who.own or not who.own.isdisjoint(self._forms(entity_id))
+        forms = self._forms(entity_id)
+        found = {entity_id}.union(*(forms.get(kind, ()) for kind in mute.kinds or forms))
+        if mute.kinds and who.kind not in mute.kinds:
+            found = {one for one in found if TOKEN.fullmatch(one)}
+        return not who.own.isdisjoint(found)
 
     def expire_alerts(self, before_ms: int, held: PersonTokens, *, dry: bool = False) -> int:
         """Delete alerts of before a time; how many.

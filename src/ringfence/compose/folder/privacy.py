@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import chain
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.approvals import Deed
@@ -144,12 +144,9 @@ def person_search(
             places.append(CasePersons(cases))
             closing.append(cases)
 
-        def forms(entity_id: str) -> Iterator[str]:
-            return chain.from_iterable(forms_of(tokenizer, entity_id).values())
-
         if has_outbox(store.folder):
             bus = open_bus(store.folder)
-            places.append(BusPersons(bus.database, store.log, forms))
+            places.append(BusPersons(bus.database, store.log, partial(forms_of, tokenizer)))
             closing.append(bus)
 
         def decided(kind: str, identity: str, most: int | None) -> list[dict[str, Any]]:
