@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.sqlite import Store
+from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.errors import CorruptError, StoreError
 from ringfence.store import BUS, CASES, LOG, TRAIL
 
@@ -22,14 +24,36 @@ _MEANWHILE: Final = {
 
 
 def look_after(store: DataFolder) -> list[str]:
-    """Have the store remember which of them there are; what to warn of.
+    """Have the store remember which of them there are; what to warn of. Errors as `check_not_ahead`.
 
     Whoever writes on record finds out about the trail.
     """
+    check_not_ahead(store)
     for name in _KEPT:
         if _is_there(store.folder, name) and store.remembered(_had(name)) is None:
             store.remember(_had(name), "yes")
     return told_of_lost(store)
+
+
+def check_not_ahead(store: DataFolder) -> None:
+    """`StoreError` where followers have read what the log does not hold: it is older than they are.
+
+    What is decided next would stand where they have been already, and they would pass over it.
+    """
+    if not SqliteRoll.is_in(store.folder):
+        return
+    with closing(SqliteRoll(store.folder)) as roll:
+        entries = [one for one in roll.entries() if not one.rebuild]
+    ends = {topic: store.log.end_offset(topic) for one in entries for topic in one.positions}
+    ahead = {one.name: at for one in entries for topic, at in one.positions.items() if at > ends[topic]}
+    if ahead:
+        names = sorted(ahead)
+        again = "; ".join(f"ringfence followers rebuild {name}" for name in names)
+        raise StoreError(
+            f"{store.folder / LOG} is older than what was made of it: {', '.join(names)} have read up to "
+            f"record {max(ahead.values()):,}, and it holds fewer. Put back the newer file, or restore a backup "
+            f"whole (ringfence restore). If the newer file is lost, have these made again: {again}"
+        )
 
 
 def told_of_lost(store: DataFolder) -> list[str]:
