@@ -51,8 +51,8 @@ def check_not_ahead(store: DataFolder) -> None:
         again = "; ".join(f"ringfence followers rebuild {name}" for name in names)
         raise StoreError(
             f"{store.folder / LOG} is older than what was made of it: {', '.join(names)} have read up to "
-            f"record {max(ahead.values()):,}, and it holds fewer. Put back the newer file, or restore a backup "
-            f"whole (ringfence restore). If the newer file is lost, have these made again: {again}"
+            f"record {max(ahead.values()):,}, and it holds fewer. Put back the newer file, or restore a "
+            f"backup whole (ringfence restore). If the newer file is lost, have these made again: {again}"
         )
 
 
