@@ -9,10 +9,12 @@ import os
 
 from hypothesis import settings
 from tests.ending import ENDINGS
+from tests.interrupts import heed_interrupts
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+heed_interrupts()
 
 
 def pytest_sessionfinish():

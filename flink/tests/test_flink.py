@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
+from tests.interrupts import heed_interrupts
 from tests.kafka import broker
 from tests.web.conftest import serving
 
@@ -31,6 +32,7 @@ from ringfence.ports import DECISIONS
 pytestmark = pytest.mark.slow
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 PATIENCE_SECONDS = 600.0
+heed_interrupts()
 
 
 @pytest.fixture(scope="module")
