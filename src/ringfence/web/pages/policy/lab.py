@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -180,6 +181,7 @@ async def tried(request: Request, job_id: str) -> Response:
 
 
 def _outcome(request: Request, job: Job) -> Response:
+    job = replace(job)  # as it is now: its thread may end it while the page is written
     report: LabReport | None = job.result
     values: dict[str, Any] = {"job": job, "report": report, "by_day": "", "settings": ""}
     if report is not None:
