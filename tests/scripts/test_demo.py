@@ -1,14 +1,19 @@
 """`make demo` shows live traffic, ends by itself, leaves nothing running, and can be run again."""
 
+import importlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
+
+from ringfence.cli import execute
 
 DEMO = Path(__file__).parents[2] / "scripts" / "demo.py"
 SMALL = ("--customers", "100", "--days", "12")
@@ -65,3 +70,18 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
     assert re.search(r"(REVIEW|CHALLENGE|DECLINE) +[\d,.]+ EUR", said)
     assert "Everything is stopped" in said
     assert left_running(tmp_path) == []
+
+
+def test_its_model_is_worth_promoting_also_on_a_date_with_few_frauds_to_learn_from(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(DEMO.parent)
+    shown = importlib.import_module("demo")
+    monkeypatch.chdir(tmp_path)
+    copyfile(shown.FEATURES, "features.py")
+    start = date(2026, 12, 2) - timedelta(days=shown.DAYS)
+    world = (*shown.WORLD, "--customers", "1000", "--start", start.isoformat())
+    assert execute(["simulate", "h.parquet", "--days", str(shown.DAYS - shown.CATCH_UP_DAYS), *world]) == 0
+    assert execute(["run", "h.parquet", "--mapping", "canonical"]) == 0
+    assert execute(["train", "--out", "model", "--name", "demo", *shown.LESSON]) == 0
+    assert "NOT WORTH PROMOTING" not in "".join(capsys.readouterr())
