@@ -33,6 +33,7 @@ _FEW = 40  # answers before the room goes
 _MOST = 4000  # payments of a caller: what was allocated before takes some more
 _PATIENCE_SECONDS = 120
 NO_ROOM = 3  # the exit code
+UNAVAILABLE = 503
 
 
 class OneByOne(Caller):
@@ -41,6 +42,13 @@ class OneByOne(Caller):
     def __init__(self, url, bodies):
         super().__init__(url, bodies)
         self.refused = Counter()
+        self.wrong = []
+
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:  # noqa: BLE001 (told by the thread that asks)
+            self.wrong.append(repr(error))
 
     def send(self, http):
         for body in self.bodies:
@@ -49,6 +57,8 @@ class OneByOne(Caller):
                 self.note(answer.json())
             else:
                 problem = answer.json()
+                if answer.status_code != UNAVAILABLE:
+                    self.wrong.append(answer.text)
                 self.refused[f"{answer.status_code} {problem['code']}: {problem['detail']}"] += 1
 
 
@@ -92,6 +102,7 @@ def attempt(disk: Path, seed: int, number: int) -> tuple[dict, Counter]:
     for caller in callers:
         caller.join()
     code = process.end(0)  # it ends by itself
+    assert [one for caller in callers[:CALLERS] for one in caller.wrong] == []
     assert code == NO_ROOM, f"the server ended with {code}: {log.read_text()[-2000:]}"
     assert "no room left" in log.read_text()
     told = {identity: answer for caller in callers for identity, answer in caller.told.items()}

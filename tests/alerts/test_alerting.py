@@ -93,7 +93,8 @@ def test_an_alert_is_named_by_what_acted_and_not_by_a_few_signs_of_something():
         ([], "velocity"),
     ):
         told = event(95, 1000)
-        told["data"] |= {"typologies": scores, "rules": rules}
+        acted = [f"typology.{one}" if one in scores else one for one in rules]  # as decisions have it
+        told["data"] |= {"typologies": scores, "rules": acted}
         assert model.subject_of(told) == ("card", "c1", name)
 
 

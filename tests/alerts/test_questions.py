@@ -23,7 +23,7 @@ def asked_about(store, bus, policy, *told, most=None, now_ms=HOUR):
         table = DecisionBatch.decode(made.payload).table
         changed = {
             "decided_at_ms": pa.array([at_ms]),
-            "rules": pa.array([[typology]]),
+            "rules": pa.array([[f"typology.{typology}"]]),
             "typologies": pa.array([[typology]]),
             "typology_scores": pa.array([[40.0]]),
             "outcome": pa.DictionaryArray.from_arrays(pa.array([3], pa.int8()), OUTCOMES),

@@ -47,3 +47,6 @@ def test_what_is_to_be_made_again_may_have_read_more(put_back, project, ringfenc
     assert ringfence("followers", "rebuild", "cases", "--data", put_back).code == 0
     later = write_ndjson(project / "later.ndjson", [payment(n) for n in range(50, 90)])
     assert ringfence("run", later, "--data", put_back).code == 0
+    with closing(open_roll(put_back)) as roll:
+        roll.rebuilt("cases")  # and then the process ends, or the follower is paused
+    assert ringfence("run", later, "--data", put_back).code == 0

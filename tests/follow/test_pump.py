@@ -92,6 +92,7 @@ def test_a_roll_keeps_wishes_and_reports_apart(roll):
     assert (told.failures, told.failing, told.problem, told.heard_ms) == (2, 2, "no room", 3000)
     roll.resume("lake")
     roll.rebuilt("lake")
+    assert roll.entry("lake").positions == {"events": 0, "decisions": 0}  # also if it is killed right now
     roll.report("lake", {"events": 8, "decisions": 5}, 4000)
     assert roll.entry("lake") == DeclaredFollower(
         "lake", 200, {"events": 8, "decisions": 5}, failures=2, heard_ms=4000

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from ringfence.alerts.policy import AlertPolicy, Severity
+from ringfence.scoring.language.names import TYPOLOGY_PREFIX
 
 MOST_PAYMENTS: Final = 50
 """Payments that an alert names; it counts all of them."""
@@ -60,7 +61,11 @@ def subject_of(event: dict[str, Any]) -> tuple[str, str, str]:
     data = event["data"]
     payment = data.get("transaction", {})
     acted = set(data.get("rules", ()))
-    scores = {name: score for name, score in data.get("typologies", {}).items() if name in acted}
+    scores = {
+        name: score
+        for name, score in data.get("typologies", {}).items()
+        if f"{TYPOLOGY_PREFIX}{name}" in acted
+    }
     typology = max(scores, key=lambda name: (scores[name], name), default="")
     if not typology:
         typology = next(iter(data.get("reasons", ())), OTHER).lower()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DAY_MS: Final = 86_400_000
 _MOST_RECORDS: Final = 1_000_000  # of a topic, that are looked at
 _PIECE: Final = 20_000  # of them, that are in memory at once
+_OLDER_PIECES: Final = 3  # in a row without one of the last day: the others are taken for older
 _EXAMPLES: Final = 3
 
 
@@ -88,22 +89,20 @@ def _newest(
     """The last day of a topic, piece by piece, the newest first; `cut` hears where that is not all of it."""
     after = log.end_offset(topic)
     least = max(log.start_offset(topic), after - _MOST_RECORDS)
-    since_ms: int | None = None
-    while after > least:
+    since_ms, older = 0, 0  # an import of old events stands among those of today, or behind them
+    while after > least and older < _OLDER_PIECES:
         begin = max(least, after - _PIECE)
         batches = [one for one in log.read(topic, begin, after) if one.base_offset < after]
-        if since_ms is None:
-            since_ms = max((one.last_time_ms for one in batches), default=0) - DAY_MS
+        since_ms = max(since_ms, max((one.last_time_ms for one in batches), default=0) - DAY_MS)
         recent = [one for one in batches if one.last_time_ms > since_ms]
         for _, table in reversed(list(tables(topic, recent, log, source))):
             yield table
-        if not recent:
-            return
+        older = 0 if recent else older + 1
         after = min(begin, batches[0].base_offset)
         if after > least and is_late():
             cut.append(f"only the newest events of {topic} were tried: the whole day takes too long")
             return
-    if least > log.start_offset(topic):
+    if after <= least and least > log.start_offset(topic):
         cut.append(
             f"only the newest {_MOST_RECORDS:,} events of {topic} were tried, perhaps not the whole day"
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import numpy as np
 
@@ -29,7 +30,7 @@ _QUOTE, _BACKSLASH, _COLON, _OPEN, _CLOSE, _BLANK, _U = b'"\\:{} u'
 _DEEPEST: Final = 1024  # Python's reader gives up before
 _PROBES: Final = 64
 _PRIME: Final = (1 << 31) - 1
-_POINT: Final = (hash(b"repeated keys") & 0x1FFF_FFFF) | 0x2000_0000  # below 2**30; nobody outside knows it
+_POINT: Final = (uuid4().int & 0x1FFF_FFFF) | 0x2000_0000  # below 2**30, and another one in each process
 _SHOWN: Final = 40
 _ONCE, _TWICE, _UNSURE = range(3)
 _LETTERS: Final = (  # what stands behind a backslash, and the byte that it means

@@ -68,7 +68,7 @@ class Roll(Protocol):
         ...
 
     def rebuilt(self, name: str) -> None:
-        """The target has been emptied."""
+        """The target has been emptied: it has read nothing."""
         ...
 
     def forget(self, name: str) -> None:

@@ -121,8 +121,6 @@ CREATE TABLE IF NOT EXISTS digest_span (  -- which of `capped_alert` a digest co
   first       INTEGER NOT NULL,
   last        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-DROP TABLE IF EXISTS held;  -- of files of before
-DROP TABLE IF EXISTS told;
 CREATE TABLE IF NOT EXISTS notice (  -- events about alerts, for whoever pulls them
   seq   INTEGER PRIMARY KEY AUTOINCREMENT,
   id    TEXT    NOT NULL UNIQUE,
@@ -152,7 +150,7 @@ CREATE INDEX IF NOT EXISTS asked_at ON asked (at_ms);
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
 _HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'"
-_OF_BEFORE: Final = ("message_due", "message_done", "held", "told")
+_OF_BEFORE: Final = ("message_due", "message_done")
 _LOGGER: Final = logging.getLogger(__name__)
 _ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
 

@@ -38,6 +38,10 @@ INSERT INTO follower (name, least, positions) VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET least = excluded.least
 """
 _REPORT: Final = "UPDATE follower SET positions = ?, heard_ms = ?, failing = 0, problem = '' WHERE name = ?"
+_REBUILT: Final = """
+UPDATE follower SET rebuild = 0, positions = (SELECT json_group_object(key, 0) FROM json_each(positions))
+WHERE name = ?
+"""
 _FAILURE: Final = """
 UPDATE follower SET failures = failures + 1, failing = failing + 1, problem = ?, heard_ms = ? WHERE name = ?
 """
@@ -99,7 +103,7 @@ class SqliteRoll:
 
     def rebuilt(self, name: str) -> None:
         """See `Roll.rebuilt`."""
-        self._wish("UPDATE follower SET rebuild = 0 WHERE name = ?", name)
+        self._wish(_REBUILT, name)
 
     def forget(self, name: str) -> None:
         """See `Roll.forget`."""

@@ -52,7 +52,8 @@ def check_not_ahead(store: DataFolder) -> None:
         raise StoreError(
             f"{store.folder / LOG} is older than what was made of it: {', '.join(names)} have read up to "
             f"record {max(ahead.values()):,}, and it holds fewer. Put back the newer file, or restore a "
-            f"backup whole (ringfence restore). If the newer file is lost, have these made again: {again}"
+            f"backup whole (ringfence restore). If the newer file is lost, have these made again: {again}. "
+            "A follower that no setting names any more: ringfence followers forget"
         )
 
 

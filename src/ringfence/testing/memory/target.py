@@ -107,7 +107,7 @@ class MemoryRoll:
 
     def rebuilt(self, name: str) -> None:
         """See `Roll.rebuilt`."""
-        self._change(name, rebuild=False)
+        self._change(name, rebuild=False, positions=dict.fromkeys(self.entry(name).positions, 0))
 
     def forget(self, name: str) -> None:
         """See `Roll.forget`."""

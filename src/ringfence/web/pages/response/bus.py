@@ -40,6 +40,7 @@ router = APIRouter(route_class=kept_forms(_again))
 PATH: Final = "/bus"  # in the navigation
 _LETTERS: Final = 50
 _DELIVERED: Final = 20
+_FAILED: Final = 500  # from here on the pattern is not what is wrong
 _CONFLICT: Final = 409  # another number of dead letters than was confirmed
 _OF_SUBSCRIPTION: Final = ("/bus/test", "/bus/subscribe")
 _FIELDS: Final = ("name", "to", "pattern", "ordered")
@@ -65,6 +66,8 @@ async def try_pattern(request: Request, pattern: Pattern = "") -> Response:
         with refusals():
             found = await bus_changes.appraise(services, text)
     except Refusal as refusal:
+        if refusal.status >= _FAILED:
+            raise
         return await _again(request, refusal.status, {"pattern": refusal.problem.detail})
     return await _page(request, tried=text, found=found, typed=await typed(request, *_FIELDS))
 
@@ -85,6 +88,8 @@ async def subscribe(
         with refusals():
             tried = await bus_changes.appraise(services_of(request, BusServices), asked.pattern)
     except Refusal as refusal:
+        if refusal.status >= _FAILED:
+            raise
         return await _again(request, refusal.status, wrong | {"pattern": refusal.problem.detail})
     if wrong:
         return await _again(request, 422, wrong)
