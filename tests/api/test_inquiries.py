@@ -66,7 +66,10 @@ async def _paid(client, of, count=5):
 
 
 @pytest.mark.slow  # starts two processes
-def test_processes_beside_the_server_say_what_it_would_say_itself(serve, vault):
+def test_processes_beside_the_server_say_what_it_would_say_itself(serve, vault, monkeypatch):
+    for bound in ("PATTERN_SECONDS", "PERSON_SECONDS", "START_SECONDS"):  # they are of low priority
+        monkeypatch.setattr(f"ringfence.compose.folder.inquiries.{bound}", 300.0)
+
     async def talk(client, of, session):
         await _paid(client, of)
         await asyncio.to_thread(session.originals.close)  # each is kept
@@ -78,8 +81,8 @@ def test_processes_beside_the_server_say_what_it_would_say_itself(serve, vault):
             assert beside.appraise(ALL) == here.appraise(ALL)
             assert here.appraise(ALL).matched == 5
             assert beside.page("decisions", 1, 2, ALL) == here.page("decisions", 1, 2, ALL)
-            assert beside.who("C-1", 30.0) == here.who("C-1", 30.0)
-            found = beside.find("C-1", 10, 30.0)
+            assert beside.who("C-1", 300.0) == here.who("C-1", 30.0)
+            found = beside.find("C-1", 10, 300.0)
             assert encode(found) == encode(here.find("C-1", 10, 30.0))  # NaN is unlike itself
             assert (len(found.events), {one.value for one in found.originals}) == (
                 5,
@@ -96,7 +99,7 @@ def test_processes_beside_the_server_say_what_it_would_say_itself(serve, vault):
                     asked.find("C-1", 10, -1.0)
             os.kill(beside._persons._process.pid, signal.SIGKILL)
             beside._persons._process.wait(30)
-            assert beside.who("C-1", 30.0) == here.who("C-1", 30.0)  # another one
+            assert beside.who("C-1", 300.0) == here.who("C-1", 30.0)  # another one
 
     serve(talk)
 

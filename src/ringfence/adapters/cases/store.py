@@ -89,7 +89,7 @@ class SqliteCases:
             if urgent is not None:
                 return urgent
             index = "INDEXED BY standing_waiting"  # it has all that is asked: no row is read to be ranked
-        elif query.order in IN_ORDER and not few:
+        elif query.order in IN_ORDER and not few and set(query.states) != {CaseState.PROPOSED}:  # few, too
             index = f"INDEXED BY {IN_ORDER[query.order]}"
         order = f"ORDER BY {ORDERS[query.order]} LIMIT :limit OFFSET :skip"
         text = (
