@@ -34,6 +34,11 @@ class JobLook:
     problem: str
 
     @property
+    def all_tasks_run(self) -> bool:
+        """Whether no task is starting or has ended."""
+        return self.tasks[0] == self.tasks[1]
+
+    @property
     def is_over(self) -> bool:
         """Whether it runs no more, for whatever reason."""
         return self.state in FINAL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,9 @@ _AGE_MS: Final = 20
 _PLAN: Final = "plan"
 _JOB: Final = "job.json"
 _SAVEPOINT_SECONDS: Final = 120.0
+_STARTING_SECONDS: Final = 8.0
+"""A JobManager shows tasks as they were up to 3 s ago (its web.refresh-interval), and a job may start again."""
+_PAUSE: Final = 0.2
 _NO_VAULT: Final = (
     'personal_data = "vault": Flink has no vault, and would write customers, accounts and contacts in the '
     "open. Read the topics with `ringfence serve --source`, or give Flink a project with a data folder of "
@@ -80,12 +84,14 @@ class FlinkRun:
     def stop(self) -> str | None:
         """Stop the job so that the next one goes on where it ended; where that is kept.
 
-        None while tasks are starting: Flink makes no savepoint then, and the next job goes on where this one
-        would have.
+        None where tasks are still starting after a few seconds: Flink makes no savepoint then, and the next
+        job goes on where this one would have.
         """
-        running, planned = self.cluster.jobs.look(self.job).tasks
-        if running < planned:
-            return None
+        end = time.monotonic() + _STARTING_SECONDS
+        while not self.cluster.jobs.look(self.job).all_tasks_run:
+            if time.monotonic() > end:
+                return None
+            time.sleep(_PAUSE)
         folder = (self.folder / "savepoints").as_uri()
         return self.cluster.jobs.stop(self.job, folder, _SAVEPOINT_SECONDS)
 
