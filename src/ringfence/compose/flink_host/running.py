@@ -47,7 +47,7 @@ _PLAN: Final = "plan"
 _JOB: Final = "job.json"
 _SAVEPOINT_SECONDS: Final = 120.0
 _STARTING_SECONDS: Final = 8.0
-"""A JobManager shows tasks as they were up to 3 s ago (its web.refresh-interval), and a job may start again."""
+"""A JobManager shows tasks as they were up to 3 s ago (web.refresh-interval), and a job may start again."""
 _PAUSE: Final = 0.2
 _NO_VAULT: Final = (
     'personal_data = "vault": Flink has no vault, and would write customers, accounts and contacts in the '
