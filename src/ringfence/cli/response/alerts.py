@@ -209,7 +209,14 @@ def check(
     say(f"Alerts on {', '.join(policy.outcomes)}; one for each entity and typology in {policy.window}.")
     say(f"The team: {', '.join(policy.team) or 'nobody (set team)'}.")
     say(f"At most {policy.most} messages in {policy.per} to one destination, then a digest.")
+    if policy.quiet:
+        say(f"Quiet: {policy.quiet} ({policy.quiet_zone}) for what is less than {policy.quiet_below}.")
+    if policy.escalate_to:
+        to, after = ", ".join(policy.escalate_to), policy.escalate_after
+        say(f"Nobody acknowledges within {after}, from {policy.escalate_from} on: {to}.")
     say(f"The customer: {f'by {policy.customer}' if policy.customer else 'is not told (set customer)'}.")
+    if policy.answer_url:
+        say(f"Answers to \"was this you?\": at {policy.answer_url}, for {policy.answer_for}.")
     for address in dict.fromkeys((*policy.team, *policy.escalate_to)):
         check_destination(address, load_settings())
     if policy.customer:
