@@ -216,7 +216,7 @@ def check(
         say(f"Nobody acknowledges within {after}, from {policy.escalate_from} on: {to}.")
     say(f"The customer: {f'by {policy.customer}' if policy.customer else 'is not told (set customer)'}.")
     if policy.answer_url:
-        say(f"Answers to \"was this you?\": at {policy.answer_url}, for {policy.answer_for}.")
+        say(f'Answers to "was this you?": at {policy.answer_url}, for {policy.answer_for}.')
     for address in dict.fromkeys((*policy.team, *policy.escalate_to)):
         check_destination(address, load_settings())
     if policy.customer:
