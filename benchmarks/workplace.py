@@ -93,6 +93,7 @@ def filled(data: Path, cases: int) -> str:
             one = payment(row["transaction_id"], row["at"], row["ms"], now_ms, entities)
             large = take_payment(work, policy, one) or large
     there = book.count(CaseQuery(states=tuple(CaseState)), now_ms)
+    begun = time.process_time()
     for begin in range(there, cases, AT_ONCE):
         with book.work() as work:
             for number in range(begin, min(begin + AT_ONCE, cases)):
@@ -104,6 +105,9 @@ def filled(data: Path, cases: int) -> str:
                     by = ANALYSTS[number // 4 % len(ANALYSTS)]
                     close(work, policy, one, Proposed(disposition=kind), by, now_ms)
     book.close()
+    if made := max(0, cases - there):
+        took = time.process_time() - begun
+        print(f"{made:,} cases made in {took:.1f} s of processor time, {1000 * took / made:.2f} ms each")
     assert large is not None
     return large.id
 
@@ -139,6 +143,9 @@ def measured(client: httpx.Client, large: str, pid: int) -> list[tuple[str, ...]
         "next case": lambda: client.post("/cases/next", headers=csrf),
         "queue": lambda: client.get("/cases"),
         "queue, page 100": lambda: client.get("/cases?skip=5000"),
+        "queue, by opening": lambda: client.get("/cases?order=opened"),
+        "queue, by amount": lambda: client.get("/cases?order=loss"),
+        "queue, by last change": lambda: client.get("/cases?order=changed"),
         "queue, closed": lambda: client.get("/cases?view=closed"),
         "queue, found by an id": lambda: client.get("/cases?q=nobody-77"),
         "its linked entities": lambda: client.get(f"/cases/{large}/linked"),

@@ -1,5 +1,6 @@
 """Decisions found by entity, rule, outcome and time: as many pieces as may be, the same answer."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -200,3 +201,30 @@ def test_a_long_index_holds_no_descriptors(store, tmp_path):
     assert len(disk.spans(tmp_path / "index")) == 6
     assert len(finder.find(Wanted(), 1000).rows) == 12 * (BATCH - 1)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1  # a reader of the store
+
+
+@pytest.mark.parametrize("short_rows", [30, 10_000])
+def test_ids_are_found_by_how_they_begin(store, tmp_path, short_rows):
+    finder = Finder(store.log, tmp_path / "index", 5)
+    fill(store, 5)
+    index(store, tmp_path, max(30, short_rows), short_rows)
+    ids = sorted(f"t{offset}" for offset in expected(store, 5))
+    for start in ("t1", "t10", "t", "t999", "u", ""):
+        wanted = [one for one in ids if one.startswith(start)]
+        for most in (3, 1000):
+            assert finder.beginning("transaction_id", start, most) == wanted[:most]
+    assert finder.beginning("card_id", "c", 5) == ["c0", "c1", "c2"]
+    assert finder.beginning("card_id", "t", 5) == finder.beginning("device_id", "c", 5) == []
+
+
+def test_a_piece_from_before_its_ids_stood_in_order_is_read_row_by_row(store, tmp_path):
+    fill(store, 5)
+    index(store, tmp_path)
+    new = Finder(store.log, tmp_path / "index", 5).beginning("transaction_id", "t1", 50)
+    for sums in (tmp_path / "index").glob("*/sums.json"):
+        told = json.loads(sums.read_text())
+        del told["files"]["ids.arrow"]
+        sums.write_text(json.dumps(told))
+        (sums.parent / "ids.arrow").unlink()
+    assert Finder(store.log, tmp_path / "index", 5).beginning("transaction_id", "t1", 50) == new
+    assert new == sorted(f"t{one}" for one in expected(store, 5) if str(one).startswith("1"))

@@ -127,3 +127,18 @@ def test_a_form_that_cannot_be_done_comes_again_with_the_alerts(tmp_path):
                 assert said in page.text
                 assert 'role="alert"' in page.text
                 assert f"/decisions/{alert.payments[-1]}" in page.text
+
+
+def test_the_list_below_a_refused_form_is_on_record(tmp_path):
+    with serving(tmp_path / "data", with_keys=True) as site:
+        alerted(site, "s1")
+        with signed_in(site, Role.ANALYST) as analyst:
+            token = {"csrf": csrf(analyst.get("/cases"))}
+            page = analyst.post("/alerts/acknowledge", data=token | {"alert_id": "alert-999"})
+        assert page.status_code == 422
+        acts = [one.act for one in site.server.trail.records(action="alert")]
+        assert sorted((one.action, one.outcome) for one in acts) == [
+            ("alert.acknowledged", "refused"),
+            ("alert.listed", "done"),
+        ]
+        assert len({one.actor for one in acts}) == 1

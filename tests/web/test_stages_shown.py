@@ -1,6 +1,7 @@
 """The stages that the System page lists."""
 
 import duckdb
+import pytest
 
 from ringfence.web.pages.policy.rule import Stood, _compare, statement
 from ringfence.web.vitals import STAGES
@@ -45,3 +46,14 @@ def test_a_rollout_that_grew_has_a_row_for_each_share():
         (0.5, 4, 2),
     ]
     assert [row["predicted"] for row in rows] == [None, 0.2, 1.0]
+
+
+def test_matches_of_a_share_in_shadow_stand_for_as_many_more():
+    """A file written by hand may give a rule in shadow a share: it then matches within that share only."""
+    stages = [
+        {"stage": "shadow", "share": 0.5, "payments": 20, "decided": 400, "fraud": 0},
+        {"stage": "shadow", "share": 1.0, "payments": 10, "decided": 100, "fraud": 0},
+        {"stage": "tenth", "share": 0.1, "payments": 3, "decided": 1000, "fraud": 1},
+    ]
+    _compare(stages)
+    assert [one["predicted"] for one in stages] == [None, None, pytest.approx(10)]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DETAILS: Final = "ringfence.audit"
 """Key of a request's scope under which its route tells what stands in the body and not in the path."""
 
+SHOWN: Final = "ringfence.audit.shown"
+"""Key of a request's scope under which its route names the action of another page that its answer shows."""
+
 IN_THE_LOG: Final = frozenset(
     {
         ("POST", "/v1/decisions"),
@@ -146,11 +149,11 @@ class Audited:
         async def recorded(message: Any) -> None:
             nonlocal is_lost
             if message["type"] == "http.response.start":
-                act = self._act(scope, message["status"])
+                acts = [one for one in self._acts(scope, message["status"]) if not self._is_known(scope, one)]
                 try:
-                    if act is not None and not self._is_known(scope, act):
-                        await asyncio.to_thread(self._trail.write, [act], self._now_ms())
-                        self._know(act)
+                    if acts:
+                        await asyncio.to_thread(self._trail.write, acts, self._now_ms())
+                        self._know(acts)
                 except StoreError as error:
                     is_lost = True
                     await _refuse(send, error)
@@ -165,11 +168,20 @@ class Audited:
             return False
         return self._now_ms() - self._known.get(_named(act), -_AGAIN_MS) < _AGAIN_MS
 
-    def _know(self, act: Act) -> None:
-        """Only once it is durable: what follows it may be shown on its account."""
+    def _know(self, acts: list[Act]) -> None:
+        """Only once they are durable: what follows them may be shown on their account."""
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[_named(act)] = self._now_ms()
+        self._known |= {_named(act): self._now_ms() for act in acts}
+
+    def _acts(self, scope: Any, status: int) -> list[Act]:
+        """What goes on record, with what the answer shows beside what was asked for."""
+        act, shown = self._act(scope, status), scope.get(SHOWN)
+        if shown is None:
+            return [] if act is None else [act]
+        who = scope["ringfence.caller"].name
+        also = Act(actor=who, channel=self._channel, action=shown, object="", outcome="done", details={})
+        return [also] if act is None else [act, also]
 
     def _act(self, scope: Any, status: int) -> Act | None:
         """What goes on record, if anything."""

@@ -100,6 +100,10 @@ class DecisionIndex(Protocol):
         """How many rows are wanted."""
         ...
 
+    def beginning(self, column: str, start: str, most: int) -> list[str]:
+        """The first ids of a column, such as `card_id`, that begin so, ascending."""
+        ...
+
     def histogram(self, wanted: Wanted, edges_ms: Sequence[int]) -> NDArray[np.int64]:
         """How many rows are wanted in each span between two times."""
         ...

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from ringfence.adapters.finder import beginnings
 from ringfence.adapters.finder.piece import ARRAYS, Piece, build
 from ringfence.adapters.finder.rows import SCHEMA
 from ringfence.errors import CorruptError, StoreError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROWS: Final = "rows.arrow"
+_IDS: Final = "ids.arrow"
 _NAME: Final = re.compile(r"(\d{20})-(\d{20})")
 _SUMS: Final = "sums.json"
 _HEAD: Final = 4096  # more than the header of an array file
@@ -42,8 +44,10 @@ class FileListing:
     A block is unpacked on the thread that asks: a pool takes many times longer over its small columns.
     """
 
-    def __init__(self, mapped: pa.Buffer) -> None:
+    def __init__(self, mapped: pa.Buffer, ids: pa.Buffer | None) -> None:
+        """`ids` are those in order; None of a piece that was written before it had them."""
         self._file = mapped
+        self._ids = None if ids is None else pa.ipc.open_file(ids).read_all().column(0).combine_chunks()
         self._names = pa.ipc.open_file(mapped).schema.names
         self._readers: dict[tuple[str, ...] | None, Any] = {}
 
@@ -55,11 +59,20 @@ class FileListing:
             for block, inside in groupby(rows, lambda row: row // _BLOCK)
         ]
 
+    def beginning(self, column: str, start: str, most: int) -> list[str]:
+        if self._ids is not None:
+            return beginnings.beginning(self._ids, column, start, most)
+        table = pa.ipc.open_file(self._file, options=_only([self._names.index(column)])).read_all()
+        return beginnings.scanned(table.column(0), start, most)
+
     def _open(self, columns: tuple[str, ...] | None) -> Any:
         there = None if columns is None else [name for name in columns if name in self._names]
         fields = None if there is None else [self._names.index(name) for name in there]
-        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
-        return self._readers.setdefault(columns, pa.ipc.open_file(self._file, options=options))
+        return self._readers.setdefault(columns, pa.ipc.open_file(self._file, options=_only(fields)))
+
+
+def _only(fields: list[int] | None) -> Any:
+    return pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
 
 
 def _widened(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
@@ -101,7 +114,10 @@ def save(folder: Path, name: str, table: pa.Table, seed: int) -> Path:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_file(str(partial / _ROWS), ordered.schema, options=options) as writer:
             writer.write_table(ordered.combine_chunks(), max_chunksize=_BLOCK)
-        sums = {name: _sum_of(_map(partial / name)) for name in (_ROWS, *(f"{one}.npy" for one in ARRAYS))}
+        with pa.ipc.new_file(str(partial / _IDS), beginnings.SCHEMA) as writer:
+            writer.write_table(beginnings.ordered(ordered).combine_chunks())
+        files = (_ROWS, _IDS, *(f"{one}.npy" for one in ARRAYS))
+        sums = {name: _sum_of(_map(partial / name)) for name in files}
         (partial / _SUMS).write_text(json.dumps({"log": mark_of(seed), "files": sums}))
         remove(path)
         partial.rename(path)
@@ -125,7 +141,7 @@ def load(path: Path, seed: int) -> Piece:
         if changed:
             raise CorruptError(f"{path / changed[0]} fails its checksum")
         arrays: dict[str, Any] = {name: _array(files[f"{name}.npy"]) for name in ARRAYS}
-        return Piece(**arrays, listing=FileListing(files[_ROWS]))
+        return Piece(**arrays, listing=FileListing(files[_ROWS], files.get(_IDS)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowInvalid) as error:
         raise CorruptError(f"{path} cannot be read ({error})") from error
 

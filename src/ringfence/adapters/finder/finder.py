@@ -140,6 +140,11 @@ class Finder:
             return sum(len(piece.posting(keys[0])) for piece in self._pieces())
         return sum(len(piece.matching(wanted, keys)) for piece in self._pieces())
 
+    def beginning(self, column: str, start: str, most: int) -> list[str]:
+        """The first ids of a column that begin so, ascending."""
+        found = {one for piece in self._pieces() for one in piece.listing.beginning(column, start, most)}
+        return sorted(found)[:most]
+
     def histogram(self, wanted: Wanted, edges_ms: Sequence[int]) -> NDArray[np.int64]:
         """How many rows are wanted in each span between two times."""
         keys = self._keys(wanted.terms)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import pyarrow as pa
 
+from ringfence.adapters.finder import beginnings
 from ringfence.adapters.finder.rows import terms_of
 from ringfence.scoring.rulesets.rules import OUTCOMES
 
@@ -29,6 +30,10 @@ class Listing(Protocol):
         """Some of them, ascending, as Arrow record batches; of these columns, in the order of the schema."""
         ...
 
+    def beginning(self, column: str, start: str, most: int) -> list[str]:
+        """The first ids of a column that begin so, ascending."""
+        ...
+
 
 class TableListing:
     """Rows in memory."""
@@ -40,6 +45,9 @@ class TableListing:
         table = self.table if columns is None else self.table.select(columns)
         found: list[Any] = table.take(pa.array(rows, pa.int64())).to_batches()
         return found
+
+    def beginning(self, column: str, start: str, most: int) -> list[str]:
+        return beginnings.scanned(self.table.column(column), start, most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """What the command palette asks: whatever begins with what somebody types."""
 
-# ruff: noqa: S608 - columns are constants, the text is quoted
-
 from __future__ import annotations
 
 import re
@@ -18,7 +16,6 @@ from ringfence.api.services import CaseServices, ModelServices, RecordServices, 
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
 from ringfence.errors import StoreError
-from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.web.pages.payments.decisions import place_of
 from ringfence.web.parts.asking import beside, dashboard_of
 
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
 router = APIRouter()
 _EACH: Final = 5
 _FEW: Final = 3
-_LOOKED_AT: Final = 1000  # payments, of which some are of the same customer
 _PLAIN: Final = re.compile(r"[\w.:-]{3,80}")
 _IDS: Final = {
     "payment": "transaction_id",
@@ -75,22 +71,16 @@ def _beginning(dashboard: Dashboard, text: str) -> list[Hit]:
     """Payments and entities whose ids begin so, a few of each."""
     if not _PLAIN.fullmatch(text):
         return []
-    start, after = quoted_text(text), quoted_text(text + chr(0x10FFFF))
-    parts = [
-        f"(SELECT DISTINCT '{kind}' AS kind, {column} AS id FROM (SELECT {column} FROM transactions "
-        f"WHERE {column} > {start} AND {column} < {after} LIMIT {_LOOKED_AT}) LIMIT {_FEW})"
-        for kind, column in _IDS.items()
-    ]
-    rows = dashboard.of(RecordServices).lake.sql(" UNION ALL ".join(parts)).to_pylist()
     return [
         Hit(
-            row["id"],
-            row["kind"],
-            f"/decisions/{quote(row['id'], safe='')}"
-            if row["kind"] == "payment"
-            else f"/entities/{row['kind']}/{quote(row['id'], safe='')}",
+            one,
+            kind,
+            f"/decisions/{quote(one, safe='')}"
+            if kind == "payment"
+            else f"/entities/{kind}/{quote(one, safe='')}",
         )
-        for row in rows
+        for kind, column in _IDS.items()
+        for one in dashboard.finder.beginning(column, text, _FEW)
     ]
 
 

@@ -174,9 +174,12 @@ def figures_of(dashboard: Dashboard, rule_id: str) -> dict[str, Any]:
 def _compare(stages: list[dict[str, Any]]) -> None:
     """Add precision, and how many matches shadow predicts for a stage: by its share of the customers.
 
-    A stage that had several shares, such as a rollout that grew, has a row for each.
+    A stage that had several shares, such as a rollout that grew, has a row for each. A book written by hand
+    may have a share in shadow, too: its matches are of that share, and stand for as many more.
     """
-    heard = next((one["payments"] / one["decided"] for one in stages if one["stage"] == Mode.SHADOW), None)
+    shadow = [one for one in stages if one["stage"] == Mode.SHADOW]
+    heard_of = sum(one["share"] * one["decided"] for one in shadow)
+    heard = sum(one["payments"] for one in shadow) / heard_of if heard_of else None
     for one in stages:
         one["precision"] = wilson(one["fraud"], one["payments"])
         is_shadow = one["stage"] == Mode.SHADOW

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.alerts.book import DIGEST_NAME
-from ringfence.api.audited import tell
+from ringfence.api.audited import SHOWN, tell
 from ringfence.api.handlers.requests import who_asks
 from ringfence.api.services import BusServices, Surroundings
 from ringfence.desks.alerts import ANALYST_DAYS
+from ringfence.web.audited import ACTIONS
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.forms import at_head, kept_forms
 from ringfence.web.parts.rendering import render
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 async def _again(request: Request, status: int, wrong: dict[str, str]) -> Response:
     """The page after a form that was refused: open alerts, and what was wrong."""
+    request.scope[SHOWN] = ACTIONS["GET", "/alerts"]
     values = await beside(request, _overview, dashboard_of(request), "open", "all", "", None)
     return render(request, "alerts.html", values | {"problem": at_head(wrong)}, status)
 
