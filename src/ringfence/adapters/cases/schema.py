@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from ringfence.adapters.sqlite.schema import FileSchema
+
 WAITS_SINCE: Final = "coalesce(json_extract(CAST(body AS TEXT), '$.waiting_ms'), opened_ms)"
 """`Case.waiting_ms`; cases of before do not say."""
 
@@ -121,7 +123,12 @@ COMMIT;
 """  # noqa: S608 (constants)
 """What waits in each queue, kept as cases come and go: counting takes longer than the rest of a page."""
 
-HAS_TOTALS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'standing_moves'"
+CASE_FILE: Final = FileSchema(
+    text=SCHEMA,
+    table="standing",
+    gone=frozenset({"standing_ended", "standing_changed"}),
+    added=(("SELECT 1 FROM sqlite_master WHERE name = 'standing_moves'", TOTALS),),
+)
 
 URGENCY: Final = "loss / max(1.0, (due_ms - :now) / 60000.0)"
 """As of `Case.urgency`; escalated cases go before."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.adapters.cases.schema import HAS_TOTALS, IN_ORDER, ORDERS, QUEUES, SCHEMA, TOTALS, WAITING
+from ringfence.adapters.cases.schema import CASE_FILE, IN_ORDER, ORDERS, QUEUES, WAITING
 from ringfence.adapters.cases.urgency import most_urgent
 from ringfence.adapters.cases.working import SqliteWork, case_number
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
@@ -284,9 +284,7 @@ class SqliteCases:
                     writer.execute("PRAGMA synchronous = FULL")
                     writer.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
                     writer.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                    writer.executescript(SCHEMA)
-                    if not writer.execute(HAS_TOTALS).fetchone():
-                        writer.executescript(TOTALS)
+                    CASE_FILE.bring_up_to_date(writer, self.path)
                 except BaseException:
                     self._open.remove(writer)
                     writer.close()

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
 import sqlite3
-from contextlib import closing, contextmanager
-from functools import cache
+from contextlib import contextmanager
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
@@ -15,6 +11,7 @@ from weakref import WeakValueDictionary
 from ringfence.adapters.sqlite.checkpoint import Checkpointer
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.problems import BUSY_SECONDS, explain
+from ringfence.adapters.sqlite.schema import FileSchema
 from ringfence.adapters.sqlite.transactions import writing
 from ringfence.adapters.sqlite.versions import check_known
 from ringfence.store import BUS
@@ -149,10 +146,17 @@ CREATE TABLE IF NOT EXISTS asked (  -- when a customer was last asked whether it
 CREATE INDEX IF NOT EXISTS asked_at ON asked (at_ms);
 CREATE TABLE IF NOT EXISTS owed (id TEXT PRIMARY KEY) STRICT;  -- not delivered when the outbox was emptied
 """
-_HAS_TRIED: Final = "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'"
-_OF_BEFORE: Final = ("message_due", "message_done")
-_LOGGER: Final = logging.getLogger(__name__)
-_ADD_TRIED: Final = "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0"
+_FILE: Final = FileSchema(
+    text=_SCHEMA,
+    table="message",
+    gone=frozenset({"message_due", "message_done"}),
+    added=(
+        (
+            "SELECT 1 FROM pragma_table_info('message') WHERE name = 'tried_ms'",
+            "ALTER TABLE message ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0",
+        ),
+    ),
+)
 
 
 _WRITE_LOCKS: Final[MutableMapping[Path, RLock]] = WeakValueDictionary()
@@ -243,7 +247,7 @@ class OutboxDatabase:
                 check_known(connection, self.path)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-                _bring_up_to_date(connection, self.path)
+                _FILE.bring_up_to_date(connection, self.path)
             self._connection = connection
         return self._connection
 
@@ -254,52 +258,3 @@ class OutboxDatabase:
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise explain(error, self.path) from error
-
-
-def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
-    """Give a file all tables and indexes, one process at a time.
-
-    An index of many messages takes longer to make than SQLite waits for whoever holds its lock.
-    """
-    if _is_up_to_date(connection):
-        return
-    with _alone(path):
-        if _is_up_to_date(connection):
-            return
-        if "message" in _names(connection):
-            _LOGGER.warning(
-                "An earlier version wrote %s. This process adds its indexes; other processes wait.", path
-            )
-        connection.executescript(_SCHEMA)
-        if connection.execute(_HAS_TRIED).fetchone() is None:
-            connection.execute(_ADD_TRIED)
-
-
-def _is_up_to_date(connection: sqlite3.Connection) -> bool:
-    found = _names(connection)
-    has_all = _made() <= found and found.isdisjoint(_OF_BEFORE)
-    return has_all and connection.execute(_HAS_TRIED).fetchone() is not None
-
-
-def _names(connection: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-
-
-@cache
-def _made() -> set[str]:
-    """What a new file has."""
-    with closing(sqlite3.connect(":memory:")) as empty:
-        empty.executescript(_SCHEMA)
-        return _names(empty)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Others wait, of this process and of any other one, until the block is left or its process ends."""
-    held = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(held, fcntl.LOCK_UN)  # a child that was forked meanwhile has it open, too
-        os.close(held)

@@ -8,14 +8,16 @@ import signal
 import sys
 import threading
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import say
-from ringfence.compose.following.followers import following
-from ringfence.compose.messaging.messages import delivering
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
 _NICE = 10  # deciding comes first, also where there are few cores
 _NICE_FOR_MESSAGES = 5  # somebody waits for them, and for what else follows nobody does
@@ -51,14 +53,24 @@ def follow(
     if messages:
         os.nice(_NICE_FOR_MESSAGES)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    where = folder(data)
-    with delivering(where) if messages else following(where, _warn, lambda: os.nice(_NICE)):
+    with _at_work(folder(data), messages):
         gc.collect()
         gc.freeze()  # a full collection would look at all that was imported, and hold up messages meanwhile
         if not beside:
             say("Following the log (Ctrl-C ends it).")
         stop.wait()
         gc.unfreeze()
+
+
+def _at_work(where: Path, messages: bool) -> AbstractContextManager[None]:
+    """What delivers messages loads half of what the others need: it is imported only there."""
+    if messages:
+        from ringfence.compose.messaging.messages import delivering  # noqa: PLC0415 (see above)
+
+        return delivering(where)
+    from ringfence.compose.following.followers import following  # noqa: PLC0415 (see above)
+
+    return following(where, _warn, lambda: os.nice(_NICE))
 
 
 def _warn(problem: str) -> None:
