@@ -166,7 +166,7 @@ def test_what_anything_prints_there_is_no_answer(session):
         "sys.addaudithook(lambda event, _: event == 'sqlite3.connect' and os.write(1, b'printed')); "
         "main(pathlib.Path(sys.argv[1]), float(sys.argv[2]))"
     )
-    checks._apart._command[2:4] = ["-c", program]
+    checks._apart._command[2:5] = ["-c", program]
     with contextlib.closing(checks):
         assert checks.check(BAD, session.view().lookups, measured=True).faults
 

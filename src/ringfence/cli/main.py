@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version as installed
@@ -14,9 +12,10 @@ import typer
 
 from ringfence.cli.program import finish, new_app
 from ringfence.cli.terminal import screen
+from ringfence.compose.lean_start import lean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -83,11 +82,8 @@ def program_for(arguments: Sequence[str]) -> typer.Typer:
     named = arguments[0] if arguments else ""
     if named in ("version", "--version"):
         return _program(())
-    with without("pandas", "scipy", "cffi"):
-        found = _program((named,)) if named in COMMANDS else program()
-        if "numba" in sys.modules:
-            import_module("ringfence.features.kernel.numba_internals").load_all()
-    return found
+    with lean():
+        return _program((named,)) if named in COMMANDS else program()
 
 
 @cache
@@ -159,28 +155,3 @@ def version(
         screen.show_json({"ringfence": installed("ringfence")})
     else:
         _say_version(asked=True)
-
-
-@contextmanager
-def without(*packages: str) -> Iterator[None]:
-    """While the block runs these are not installed.
-
-    Numba and PyArrow load them where they are, for callers who use them: most of a second of a start.
-    """
-    finder = _Absent(packages)
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
-class _Absent:
-    """Finds nothing, and says so."""
-
-    def __init__(self, packages: Sequence[str]) -> None:
-        self._packages = packages
-
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        if name in self._packages:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)

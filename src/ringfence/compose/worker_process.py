@@ -77,8 +77,11 @@ class Apart:
         seconds: float,
         greeting: bytes = b"",
     ) -> None:
-        """`module` answers `greeting` once it is ready: see `ringfence.compose.answering`."""
-        self._command = [sys.executable, "-P", "-m", module, *arguments]
+        """`module` answers `greeting` once it is ready: see `ringfence.compose.answering`.
+
+        Its `main` gets `arguments`, of which there are two: see `ringfence.compose.apart`.
+        """
+        self._command = [sys.executable, "-P", "-m", "ringfence.compose.apart", module, *arguments]
         self._wording = wording
         self._greeting = greeting
         self._seconds = seconds

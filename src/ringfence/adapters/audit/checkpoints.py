@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import httpx
 import msgspec
 
 from ringfence.audit import Act, Anchor, SigningKey
@@ -80,16 +79,19 @@ def keep(anchor: Anchor, where: str) -> None:
     """Append an anchor to a file as one line of JSON, durably, or POST it; `StoreError` where that fails."""
     line = msgspec.json.encode(anchor)
     if where.startswith(_URLS):
+        import httpx  # noqa: PLC0415 (few have an address here, and all processes would load it)
+
+        host = httpx.URL(where).host or "the address"
         try:
             answer = httpx.post(
                 where, content=line, headers={"content-type": "application/json"}, timeout=_POST_SECONDS
             )
         except httpx.HTTPError as error:
             raise StoreError(
-                f"the anchor cannot be sent to {_host(where)}: {error or type(error).__name__}"
+                f"the anchor cannot be sent to {host}: {error or type(error).__name__}"
             ) from None
         if not answer.is_success:
-            raise StoreError(f"{_host(where)} answered {answer.status_code} to an anchor of the audit trail")
+            raise StoreError(f"{host} answered {answer.status_code} to an anchor of the audit trail")
         return
     try:
         with Path(where).open("ab") as file:
@@ -147,8 +149,3 @@ def add_key(trail: Trail, path: Path, actor: str, now_ms: int, before: Path | No
     added = Act(actor=actor, channel="command", action=KEY_ADDED, object=key.public)
     trail.sign(older or key, now_ms, trail.write([added], now_ms))
     return key
-
-
-def _host(url: str) -> str:
-    """A URL without what may be secret in it."""
-    return httpx.URL(url).host or "the address"

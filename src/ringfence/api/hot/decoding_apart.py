@@ -1,14 +1,12 @@
-"""Decoding as a process: `python -m ringfence.api.hot.decoding_apart FOLDER SECONDS`.
+"""Decoding as a process: see `ringfence.compose.apart`.
 
 Each message is a `ringfence.api.hot.decoding_aside.RawPiece`, which it answers within so many seconds.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import OrderedDict
 from dataclasses import fields
-from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +22,7 @@ from ringfence.events.bad import ToldRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
@@ -66,7 +65,3 @@ def main(folder: Path, seconds: float) -> None:
 def _told(bad: BadRecord) -> ToldRecord:
     known = {one.name: getattr(bad, one.name) for one in fields(bad)}
     return ToldRecord(**known, answer=refused_record(bad).body)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""Checks of rule books as a process: `python -m ringfence.compose.deciding.checking_apart FOLDER SECONDS`.
+"""Checks of rule books as a process: see `ringfence.compose.apart`.
 
 Its first message is the features as JSON; each further one is a `CheckQuestion`, which it answers within so
 many seconds.
@@ -6,8 +6,7 @@ many seconds.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +15,9 @@ from ringfence.compose.answering import messages
 from ringfence.compose.deciding.checks import CheckQuestion, ChecksHere, answered
 from ringfence.compose.deciding.models import stored_models
 from ringfence.features.spec import FeatureSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def main(folder: Path, seconds: float) -> None:
@@ -30,7 +32,3 @@ def main(folder: Path, seconds: float) -> None:
                 return msgspec.msgpack.encode(answered(question, checks))
 
             asked.answer_all(answer, seconds)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))

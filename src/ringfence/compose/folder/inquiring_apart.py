@@ -1,16 +1,18 @@
-"""Questions to a log as a process: `python -m ringfence.compose.folder.inquiring_apart FOLDER SECONDS`.
+"""Questions to a log as a process: see `ringfence.compose.apart`.
 
 Each message is an `Inquiry`, which it answers within so many seconds; the first one is empty.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ringfence.compose.answering import messages
 from ringfence.compose.folder.inquiries import InquiriesHere, answered
 from ringfence.compose.folder.store import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def main(folder: Path, seconds: float) -> None:
@@ -20,7 +22,3 @@ def main(folder: Path, seconds: float) -> None:
         with open_store(folder, read_only=True) as store:
             here = InquiriesHere(store)
             asked.answer_all(lambda message: answered(message, here), seconds)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))

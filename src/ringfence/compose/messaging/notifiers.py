@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from threading import Lock
 from typing import TYPE_CHECKING
 
-import httpx
-
+from ringfence.adapters.emulator_address import refuse_emulator
 from ringfence.adapters.notifiers import ConsoleNotifier
 from ringfence.bus.subscription import kind_of, shown, target_of
 from ringfence.compose.aws import needs_aws
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ringfence.adapters.notifiers.addresses import Network
     from ringfence.alerts.buttons import Buttons
-    from ringfence.bus.notifier import Notifier
+    from ringfence.bus.notifier import AttemptOutcome, Message, Notifier
     from ringfence.settings import Settings
 
 _NEEDS = {"webhook": "standardwebhooks", "mail": "aiosmtplib", "slack": "slack_sdk", "apprise": "apprise"}
@@ -26,11 +26,15 @@ _ON_AWS = ("sns", "sqs", "eventbridge")
 
 
 def notifiers(settings: Settings) -> dict[str, Notifier]:
-    """Those that are set up, by kind of destination."""
+    """Those that are set up, by kind of destination.
+
+    Those on AWS are set up wherever boto3 is, and few have such a destination: they load it when they have
+    a message.
+    """
     found: dict[str, Notifier] = {}
     for kind in ("console", "sms", *_NEEDS, *_ON_AWS):
         try:
-            found[kind] = notifier(kind, settings)
+            found[kind] = _later(kind, settings) if kind in _ON_AWS else notifier(kind, settings)
         except InputError:  # `ringfence bus subscribe` and `doctor` say what is missing
             continue
     return found
@@ -51,16 +55,16 @@ def notifier(kind: str, settings: Settings) -> Notifier:
 
         return WebhookNotifier(_allowed(settings))
     if kind == "mail":
-        from ringfence.adapters.notifiers.mail import MailNotifier  # noqa: PLC0415 (an extra)
-
         if settings.smtp_url is None or settings.mail_from is None:
             raise InputError("e-mail needs smtp_url and mail_from in ringfence.toml")
+        from ringfence.adapters.notifiers.mail import MailNotifier  # noqa: PLC0415 (an extra)
+
         return MailNotifier(settings.smtp_url, settings.mail_from, secret(settings.smtp_password))
     if kind == "slack":
-        from ringfence.adapters.notifiers.slack import SlackNotifier  # noqa: PLC0415 (an extra)
-
         if settings.slack_token is None:
             raise InputError("Slack needs the token of a bot: set RINGFENCE_SLACK_TOKEN")
+        from ringfence.adapters.notifiers.slack import SlackNotifier  # noqa: PLC0415 (an extra)
+
         return SlackNotifier(secret(settings.slack_token), settings.slack_url)
     if kind == "apprise":
         from ringfence.adapters.notifiers.anywhere import AppriseNotifier  # noqa: PLC0415 (an extra)
@@ -82,6 +86,8 @@ def check_destination(address: str, settings: Settings) -> str:
 
 
 def _check_place(address: str, kind: str, settings: Settings) -> None:
+    import httpx  # noqa: PLC0415 (loaded with the notifier)
+
     from ringfence.adapters.notifiers.addresses import PrivateAddressError, resolve  # noqa: PLC0415 (an extra)
 
     try:
@@ -109,6 +115,31 @@ def _allowed(settings: Settings) -> list[Network]:
     from ringfence.adapters.notifiers.addresses import networks  # noqa: PLC0415 (an extra)
 
     return networks(settings.webhook_networks)
+
+
+def _later(kind: str, settings: Settings) -> Notifier:
+    needs_aws("a destination on AWS")
+    refuse_emulator()
+    return _AtFirstMessage(lambda: notifier(kind, settings))
+
+
+class _AtFirstMessage:
+    """A `Notifier` that is made when it has a message."""
+
+    def __init__(self, make: Callable[[], Notifier]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._made: Notifier | None = None
+
+    def deliver(self, message: Message) -> AttemptOutcome:
+        with self._lock:
+            made = self._made = self._made or self._make()
+        return made.deliver(message)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
 
 
 def _on_aws(kind: str, settings: Settings) -> Notifier:
