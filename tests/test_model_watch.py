@@ -14,6 +14,7 @@ from ringfence.api.app import build
 from ringfence.api.monitoring.model_watcher import ModelWatcher
 from ringfence.api.server import Server
 from ringfence.api.settings import ServeSettings
+from ringfence.api.upkeep import UpkeepWatcher
 from ringfence.bus.catalog import MODEL_PROPOSED, MODEL_WEAKENED, tables
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.session import open_session
@@ -88,6 +89,12 @@ def test_a_champion_below_its_challenger_is_news_once_and_only_by_mature_labels(
     against = {one.against: one.state for one in found.rivalries}
     assert against[challenger] == "below"
     assert "rules" in against
+    told = UpkeepWatcher(session.store.folder, desk)
+    (warning,) = told.warnings()
+    assert challenger in warning
+    gauges = {one.name: one.samples for one in told.collect()}
+    below = {one.labels["against"]: one.value for one in gauges["ringfence_model_below"]}
+    assert (below[challenger], set(below)) == (1.0, {one.against for one in found.rivalries})
     teller = ModelWatcher(session, desk)
     teller.deliver()
     teller.deliver()
@@ -96,6 +103,8 @@ def test_a_champion_below_its_challenger_is_news_once_and_only_by_mature_labels(
     news = [one for one in published(session) if one["data"]["against"] == challenger]
     assert [(one["type"], one["subject"]) for one in news] == [(MODEL_WEAKENED, champion)]
     assert news[0]["data"]["high"] < 0
+    desk.promote(challenger, WHO)  # what was found of the one before is no warning about this one
+    assert told.warnings() == []
 
 
 BETTER = Proposal("", "made", NOW_MS, "", 0.6, 0.4, Metric(0.2, 0.1, 0.3), "above", 500, 40)

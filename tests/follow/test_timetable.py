@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from ringfence.adapters.watchbook import WatchBook
-from ringfence.follow.timetable import Due, Errand, Timetable
+from ringfence.follow.timetable import Due, Errand, Outcome, Timetable
 from ringfence.settings import period_ms
 
 HOUR = 3_600_000
@@ -80,6 +80,25 @@ def test_a_command_runs_in_a_process_of_its_own(tmp_path):
     once = Errand("once", ["touch", str(tmp_path / "made")], HOUR, 0)
     assert Timetable([once], Due(book.due, book.set_due), Clock().now_ms).look() == ["once"]
     assert (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "limit", "code", "said"),
+    [
+        ("echo once >&2; echo 'Error: no frauds' >&2; echo >&2; exit 3", 60, 3, "no frauds"),
+        ("echo fine >&2", 60, 0, ""),
+        ("sleep 600 & sleep 600", 0.2, -9, "it took longer than 0.2 seconds and was ended"),
+        ("kill -9 $$", 60, -9, "it was killed: the machine ran out of memory, or somebody ended it"),
+        ("yes | tr -d '\\n' | head -c 3000000 >&2; exit 4", 60, 4, "y" * 300),
+    ],
+    ids=["fails", "succeeds", "hangs, and its child too", "is killed", "says a lot"],
+)
+def test_how_an_errand_ended_is_kept(tmp_path, monkeypatch, command, limit, code, said):
+    monkeypatch.setattr("ringfence.follow.timetable._STOP_SECONDS", 1.0)
+    book = WatchBook(tmp_path)
+    once = Errand("once", ["sh", "-c", command], HOUR, 0, most_seconds=limit)
+    Timetable([once], Due(book.due, book.set_due), Clock().now_ms, tell=book.keep_outcome).look()
+    assert book.outcomes() == {"once": Outcome(Clock.ms, code, said)}
 
 
 def test_whatever_goes_wrong_the_thread_looks_again(monkeypatch, caplog):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from ringfence.errors import StoreError, StoreFullError
+from ringfence.follow.timetable import Outcome
 from ringfence.learning.watching.model_news import Proposal
 from ringfence.learning.watching.standing import Standing
 from ringfence.objectives import KeptBudget
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "watch"
 _STANDING, _PROPOSALS, _DUE = "standing.json", "proposals.json", "timetable.json"
+_OUTCOMES: Final = "errands.json"
 _BUDGETS: Final = "budgets.json"
 _BACKED_UP: Final = "backup.json"
 _MOST_PROPOSALS: Final = 20
@@ -63,6 +65,14 @@ class WatchBook:
     def set_due(self, due: Mapping[str, int]) -> None:
         """Remember it; `StoreError` as of `keep`."""
         self._write(_DUE, due)
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """How each errand ended last, by name."""
+        return self._read(_OUTCOMES, dict[str, Outcome]) or {}
+
+    def keep_outcome(self, name: str, one: Outcome) -> None:
+        """Replace it; `StoreError` as of `keep`."""
+        self._write(_OUTCOMES, {**self.outcomes(), name: one})
 
     def budgets(self) -> dict[str, KeptBudget]:
         """Budgets of the objectives as a server left them, by name."""

@@ -77,6 +77,7 @@ def _deciding(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroun
         originals=server.session.originals,
         following=server.following,
         backups=server.backups,
+        upkeep=server.upkeep,
         sources=server.sources,
         objectives=server.objectives,
         metrics=server.metrics,

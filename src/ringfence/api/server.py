@@ -38,6 +38,7 @@ from ringfence.api.streaming.batch_slots import Slots
 from ringfence.api.streaming.stream import Hub
 from ringfence.api.streaming.stream_places import Places
 from ringfence.api.trials import Trials
+from ringfence.api.upkeep import UpkeepWatcher
 from ringfence.api.warming import warm_up
 from ringfence.compose.deciding.versions import registered_rules
 from ringfence.compose.folder.approvals import open_approvals
@@ -132,7 +133,10 @@ class Server:
         )
         self.model_watcher, self.objectives = ModelWatcher(session, self.models), self._objectives()
         self.jobs, self.tries, self.backups = Jobs(), Jobs(), BackupWatcher(session.store, session.clock)
-        self.trials = Trials(session, self.stored, self.hindsight)
+        self.trials, self.upkeep = (
+            Trials(session, self.stored, self.hindsight),
+            UpkeepWatcher(session.store.folder, self.models),
+        )
         self.proxies = Proxies(settings.trusted_proxies)
         limits = settings.connection_limits(most_connections, self.proxies.trust)
         self.connections = Connections(limits, self.metrics.turned_away)
@@ -237,5 +241,5 @@ class Server:
         gauges.watch_findings(self.metrics, self.session.store.log, self.ring_news)
         if self.tracing is not None:
             gauges.watch_tracing(self.metrics, self.tracing)
-        for one in (self.following, self.backups, self.sources, self.outboxes, self.objectives):
+        for one in (self.following, self.backups, self.upkeep, self.sources, self.outboxes, self.objectives):
             self.metrics.registry.register(one)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ringfence.api.streaming.stream import Hub
     from ringfence.api.streaming.stream_places import Places
     from ringfence.api.trials import Trials
+    from ringfence.api.upkeep import UpkeepWatcher
     from ringfence.audit.trail import Trail
     from ringfence.cases.book import CaseBook
     from ringfence.cases.model import Case
@@ -244,6 +245,7 @@ class HealthServices(Surroundings):
     originals: Keeping | None
     following: Following
     backups: BackupWatcher
+    upkeep: UpkeepWatcher
     sources: Sources
     objectives: ObjectiveWatcher
     metrics: Metrics

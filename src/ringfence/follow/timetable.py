@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
+import sys
 from contextlib import suppress
-from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from threading import Event, Lock, Thread, Timer
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from ringfence.errors import RingfenceError
 
@@ -14,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _LOOK_SECONDS: Final = 1.0
+_MOST_LINE: Final = 2_000  # bytes of a line that an errand says
+_MOST_SAID: Final = 300  # characters that are kept of the last one
+_FIRST_TO_GO: Final = "900"  # of at most 1,000, where the system's memory runs out: never what decides
 _STOP_SECONDS: Final = 5.0
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -21,7 +29,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 class Errand(NamedTuple):
     """What is done every `every_ms`, and `first_ms` after it was first heard of.
 
-    One that failed, or was cut off, is done again after `again_ms`; by default at its next time.
+    One that failed, or was cut off, is done again after `again_ms`; by default at its next time. Its process
+    is killed after `most_seconds` of the clock, or else what hangs would hold up all others for good.
     """
 
     name: str
@@ -29,6 +38,21 @@ class Errand(NamedTuple):
     every_ms: int
     first_ms: int
     again_ms: int | None = None
+    most_seconds: float = 6 * 3600.0
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an errand ended last.
+
+    Attributes:
+        ended_ms: milliseconds since 1970.
+        code: its exit code, 0 for success; negative, the signal that ended it.
+        said: the last line of what it wrote to standard error, or why it was ended.
+    """
+
+    ended_ms: int
+    code: int
+    said: str = ""
 
 
 class Due(NamedTuple):
@@ -47,12 +71,18 @@ class Timetable:
         due: Due,
         now_ms: Callable[[], int],
         run: Callable[[Errand], int] | None = None,
+        tell: Callable[[str, Outcome], None] = lambda _name, _outcome: None,
     ) -> None:
-        """`run` does an errand and returns its exit code; by default its command in a process."""
+        """`run` does an errand and returns its exit code; by default its command in a process.
+
+        `tell` hears of each errand how it ended, unless `stop` ended it.
+        """
         self._errands = errands
         self._due = due
         self._now_ms = now_ms
         self._run = run or self._in_a_process
+        self._tell = tell
+        self._said = ""
         self._stopping = Event()
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,7 +126,10 @@ class Timetable:
         for one in ready:
             if self._stopping.is_set():
                 break
+            self._said = ""
             code = self._run(one)
+            if not self._stopping.is_set():
+                self._tell(one.name, Outcome(self._now_ms(), code, self._said if code else ""))
             if code:
                 again = "at its next time" if one.again_ms is None else f"in {one.again_ms // 60_000} minutes"
                 _LOGGER.warning("%s ended with exit code %s; it is tried again %s", one.name, code, again)
@@ -118,10 +151,39 @@ class Timetable:
         with self._lock:
             if self._stopping.is_set():
                 return 0
-            self._process = subprocess.Popen(  # noqa: S603 (our own command)
-                one.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            process = self._process = subprocess.Popen(  # noqa: S603 (our own command)
+                one.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
             )
-        code = self._process.wait()
+        with suppress(OSError):  # Linux alone has it, and it may have ended
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text(_FIRST_TO_GO, "ascii")
+        overdue = Event()
+
+        def end() -> None:
+            overdue.set()
+            process.kill()
+
+        limit = Timer(one.most_seconds, end)
+        limit.daemon = True
+        limit.start()
+        relay = Thread(target=self._relay, args=(process.stderr,), daemon=True)
+        relay.start()
+        code = process.wait()
+        limit.cancel()
+        relay.join(_STOP_SECONDS)  # not for ever: a process that it started may hold the pipe open
+        if overdue.is_set():
+            self._said = f"it took longer than {one.most_seconds:g} seconds and was ended"
+        elif code == -signal.SIGKILL:
+            self._said = "it was killed: the machine ran out of memory, or somebody ended it"
         with self._lock:
             self._process = None
         return 0 if self._stopping.is_set() else code
+
+    def _relay(self, spoken: IO[bytes]) -> None:
+        """What it says goes to the log of this process; its last line is kept."""
+        with spoken:
+            while line := spoken.readline(_MOST_LINE):
+                text = line.decode(errors="replace")
+                with suppress(OSError, ValueError):  # nobody reads our log: the errand must not wait for that
+                    sys.stderr.write(text)
+                if text.strip():
+                    self._said = text.strip().removeprefix("Error: ")[:_MOST_SAID]

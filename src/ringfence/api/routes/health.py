@@ -59,6 +59,7 @@ async def readyz(request: Request) -> Response:
     warnings += [] if originals is None else originals.warnings()
     warnings += services.following.warnings()
     warnings += services.backups.warnings()
+    warnings += services.upkeep.warnings()
     warnings += services.sources.warnings()
     warnings += services.objectives.warnings()
     return as_json(

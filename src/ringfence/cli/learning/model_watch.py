@@ -15,6 +15,7 @@ from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import SystemClock
 from ringfence.compose.deciding.models import in_force, load_model, model_registry
 from ringfence.compose.folder.store import open_store
+from ringfence.compose.upkeep.scheduled_commands import failures
 from ringfence.compose.upkeep.watching import measure, watch_book
 from ringfence.errors import InUseError
 from ringfence.features.durations import in_words
@@ -63,7 +64,8 @@ def watch(
     else:
         with open_store(folder, read_only=True):  # there is one: another answer would mislead
             found = book.standing()
-    _show(found, book.proposals(), json=json)
+    failed = failures(folder)
+    _show(found, book.proposals(), failed, json=json)
     if found is not None and found.weakened and not beside:
         raise typer.Exit(EXIT_WEAKENED)
 
@@ -157,9 +159,9 @@ def held_against(champion: Artifact, made: Learned) -> tuple[Rivalry, int, int] 
     return found, len(period.rows), int(period.fraud.sum())
 
 
-def _show(found: Standing | None, proposals: list[Proposal], *, json: bool) -> None:
+def _show(found: Standing | None, proposals: list[Proposal], failed: list[str], *, json: bool) -> None:
     if json:
-        told = {"standing": found, "proposals": proposals}
+        told = {"standing": found, "proposals": proposals, "failed": failed}
         screen.show_json(msgspec.to_builtins(told))
         return
     if found is None:
@@ -170,6 +172,8 @@ def _show(found: Standing | None, proposals: list[Proposal], *, json: bool) -> N
         _show_standing(found)
     for one in proposals:
         screen.show(f"Proposed {screen.format_time(one.made_ms)}: {one.name} {one.model}, {_said(one)}")
+    for text in failed:
+        screen.show(f"By the clock: {text}", "bold red")
 
 
 def _show_standing(found: Standing) -> None:

@@ -61,6 +61,7 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
         "follower_problems": [
             *dashboard.of(HealthServices).following.warnings(),
             *dashboard.of(HealthServices).backups.warnings(),
+            *dashboard.of(HealthServices).upkeep.warnings(in_full=True),
         ],
         "objectives": dashboard.of(HealthServices).objectives.standings(),
     }
