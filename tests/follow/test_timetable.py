@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from ringfence.adapters.watchbook import WatchBook
-from ringfence.follow.timetable import Due, Errand, Outcome, Timetable
+from ringfence.follow.timetable import Due, Errand, ErrandEnd, Timetable
 from ringfence.settings import period_ms
 
 HOUR = 3_600_000
@@ -98,7 +98,7 @@ def test_how_an_errand_ended_is_kept(tmp_path, monkeypatch, command, limit, code
     book = WatchBook(tmp_path)
     once = Errand("once", ["sh", "-c", command], HOUR, 0, most_seconds=limit)
     Timetable([once], Due(book.due, book.set_due), Clock().now_ms, tell=book.keep_outcome).look()
-    assert book.outcomes() == {"once": Outcome(Clock.ms, code, said)}
+    assert book.outcomes() == {"once": ErrandEnd(Clock.ms, code, said)}
 
 
 def test_whatever_goes_wrong_the_thread_looks_again(monkeypatch, caplog):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from ringfence.errors import StoreError, StoreFullError
-from ringfence.follow.timetable import Outcome
+from ringfence.follow.timetable import ErrandEnd
 from ringfence.learning.watching.model_news import Proposal
 from ringfence.learning.watching.standing import Standing
 from ringfence.objectives import KeptBudget
@@ -66,11 +66,11 @@ class WatchBook:
         """Remember it; `StoreError` as of `keep`."""
         self._write(_DUE, due)
 
-    def outcomes(self) -> dict[str, Outcome]:
+    def outcomes(self) -> dict[str, ErrandEnd]:
         """How each errand ended last, by name."""
-        return self._read(_OUTCOMES, dict[str, Outcome]) or {}
+        return self._read(_OUTCOMES, dict[str, ErrandEnd]) or {}
 
-    def keep_outcome(self, name: str, one: Outcome) -> None:
+    def keep_outcome(self, name: str, one: ErrandEnd) -> None:
         """Replace it; `StoreError` as of `keep`."""
         self._write(_OUTCOMES, {**self.outcomes(), name: one})
 

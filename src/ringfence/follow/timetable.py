@@ -41,7 +41,7 @@ class Errand(NamedTuple):
     most_seconds: float = 6 * 3600.0
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ErrandEnd(msgspec.Struct, frozen=True):
     """How an errand ended last.
 
     Attributes:
@@ -71,7 +71,7 @@ class Timetable:
         due: Due,
         now_ms: Callable[[], int],
         run: Callable[[Errand], int] | None = None,
-        tell: Callable[[str, Outcome], None] = lambda _name, _outcome: None,
+        tell: Callable[[str, ErrandEnd], None] = lambda _name, _outcome: None,
     ) -> None:
         """`run` does an errand and returns its exit code; by default its command in a process.
 
@@ -129,7 +129,7 @@ class Timetable:
             self._said = ""
             code = self._run(one)
             if not self._stopping.is_set():
-                self._tell(one.name, Outcome(self._now_ms(), code, self._said if code else ""))
+                self._tell(one.name, ErrandEnd(self._now_ms(), code, self._said if code else ""))
             if code:
                 again = "at its next time" if one.again_ms is None else f"in {one.again_ms // 60_000} minutes"
                 _LOGGER.warning("%s ended with exit code %s; it is tried again %s", one.name, code, again)
