@@ -112,7 +112,7 @@ def test_a_storm_is_a_few_messages_and_a_digest(store, bus):
     assert watch.look(HOUR + 2) == 0
     digest = msgspec.json.decode(bus.letters()[0].event)
     assert digest["data"]["count"] == count - 2
-    assert Wording(policy, {})(digest).title == f"{count - 2} more alerts like these"
+    assert Wording(policy, {})(digest).title == f"{count - 2} more alerts like these (high)"
 
 
 def test_nobody_acknowledges_so_somebody_else_hears_of_it(store, bus):

@@ -84,8 +84,8 @@ def test_a_template_of_ones_own_has_german_words_and_the_currency():
 
 
 def test_a_digest_of_one_speaks_of_one():
-    assert told("digest", "en", count=1).startswith("1 more alert like this\nIt was not sent by itself")
-    assert told("digest", "de", count=1).startswith("1 weiterer Alarm dieser Art\nEr wurde nicht")
+    assert told("digest", "en", count=1).startswith("1 more alert like this (high)\nIt was not sent by itself")
+    assert told("digest", "de", count=1).startswith("1 weiterer Alarm dieser Art (hoch)\nEr wurde nicht")
 
 
 def test_reasons_may_name_the_amount_and_the_models_probability():
