@@ -84,7 +84,7 @@ def test_a_template_of_ones_own_has_german_words_and_the_currency():
 
 
 def test_a_digest_of_one_speaks_of_one():
-    assert told("digest", "en", count=1).startswith("1 more alert like this (high)\nIt was not sent by itself")
+    assert told("digest", "en", count=1).startswith("1 more alert like this (high)\nIt was not sent")
     assert told("digest", "de", count=1).startswith("1 weiterer Alarm dieser Art (hoch)\nEr wurde nicht")
 
 
