@@ -66,6 +66,15 @@ def server(tmp_path):
         assert process.end() == 0
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """Data folder of one server for the tests that are refused, and change nothing."""
+    folder = tmp_path_factory.mktemp("asked") / "data"
+    process = Process(folder)
+    yield folder
+    assert process.end() == 0
+
+
 def test_a_killed_follower_is_started_again_and_the_index_comes_right(server):
     """9,000 decisions make a short piece of 8,192 and more; kills fall in between."""
     url, folder = server.url, server.folder
@@ -109,12 +118,19 @@ def test_a_server_measures_its_model_by_itself_once_that_is_due(server):
     assert book.due()["watching the models"] > 1
 
 
-def test_a_second_follower_is_refused_with_the_pid_of_the_first(server):
-    pid = follower_of(server.folder)
-    code, said = told(server.folder, "follow")
+def test_a_second_follower_is_refused_with_the_pid_of_the_first(asked):
+    pid = follower_of(asked)
+    code, said = told(asked, "follow")
     assert code == 3
     assert f"process {pid} runs the followers" in said
     assert "RINGFENCE_SERVE_FOLLOW" in said
+
+
+def test_an_unknown_follower_is_refused_with_those_that_there_are(asked):
+    follower_of(asked)
+    code, said = told(asked, "followers", "pause", "ledger")
+    assert code == 2
+    assert "no follower 'ledger': audit, cases, index, lake, outbox" in said
 
 
 def test_a_paused_follower_takes_nothing_and_trim_keeps_its_records(server):
@@ -150,13 +166,6 @@ def test_a_paused_follower_takes_nothing_and_trim_keeps_its_records(server):
 
 def states(url):
     return {one["name"]: one for one in httpx.get(f"{url}/readyz").json()["followers"]}
-
-
-def test_an_unknown_follower_is_refused_with_those_that_there_are(server):
-    follower_of(server.folder)
-    code, said = told(server.folder, "followers", "pause", "ledger")
-    assert code == 2
-    assert "no follower 'ledger': audit, cases, index, lake, outbox" in said
 
 
 def test_followers_run_apart_where_a_server_is_told_so(tmp_path):
