@@ -238,10 +238,39 @@ def test_a_late_erasure_says_that_it_may_still_take_effect_and_asking_again_chan
         found = await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])  # behind it
         monkeypatch.setenv("RINGFENCE_FOUR_EYES", '["erasure"]')
         again = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
-        return late, found.json(), again
+        read = await client.get("/v1/audit", headers=of[Role.ADMIN])
+        acts = [one["act"] for one in read.json()["records"]]
+        return late, found.json(), again, [one for one in acts if one["action"] == "person.erased"]
 
-    late, found, again = serve(talk)
+    late, found, again, acts = serve(talk)
+    assert [(one["object"], one["outcome"], one["details"]) for one in acts] == [
+        (found["person"], "failed", {"reason": "her request", "state": "may still take effect"}),
+        (found["person"], "done", {"reason": "her request", "state": "ended"}),
+        (found["person"], "done", {"reason": "her request"}),
+    ]
     assert (late.status_code, late.json()["code"]) == (503, "timed_out")
     assert "may still take effect: ask again" in late.json()["detail"]
     assert (found["originals"], len(found["erased"])) == ([], 1)
     assert (again.status_code, again.json()["originals"], again.json()["elsewhere"]) == (200, 0, {})
+
+
+@pytest.mark.parametrize(("ran", "status", "code"), [(1.0, 503, "overloaded"), (59.0, 413, "too_costly")])
+def test_a_search_that_is_late_for_want_of_a_processor_is_to_be_asked_again(
+    serve, monkeypatch, ran, status, code
+):
+    """A starved machine said that the log is too long for the API, which no later try could have mended."""
+    module = "ringfence.compose.folder.inquiries"
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        await asyncio.to_thread(session.originals.close)  # each is kept
+        monkeypatch.setattr(f"{module}.late_after", lambda _seconds: lambda: True)
+        seconds = iter([0.0, ran])
+        monkeypatch.setattr(f"{module}.cpu_seconds", lambda _pid: next(seconds), raising=False)
+        asked = {"customer": "C-1", "reason": "her request"}
+        return await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])
+
+    refused = serve(talk)
+    assert (refused.status_code, refused.json()["code"]) == (status, code)
+    assert ("retry-after" in refused.headers) == (status == 503)
+    assert "`ringfence privacy` where the store is" in refused.json()["detail"]

@@ -1,5 +1,6 @@
 """What destroys personal data asks first, and says when there was nothing left to destroy."""
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -7,9 +8,10 @@ from contextlib import closing
 import pytest
 
 from ringfence.adapters.cases import SqliteCases
-from ringfence.adapters.outbox import Bus
+from ringfence.adapters.outbox import Bus, BusPersons
 from ringfence.bus.subscription import Subscription
 from ringfence.cli import execute
+from ringfence.errors import StoreError
 
 from .conftest import payment, write_ndjson
 
@@ -81,3 +83,29 @@ def test_who_is_erased_is_erased_again_without_another_approval_and_to_the_end(b
         assert bus.destination("console:").said == ""
     assert ringfence("cases", "note", case, "she rang again").code == 0
     assert "approve" in ringfence(*erase).err  # what is written later takes another request
+
+
+@pytest.mark.parametrize("asked", ["ada", "email=ada@mail.example"])
+def test_an_erasure_that_was_killed_finds_by_every_name_what_it_had_left(bank, ringfence, monkeypatch, asked):
+    """The vault knew the names no more, and what was kept under them stayed where it was."""
+    folder, erase = bank / "ringfence-data", ("privacy", "erase", asked, "--reason", "her request", "--yes")
+    found = json.loads(ringfence("privacy", "find", "ada", "--json").out)
+    email = next(one["token"] for one in found["originals"] if one["token"] != found["person"])
+    with closing(Bus(folder)) as bus, bus.database.transaction() as connection:
+        connection.execute("INSERT INTO asked VALUES ('', ?, 1)", (email,))
+
+    def killed(*_given):
+        raise StoreError("the disk is gone")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(BusPersons, "erase", killed)
+        assert ringfence(*erase).code != 0
+    assert kept(bank) == 2
+    with closing(Bus(folder)) as bus:
+        assert bus.database.rows("SELECT count(*) FROM asked") == [(1,)]
+    again = ringfence(*erase)
+    assert again.code == 0, again.err
+    with closing(Bus(folder)) as bus:
+        assert bus.database.rows("SELECT count(*) FROM asked") == [(0,)]
+    with closing(sqlite3.connect(folder / "vault.db")) as vault:
+        assert vault.execute("SELECT count(*) FROM erasing").fetchone() == (0,)

@@ -92,9 +92,10 @@ class Surroundings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PrivacyServices(Surroundings):
-    """To look for personal data, and to have it erased."""
+    """To look for personal data, and to have it erased. `trail` takes what ends after its answer."""
 
     inquiries: Inquiries
+    trail: Trail
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START_SECONDS: Final = 60.0
+RAN: Final = 0.5
+"""Part of its time that a process has on a processor: below, the machine was busy."""
+
 MOST_BYTES: Final = 1 << 30
 MOST_MESSAGE: Final = 1 << 30
 _MOST_ANSWER: Final = 64 << 20  # bytes
 _LOOK_SECONDS: Final = 0.05  # between two looks at the memory of the process
-_RAN: Final = 0.5  # of its time on a processor: below, the machine was busy
 _LENGTH: Final = 8  # bytes that tell how long a message is
 
 
@@ -237,7 +239,7 @@ class _Watch:
 
     def _look(self) -> None:
         pid = self._process.pid
-        end, least = monotonic() + self._seconds, cpu_seconds(pid) + self._seconds * _RAN
+        end, least = monotonic() + self._seconds, cpu_seconds(pid) + self._seconds * RAN
         while not self._over.wait(min(_LOOK_SECONDS, max(end - monotonic(), 0))):
             if monotonic() >= end:
                 self.why = self._late if cpu_seconds(pid) >= least else self._busy

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -94,24 +94,16 @@ class PersonPlace(Protocol):
         ...
 
 
-class FindsPersons(Protocol):
-    """Says what is held on somebody."""
+class PersonQuestions(NamedTuple):
+    """`PersonSearch.who` and `find`, by whoever answers them: it may be a process beside this one."""
 
-    def who(self, asked: str) -> PersonTokens:
-        """Somebody by `CUSTOMER`, `account:ID`, `FIELD=VALUE`, or a token.
-
-        `InputError` where nothing is held on them, or where several persons share the value.
-        """
-        ...
-
-    def find(self, asked: str) -> PersonFile:
-        """All that is held on somebody; originals are opened."""
-        ...
+    who: Callable[[str], PersonTokens]
+    find: Callable[[str], PersonFile]
 
 
 @dataclass(frozen=True, slots=True)
 class PersonSearch:
-    """`FindsPersons` over one store.
+    """Says what is held on somebody in one store.
 
     Attributes:
         decided: the decisions on payments with an entity's id, by entity type and id: so many at most.
@@ -128,7 +120,10 @@ class PersonSearch:
     most: int | None = None
 
     def who(self, asked: str) -> PersonTokens:
-        """See `FindsPersons.who`."""
+        """Somebody by `CUSTOMER`, `account:ID`, `FIELD=VALUE`, or a token.
+
+        `InputError` where nothing is held on them, or where several persons share the value.
+        """
         who, rows = self._followed(asked)
         return msgspec.structs.replace(who, texts=self._texts(rows))
 
@@ -136,7 +131,7 @@ class PersonSearch:
         """As `who`, but for the texts of others, and the events about them."""
         kind, person = self._named(asked)
         held = self.vault.of_persons([person])
-        tokens = {person, *(one.token for one in held)}
+        tokens = {person, *(one.token for one in held), *self.vault.erasing(person)}
         holders = self.vault.holders(tokens)
         own = {one for one in tokens if holders.get(one, frozenset()) <= {person, one}}
         mine = frozenset({person})
@@ -182,7 +177,7 @@ class PersonSearch:
         return "customer" if payments else "account", persons[0]
 
     def find(self, asked: str) -> PersonFile:
-        """See `FindsPersons.find`."""
+        """All that is held on somebody; originals are opened. Errors as of `who`."""
         who, following = self._followed(asked)
         rows = list(islice(following, None if self.most is None else self.most + 1))
         decisions = self.decided(who.kind, who.person, None if self.most is None else self.most + 1)

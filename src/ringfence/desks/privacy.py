@@ -15,13 +15,12 @@ from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
 from ringfence.rulebook.desk import Who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
     from ringfence.desks.person_search import (
-        FindsPersons,
         PersonFile,
-        PersonPlace,
+        PersonQuestions,
         PersonSearch,
         PersonTokens,
     )
@@ -55,25 +54,33 @@ class PrivacyDesk:
     """The personal data of one store.
 
     Attributes:
-        search: reads the log here; `finder` does so for single persons.
+        search: the store, and what reads its log here.
+        questions: what reads the log for one person.
         reveals_per_hour: how many originals one person may be shown.
         reveals_per_day: how many before `approved` is asked.
         approved: frames what a second person has to have approved; it raises where nobody has.
     """
 
     search: PersonSearch
-    finder: FindsPersons
-    vault: Vault
-    tokenizer: Tokenizer
-    places: Sequence[PersonPlace]
+    questions: PersonQuestions
     now_ms: Callable[[], int]
     reveals_per_hour: int
     reveals_per_day: int = 20
     approved: Callable[[Second, str, Who], AbstractContextManager[None]] = nobody_else
 
+    @property
+    def vault(self) -> Vault:
+        """The originals."""
+        return self.search.vault
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What makes tokens of personal data."""
+        return self.search.tokenizer
+
     def find(self, asked: str) -> PersonFile:
-        """All that is held on somebody; originals are opened. Errors as of `FindsPersons.who`."""
-        return self.finder.find(asked)
+        """All that is held on somebody; originals are opened. Errors as of `PersonSearch.who`."""
+        return self.questions.find(asked)
 
     def export(self, asked: str, by: str, reason: str) -> PersonFile:
         """As `find`, for who is shown the originals: they count as revealed, however many they are.
@@ -97,39 +104,44 @@ class PrivacyDesk:
         no original, text, file or contact is left, that takes nobody else's approval.
         """
         reason = _checked(self.tokenizer.clean(reason))
-        who = self.finder.who(asked)
+        who = self.questions.who(asked)
         if self._is_erased(who):  # traces that nobody is shown may be left by an erasure that was cut short
             return ErasedData(person=who.person, originals=0, elsewhere=self._erase_places(who))
-        hold = first_hold(self.vault, self.places, who)
+        hold = first_hold(self.vault, self.search.places, who)
         if hold is not None:
             raise UnderHoldError(hold)
         now_ms = self.now_ms()
         with self.approved("erasure", who.person, Who(by, now_ms, reason)):
             erased = Erased(person=who.person, by=by, reason=reason, at_ms=now_ms)
-            count = self.vault.destroy(who.own | who.texts, erased, concerned_by(self.places, who))
+            count = self.vault.destroy(who.own | who.texts, erased, concerned_by(self.search.places, who))
             elsewhere = self._erase_places(who)
         return ErasedData(person=who.person, originals=count, elsewhere=elsewhere)
 
     def _erase_places(self, who: PersonTokens) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for place in self.places:
+        for place in self.search.places:
             counts |= place.erase(who)
+        self.vault.finish(who.person)
         return counts
 
     def _is_erased(self, who: PersonTokens) -> bool:
-        left = self.vault.of_persons(who.own | who.texts) or any(one.has_left(who) for one in self.places)
+        left = self.vault.of_persons(who.own | who.texts) or any(
+            one.has_left(who) for one in self.search.places
+        )
         return not left and bool(self.vault.erasures([who.person]))
 
     def hold(self, asked: str, by: str, reason: str) -> LegalHold:
         """Keep somebody's data, whoever asks for its erasure."""
         reason = _checked(self.tokenizer.clean(reason))
-        made = LegalHold(person=self.finder.who(asked).person, reason=reason, by=by, since_ms=self.now_ms())
+        made = LegalHold(
+            person=self.questions.who(asked).person, reason=reason, by=by, since_ms=self.now_ms()
+        )
         self.vault.hold(made)
         return made
 
     def release(self, asked: str) -> str:
         """End a hold; whose it was. `InputError` where there is none."""
-        person = self.finder.who(asked).person
+        person = self.questions.who(asked).person
         if not self.vault.release(person):
             raise InputError(f"{person} is under no legal hold: `ringfence privacy holds` lists them")
         return person

@@ -72,14 +72,23 @@ class Vault(Protocol):
         ...
 
     def holders(self, tokens: Collection[str]) -> dict[str, frozenset[str]]:
-        """By token the persons of whom it is an original."""
+        """By token the persons of whom it is an original, or was one until an erasure that is under way."""
         ...
 
     def destroy(self, persons: Collection[str], erased: Erased, concerned: Collection[str] = ()) -> int:
         """Destroy the keys of persons with all that they sealed; how many originals were.
 
-        `UnderHoldError`, and nothing is destroyed, where anybody `concerned` is under legal hold.
+        `UnderHoldError`, and nothing is destroyed, where anybody `concerned` is under legal hold. `persons`
+        stay known as of the one who is erased until `finish`.
         """
+        ...
+
+    def erasing(self, person: str) -> frozenset[str]:
+        """Tokens of somebody whose erasure has destroyed the keys, and has not come to its end."""
+        ...
+
+    def finish(self, person: str) -> None:
+        """Somebody's erasure has come to its end: forget which tokens were theirs."""
         ...
 
     def holds(self) -> list[LegalHold]:

@@ -32,6 +32,10 @@ _MARK: Final = b"ringfence vault"
 _HOLDS: Final = "SELECT person, reason, by, since_ms FROM hold ORDER BY since_ms"
 _FORGET: Final = "DELETE FROM original WHERE person IN (SELECT value FROM json_each(?))"
 _FORGET_KEYS: Final = "DELETE FROM person WHERE token IN (SELECT value FROM json_each(?))"
+_HOLDERS: Final = """
+SELECT token, person FROM original WHERE token IN (SELECT value FROM json_each(?1))
+UNION SELECT token, person FROM erasing WHERE token IN (SELECT value FROM json_each(?1))
+"""
 _EXPIRES: Final = (
     "kind IN (SELECT value FROM json_each(?)) AND seen_ms < ? "
     "AND person NOT IN (SELECT person FROM hold UNION SELECT value FROM json_each(?))"
@@ -61,6 +65,10 @@ CREATE TABLE IF NOT EXISTS erased (
   person TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL,
   PRIMARY KEY (person, at_ms)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erasing (  -- whose keys are gone, and whose traces elsewhere may not be yet
+  person TEXT NOT NULL, token TEXT NOT NULL, PRIMARY KEY (person, token)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS erasing_token ON erasing (token);
 CREATE TABLE IF NOT EXISTS shown (actor TEXT NOT NULL, token TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS shown_actor ON shown (actor, at_ms);
 """
@@ -186,8 +194,7 @@ class SqliteVault:
     def holders(self, tokens: Collection[str]) -> dict[str, frozenset[str]]:
         """See `Vault.holders`."""
         found: dict[str, set[str]] = {}
-        text = "SELECT token, person FROM original WHERE token IN (SELECT value FROM json_each(?))"
-        for token, person in self._file.rows(text, _json(tokens)):
+        for token, person in self._file.rows(_HOLDERS, _json(tokens)):
             found.setdefault(token, set()).add(person)
         return {token: frozenset(persons) for token, persons in found.items()}
 
@@ -202,8 +209,20 @@ class SqliteVault:
             count = _delete(connection, persons)
             row = (erased.person, erased.by, erased.reason, erased.at_ms)
             connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?, ?)", row)
+            rows = [(erased.person, token) for token in persons]
+            connection.executemany("INSERT OR IGNORE INTO erasing VALUES (?, ?)", rows)
         self._file.empty_log()
         return count
+
+    def erasing(self, person: str) -> frozenset[str]:
+        """See `Vault.erasing`."""
+        rows = self._file.rows("SELECT token FROM erasing WHERE person = ?", person)
+        return frozenset(token for (token,) in rows)
+
+    def finish(self, person: str) -> None:
+        """See `Vault.finish`."""
+        with self._file.transaction() as connection:
+            connection.execute("DELETE FROM erasing WHERE person = ?", (person,))
 
     def holds(self) -> list[LegalHold]:
         """See `Vault.holds`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -9,14 +11,17 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.api.audited import tell
+from ringfence.api.audited import DETAILS, tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import PrivacyServices, Surroundings, services_of
+from ringfence.audit import Act
 from ringfence.compose.folder.inquiries import PERSON_SECONDS
 from ringfence.compose.folder.privacy import privacy_desk
 from ringfence.compose.folder.store import keeps_tokens
-from ringfence.compose.worker_process import TooLateError
+from ringfence.compose.worker_process import StarvedError, TooLateError
+from ringfence.desks.person_search import PersonQuestions
+from ringfence.errors import InputError, StoreError
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.events.privacy.masked_originals import masked
 from ringfence.events.privacy.personal import TOKEN
@@ -25,12 +30,15 @@ from ringfence.ports.vault import Erased, LegalHold  # noqa: TC001 (likewise)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ringfence.api.background.pools import Pool
     from ringfence.compose.folder.inquiries import Inquiries
     from ringfence.desks.person_search import PersonFile, PersonTokens
-    from ringfence.desks.privacy import PrivacyDesk
+    from ringfence.desks.privacy import ErasedData, PrivacyDesk
+    from ringfence.ports.vault import Held
 
     T = TypeVar("T")
 
+_LOGGER = logging.getLogger(__name__)
 router = APIRouter(tags=["privacy"])
 _BYTES = 8 << 10
 _MOST_EVENTS = 5_000  # of one person, in one answer
@@ -88,9 +96,7 @@ async def reveal(request: Request) -> Response:
     asked = await body_of(request, RevealAsked, _BYTES)
     tell_reason(request, asked.token, asked.reason)
     by = request.scope["ringfence.caller"].name
-    found = await at_privacy_desk(
-        request, lambda desk: desk.reveal(asked.token, by, asked.reason), short=True
-    )
+    found = await reveal_original(request, asked.token, by, asked.reason)
     return as_json(Revealed(found.token, found.kind, found.value))
 
 
@@ -125,16 +131,21 @@ async def export(request: Request) -> Response:
 async def erase(request: Request) -> Response:
     """Destroy somebody's key and what people wrote about them. It cannot be undone.
 
-    After 503 it may still take effect: ask again. What is erased stays so, and the rest follows.
+    After 503 it may still take effect: ask again. What is erased stays so, and the rest follows. It is on
+    record once more when it ends.
     """
     asked = await body_of(request, PersonAsked, _BYTES)
     tell_reason(request, "", asked.reason)
     by = request.scope["ringfence.caller"].name
+    record = _ErasureRecord(request, by)
     try:
-        done = await at_privacy_desk(request, lambda desk: desk.erase(asked.customer, by, asked.reason))
+        done = await _at_desk(
+            request, lambda desk: record.watch(lambda: desk.erase(asked.customer, by, asked.reason))
+        )
     except Refusal as refusal:
         if refusal.problem.code != "timed_out":
             raise
+        record.answer()
         raise Refusal(503, "timed_out", _MAY_STILL, headers=[(b"retry-after", b"30")]) from None
     tell(request.scope, object=done.person)
     return as_json(done)
@@ -144,7 +155,7 @@ async def _found(
     request: Request, asked: PersonAsked, find: Callable[[PrivacyDesk], PersonFile]
 ) -> PersonFile:
     tell_reason(request, "", asked.reason)
-    found = await at_privacy_desk(request, find)
+    found = await _at_desk(request, find)
     tell(request.scope, object=found.person)
     return found
 
@@ -158,38 +169,103 @@ def tell_reason(request: Request, token: str, reason: str) -> None:
     tell(request.scope, object=about, reason=services_of(request, Surroundings).tokenizer.clean(reason))
 
 
-class _Finder:
-    """`FindsPersons` by whoever answers inquiries; the time of a request is up for all that it asks."""
+class _ErasureRecord:
+    """Has an erasure on record with what came of it, also where it ends after its caller had an answer."""
 
-    def __init__(self, inquiries: Inquiries) -> None:
-        self._inquiries = inquiries
-        self._end = monotonic() + PERSON_SECONDS
+    def __init__(self, request: Request, by: str) -> None:
+        services = services_of(request, PrivacyServices)
+        self._scope, self._by = request.scope, by
+        self._trail, self._now_ms = services.trail, services.clock.now_ms
+        self._lock = Lock()
+        self._is_answered = False
+        self._outcome: str | None = None
 
-    def who(self, asked: str) -> PersonTokens:
-        """See `FindsPersons.who`."""
-        return self._inquiries.who(asked, self._end - monotonic())
+    def watch(self, erase: Callable[[], ErasedData]) -> ErasedData:
+        """What `erase` gives or raises, which goes on record here where the caller had an answer before."""
+        outcome = "failed"
+        try:
+            done = erase()
+            outcome = "done"
+            tell(self._scope, object=done.person)
+        except InputError:
+            outcome = "refused"
+            raise
+        finally:
+            with self._lock:
+                self._outcome, is_late = outcome, self._is_answered
+            if is_late:
+                self._write(outcome)
+        return done
 
-    def find(self, asked: str) -> PersonFile:
-        """See `FindsPersons.find`."""
-        return self._inquiries.find(asked, _MOST_EVENTS, self._end - monotonic())
+    def answer(self) -> None:
+        """The caller hears that it takes too long; what came of it meanwhile, if anything, goes on record."""
+        with self._lock:
+            self._is_answered, outcome = True, self._outcome
+        if outcome is None:
+            tell(self._scope, state="may still take effect")
+        else:
+            tell(self._scope, outcome=outcome)
+
+    def _write(self, outcome: str) -> None:
+        told = self._scope[DETAILS]
+        details = {"reason": told["reason"], "state": "ended"}
+        act = Act(
+            actor=self._by,
+            channel="api",
+            action="person.erased",
+            object=told["object"],
+            outcome=outcome,
+            details=details,
+        )
+        try:
+            self._trail.write([act], self._now_ms())
+        except StoreError as error:
+            _LOGGER.error(  # noqa: TRY400 (its words are enough)
+                "The end of an erasure (%s) could not be put on record: %s", outcome, error
+            )
 
 
-async def at_privacy_desk(request: Request, work: Callable[[PrivacyDesk], T], *, short: bool = False) -> T:
-    """What the desk answers, off the event loop; `short` work waits for no search.
+def _questions(request: Request, inquiries: Inquiries) -> PersonQuestions:
+    """To whoever answers inquiries; the time of a request is up for all that it asks.
 
-    `Refusal` 409 where nothing is hidden here, 413 where the log is too long to be read in time.
+    Whom it is about goes on record once that is known.
+    """
+    end = monotonic() + PERSON_SECONDS
+
+    def who(asked: str) -> PersonTokens:
+        found = inquiries.who(asked, end - monotonic())
+        tell(request.scope, object=found.person)
+        return found
+
+    return PersonQuestions(who, lambda asked: inquiries.find(asked, _MOST_EVENTS, end - monotonic()))
+
+
+async def reveal_original(request: Request, token: str, by: str, reason: str) -> Held:
+    """As `PrivacyDesk.reveal`, off the event loop; it waits for no search. `Refusal` 409 without a vault."""
+    pool = services_of(request, PrivacyServices).pools.originals
+    return await _at_desk(request, lambda desk: desk.reveal(token, by, reason), pool)
+
+
+async def _at_desk(request: Request, work: Callable[[PrivacyDesk], T], pool: Pool | None = None) -> T:
+    """What the desk answers, off the event loop: in the pool of searches unless another is given.
+
+    `Refusal` 409 where nothing is hidden here, 413 where the log is too long to be read in time, 503 where
+    this machine is too busy for that.
     """
     services = services_of(request, PrivacyServices)
     store, now_ms = services.store, services.clock.now_ms
 
     def ask() -> T:
-        with privacy_desk(store, now_ms, _Finder(services.inquiries)) as desk:  # its time begins here
+        questions = _questions(request, services.inquiries)  # its time begins here
+        with privacy_desk(store, now_ms, questions) as desk:
             return work(desk)
 
     if not keeps_tokens(store):
         raise Refusal(409, "no_vault", "this installation keeps personal data as it comes: nothing is hidden")
     with refusals():
         try:
-            return await (services.pools.originals if short else services.pools.personal).run(ask)
+            return await (pool or services.pools.personal).run(ask)
+        except StarvedError:
+            raise
         except TooLateError as error:
             raise Refusal(413, "too_costly", str(error)) from None

@@ -152,7 +152,7 @@ def erase(
     _check_sure(yes, "erased")
     with _desk(data) as desk:
         if not yes:
-            who = desk.finder.who(customer)
+            who = desk.questions.who(customer)
             tell_record(who.person, reason=desk.tokenizer.clean(reason))
             count = len(desk.vault.of_persons(who.own | who.texts))
             _ask(f"Erase {who.person}: {count:,} originals, and what people wrote about them in cases?")

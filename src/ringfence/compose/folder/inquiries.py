@@ -6,6 +6,7 @@ would share the interpreter with payments, and leave gaps in its memory.
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
@@ -15,7 +16,15 @@ from ringfence.bus.paging import PulledEvents, page_of_log
 from ringfence.bus.pattern import wanted
 from ringfence.compose.clock import late_after
 from ringfence.compose.folder.privacy import person_search
-from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, TooLateError
+from ringfence.compose.worker_process import (
+    MOST_BYTES,
+    RAN,
+    Apart,
+    ApartWords,
+    StarvedError,
+    TooLateError,
+    cpu_seconds,
+)
 from ringfence.desks import bus
 from ringfence.desks.bus import Appraisal  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.desks.person_search import PersonFile, PersonTokens  # noqa: TC001 (likewise)
@@ -48,10 +57,14 @@ _TOO_LONG: Final = (
     f"the log was not read within {PERSON_SECONDS:g} s, and nothing was changed: use `ringfence privacy` "
     "where the store is, which takes the time it needs"
 )
+_BUSY: Final = (
+    f"the log was not read within {PERSON_SECONDS:g} s, as this machine is busy, and nothing was changed: "
+    "try again later, or use `ringfence privacy` where the store is"
+)
 
 
 class Inquiries(Protocol):
-    """Answers such questions; `TooLateError` where that takes too long."""
+    """Answers such questions; `TooLateError` where that takes too long, `StarvedError` on a busy machine."""
 
     def appraise(self, pattern: str) -> Appraisal:
         """What a pattern would have matched lately."""
@@ -102,11 +115,12 @@ class InquiriesHere:
 
     @contextmanager
     def _search(self, seconds: float, most: int | None = None) -> Iterator[PersonSearch]:
-        is_late = late_after(seconds)
+        is_late, begun = late_after(seconds), cpu_seconds(os.getpid())
 
         def check() -> None:
             if is_late():
-                raise TooLateError(_TOO_LONG)
+                has_run = cpu_seconds(os.getpid()) >= begun + seconds * RAN
+                raise TooLateError(_TOO_LONG) if has_run else StarvedError(_BUSY)
 
         check()
         with person_search(self._store, check=check, most=most) as search:
@@ -135,7 +149,8 @@ class InquiryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-_ERRORS: Final = {one.__name__: one for one in (TooLateError, InputError, CorruptError, StoreError)}
+_KINDS: Final = (StarvedError, TooLateError, InputError, CorruptError, StoreError)  # the nearest first
+_ERRORS: Final = {one.__name__: one for one in _KINDS}
 
 
 class InquiriesBeside:
@@ -165,6 +180,7 @@ class InquiriesBeside:
                 _TOO_LONG,
                 f"what is held on them needs more than {room}: use `ringfence privacy` where the store is",
                 stopped,
+                _BUSY,
             ),
         )
 

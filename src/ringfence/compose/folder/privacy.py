@@ -24,7 +24,7 @@ from ringfence.compose.folder.store import (
 from ringfence.compose.folder.tables import open_tables
 from ringfence.decisions.index import DecisionQuery
 from ringfence.desks.alerts import forms_of
-from ringfence.desks.person_search import PersonPlace, PersonSearch
+from ringfence.desks.person_search import PersonPlace, PersonQuestions, PersonSearch
 from ringfence.desks.privacy import PrivacyDesk
 from ringfence.errors import InputError
 from ringfence.ports import EVENTS
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ringfence.desks.person_search import FindsPersons
     from ringfence.desks.privacy import Second
     from ringfence.ports.vault import Vault
     from ringfence.rulebook.desk import Who
@@ -171,9 +170,12 @@ def person_search(
 
 @contextmanager
 def privacy_desk(
-    store: DataFolder, now_ms: Callable[[], int], finder: FindsPersons | None = None
+    store: DataFolder, now_ms: Callable[[], int], questions: PersonQuestions | None = None
 ) -> Iterator[PrivacyDesk]:
-    """What people do with the personal data of a store; `finder` reads the log where this thread may not."""
+    """What people do with the personal data of a store.
+
+    `questions` are answered elsewhere where this thread may not read the log.
+    """
     approvals, settings = open_approvals(store.folder), load_settings()
 
     def approved(what: Second, subject: str, who: Who) -> AbstractContextManager[None]:
@@ -183,10 +185,7 @@ def privacy_desk(
         with person_search(store) as search:
             yield PrivacyDesk(
                 search,
-                finder or search,
-                search.vault,
-                search.tokenizer,
-                search.places,
+                questions or PersonQuestions(search.who, search.find),
                 now_ms,
                 settings.reveals_per_hour,
                 settings.reveal_limit,

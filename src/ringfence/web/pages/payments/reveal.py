@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.http.problems import Refusal
-from ringfence.api.routes.privacy import at_privacy_desk, tell_reason
+from ringfence.api.routes.privacy import reveal_original, tell_reason
 from ringfence.web.parts.rendering import render
 
 router = APIRouter()
@@ -30,7 +30,7 @@ async def reveal(
     token, by = token.strip(), request.scope["ringfence.caller"].name
     tell_reason(request, token, reason)
     try:
-        found = await at_privacy_desk(request, lambda desk: desk.reveal(token, by, reason), short=True)
+        found = await reveal_original(request, token, by, reason)
     except Refusal as refusal:
         waits = refusal.problem.code == "needs_approval"
         return _page(request, token, refusal.status, reason=reason, problem=str(refusal), waits=waits)
