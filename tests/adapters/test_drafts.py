@@ -53,6 +53,14 @@ def test_no_draft_refuses_its_own_file(file):
     assert CARD not in found.text + found.said + str(found.values)
 
 
+def test_a_bank_is_not_who_pays(tmp_path):
+    names = "step,amount,nameOrig,nameDest,bankOrig,bankDest"
+    rows = [f"{n // 40},{n + 0.5},{n * 7 % 90},{n * 11 % 90},bank_{n % 3},bank_{n % 2}" for n in range(400)]
+    text = Drafted(written(tmp_path, "\n".join([names, *rows]))).text
+    assert 'customer_id = "nameOrig"' in text
+    assert 'counterparty_id = "nameDest"' in text
+
+
 def test_what_no_column_tells_is_not_written_but_said():
     with pytest.raises(InputError, match=r"no mapping is written.*time of the payment.*the amount"):
         Drafted(CASES / "iso8583" / "in.ndjson")

@@ -71,6 +71,7 @@ _OF_MANY_CARDS: Final = frozenset(
         "inhaber", "titulaire", "marke", "marque",
     }
 )  # fmt: skip
+_INSTITUTION: Final = frozenset({"bank", "banks", "branch", "bic", "institution"})
 _WORD_CODE: Final = re.compile(r"[A-Za-z]{3}|\d{3}")
 
 
@@ -155,6 +156,8 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
         meanings = column.meanings
         if main not in meanings or column.kinds & {float, bool}:
             return 0
+        if main in {"customer", "party"} and _of_a_bank(column):
+            return 0
         if (
             meanings & ((_NO_ID | {"email", "phone", "ip"}) - {main})
             or is_scientific(column.different[:_SOME])
@@ -164,11 +167,17 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
             return 0
         out = 40.0 + 25 * (better in meanings) + 15 * (meanings == {main}) + 5 * ("code" in meanings)
         out -= 35 * (main == "device" and "card" in meanings)  # Card Fingerprint
+        out += 25 * ("orig" in column.words and "name" in meanings)  # nameOrig of transfers is an id
         out -= 20 * any(not known(word) for word in column.words)
         out -= 35 * bool(meanings & worse) + 20 * ("related" in meanings) + 10 * ("name" in meanings)
         return out * (0.6 + 0.4 * column.filled)
 
     return points
+
+
+def _of_a_bank(column: Column) -> bool:
+    """It names the bank of whoever pays or is paid, and not that person."""
+    return not _INSTITUTION.isdisjoint(column.words) and not column.meanings & {"id", "account"}
 
 
 def card_points(column: Column) -> float:
