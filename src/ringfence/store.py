@@ -29,6 +29,9 @@ CASES: Final = "cases.db"
 
 VAULT: Final = "vault.db"
 
+VIEWS: Final = "views.db"
+"""Saved views of lists."""
+
 FOLLOWERS: Final = "followers.db"
 """The roll of those that follow the log."""
 

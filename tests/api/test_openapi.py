@@ -31,6 +31,8 @@ def test_every_route_is_described_with_its_errors(api):
         "/v1/rules/versions/{digest}/activate",
         "/v1/rules/rollback",
         "/v1/rules/modes/{rule_id}",
+        "/v1/views",
+        "/v1/views/{view_id}/remove",
         "/v1/approvals",
         "/v1/approvals/{request_id}/approve",
         "/v1/approvals/{request_id}/decline",

@@ -15,7 +15,9 @@ from tests import artifacts
 from tests.cases.desk import payment as case_payment
 
 from ringfence.access.principal import Role
+from ringfence.access.views import NewView
 from ringfence.adapters.access.keys import ApiKeys
+from ringfence.adapters.access.views import SqliteViews
 from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.backup import back_up
 from ringfence.adapters.cases import SqliteCases
@@ -38,6 +40,8 @@ def served(ringfence, project, payments):
     assert ringfence("models", "promote", digest).code == 0
     with closing(ApiKeys(project / "ringfence-data")) as keys:
         keys.create("one", frozenset({Role.ADMIN}), 0)
+    with closing(SqliteViews(project / "ringfence-data")) as views:
+        views.save(NewView(name="declined", path="/decisions", shared=True), "one", 0)
     return project / "ringfence-data"
 
 
@@ -53,6 +57,8 @@ def test_a_backup_restored_elsewhere_goes_on_where_it_was(ringfence, project, se
     assert (again.json["transactions"], again.json["duplicates"]) == (0, 8)
     with closing(ApiKeys(project / "elsewhere")) as keys:
         assert [key.name for key in keys.all()] == ["one"]
+    with closing(SqliteViews(project / "elsewhere")) as views:
+        assert [one.name for one in views.of("two", "/decisions", with_shared=True)] == ["declined"]
 
 
 def test_a_backup_is_as_private_as_its_store(ringfence, project, served):

@@ -29,6 +29,8 @@ def test_a_list_is_sorted_trimmed_exported_and_kept_as_a_view(site, watched):
     page.get_by_label("Name of the view").fill("small ones")
     page.get_by_role("button", name="Save view").click()
     expect(page.get_by_role("link", name="small ones")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("link", name="small ones")).to_have_count(0)
     assert violations(page) == []
     with page.expect_download() as told:
         page.get_by_role("button", name="CSV").click()
@@ -91,3 +93,31 @@ def test_the_tour_has_five_steps(site, watched):
             page.get_by_role("link", name="Next step").click()
     page.get_by_role("link", name="Done").click()
     expect(page.locator(".tour")).to_have_count(0)
+
+
+def test_a_view_is_there_in_another_browser_and_one_from_before_is_taken_over(site, watched):
+    page = watched.open(f"{site.url}/decisions?outcome=decline")
+    old = {
+        "name": "from before",
+        "href": "/decisions?outcome=review",
+        "kept": {"hidden": ["Merchant"], "dense": True},
+    }
+    page.evaluate("one => localStorage.setItem('ringfence_views:/decisions', JSON.stringify([one]))", old)
+    page.locator("summary", has_text="Views").click()
+    expect(page.get_by_role("link", name="from before")).to_be_visible()
+    page.get_by_label("Name of the view").fill("declined")
+    page.get_by_label("Share with everybody").check()
+    page.get_by_role("button", name="Save view").click()
+    expect(page.get_by_role("link", name="declined")).to_be_visible()
+    assert json.loads(page.evaluate("localStorage.getItem('ringfence_views:/decisions')")) == []
+    page.evaluate("localStorage.clear()")
+    page.goto(f"{site.url}/decisions")
+    page.locator("summary", has_text="Views").click()
+    expect(page.locator(".view", has_text="declined")).to_contain_text("shared by")
+    page.get_by_role("link", name="from before").click()
+    page.wait_for_url("**/decisions?outcome=review")
+    expect(page.locator("#results th", has_text="Merchant")).to_be_hidden()
+    page.locator("summary", has_text="Views").click()
+    for left in (1, 0):
+        page.locator(".view").get_by_role("button", name="Remove").first.click()
+        expect(page.locator(".view")).to_have_count(left)

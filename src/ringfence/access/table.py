@@ -94,6 +94,9 @@ _ROUTES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("POST", "/v1/privacy/find"): Permission.ERASE,
     ("POST", "/v1/privacy/export"): Permission.ERASE,
     ("POST", "/v1/privacy/erase"): Permission.ERASE,
+    ("GET", "/v1/views"): Permission.READ,
+    ("POST", "/v1/views"): Permission.READ,  # and WORK to share one
+    ("POST", "/v1/views/{view_id}/remove"): Permission.READ,  # one's own, and APPROVE for shared ones
     ("GET", "/v1/approvals"): Permission.READ,
     ("POST", "/v1/approvals/{request_id}/approve"): Permission.APPROVE,
     (
@@ -203,6 +206,9 @@ _PAGES: Final[Mapping[tuple[str, str], Permission | None]] = {
     ("GET", "/models/{version}/retirement"): Permission.MODEL,
     ("POST", "/models/{version}/promote"): Permission.MODEL,
     ("POST", "/models/{version}/retire"): Permission.MODEL,
+    ("GET", "/views"): Permission.READ,
+    ("POST", "/views"): Permission.READ,
+    ("POST", "/views/{view_id}/remove"): Permission.READ,
     ("GET", "/approvals"): Permission.READ,
     ("POST", "/approvals/{request_id}/approve"): Permission.APPROVE,
     ("POST", "/approvals/{request_id}/decline"): Permission.READ,
@@ -273,6 +279,12 @@ BY_FIELD: Final = frozenset(
         ("GET", "/v1/rules/versions"),
         ("GET", "/v1/rules/versions/{digest}"),
         ("GET", "/v1/models"),
+        ("GET", "/v1/views"),
+        ("POST", "/v1/views"),
+        ("POST", "/v1/views/{view_id}/remove"),
+        ("GET", "/views"),
+        ("POST", "/views"),
+        ("POST", "/views/{view_id}/remove"),
         ("GET", "/v1/approvals"),
         ("POST", "/v1/approvals/{request_id}/decline"),
         ("GET", "/rules"),

@@ -43,6 +43,7 @@ from ringfence.api.routes import (
     rules,
     slack,
     trials,
+    views,
 )
 from ringfence.api.services import FrontServices, Surroundings, services_of
 from ringfence.errors import InputError, RingfenceError
@@ -71,6 +72,7 @@ _ROUTES: Final = (
     mutes,
     outbox,
     slack,
+    views,
     cases,
     graph,
     privacy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ringfence.access.views import ViewDesk
 from ringfence.api import services as groups
 from ringfence.compose.messaging.mutes import mute_desk
 
@@ -139,6 +140,7 @@ def _people(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroundi
     yield groups.AccessServices(
         **common, approvals=server.approvals, sessions=server.sessions, provider=server.provider
     )
+    yield groups.ViewServices(**common, views=ViewDesk(server.views))
     yield groups.PrivacyServices(**common, inquiries=server.inquiries, trail=server.trail)
     yield groups.AuditServices(**common, trail=server.trail)
     yield groups.PageServices(

@@ -95,6 +95,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/cases"): "case.listed",
     ("GET", "/v1/cases/{case_id}"): "case.seen",
     ("POST", "/v1/cases/{case_id}"): "case.acted_on",
+    ("POST", "/v1/views"): "view.saved",
+    ("POST", "/v1/views/{view_id}/remove"): "view.removed",
     ("POST", "/v1/cases/{case_id}/report"): "case.reported",
     ("POST", "/v1/cases/{case_id}/files"): "case.file_attached",
     ("GET", "/v1/cases/{case_id}/files/{sha256}"): "case.file_seen",

@@ -43,6 +43,7 @@ from ringfence.api.warming import warm_up
 from ringfence.compose.deciding.versions import registered_rules
 from ringfence.compose.folder.approvals import open_approvals
 from ringfence.compose.folder.inquiries import InquiriesHere
+from ringfence.compose.folder.saved_views import open_views
 from ringfence.compose.folder.store import open_trail
 from ringfence.compose.folder.tables import open_annotations, served_tables
 from ringfence.desks.seals import Seals
@@ -126,7 +127,10 @@ class Server:
         self.rules = session.rules_desk(self.desk, self.seals)
         self.lists = session.list_desk(self._put_in_force)
         self.models = session.model_desk(self._put_in_force)
-        self.approvals = open_approvals(session.store.folder)
+        self.approvals, self.views = (
+            open_approvals(session.store.folder),
+            open_views(session.store.folder),
+        )
         self.cases = Caseload(session, self.stored, self._put_in_force)
         self.ring_news = RingWatcher(
             session.store.folder, session.tokenizer, self._put_in_force, self.cases.desk, session.clock
@@ -207,6 +211,7 @@ class Server:
         await asyncio.to_thread(self.following.close)
         self.cases.book.close()
         self.approvals.book.close()
+        self.views.close()
         self.outboxes.close()
         await asyncio.to_thread(self.trail.close)
 

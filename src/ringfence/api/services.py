@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ringfence.access.oidc import OpenIdProvider
     from ringfence.access.principal import Principal
     from ringfence.access.sessions import Sessions
+    from ringfence.access.views import ViewDesk
     from ringfence.analysis.history import Hindsight
     from ringfence.api.background.jobs import Jobs
     from ringfence.api.background.pools import Pools
@@ -218,6 +219,13 @@ class AccessServices(Surroundings):
     approvals: ApprovalDesk
     sessions: Sessions
     provider: OpenIdProvider | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ViewServices(Surroundings):
+    """Saved views of lists."""
+
+    views: ViewDesk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,6 +44,8 @@ ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/rules/backtest"): "rules.tried",
     ("POST", "/backtests/{job_id}/stop"): "rules.trial_stopped",
     ("GET", "/alerts"): "alert.listed",
+    ("POST", "/views"): "view.saved",
+    ("POST", "/views/{view_id}/remove"): "view.removed",
     ("POST", "/alerts/acknowledge"): "alert.acknowledged",
     ("POST", "/alerts/mute"): "alert.muted",
     ("POST", "/alerts/unmute"): "alert.unmuted",

@@ -12,7 +12,7 @@ from ringfence.api.audited import Audited
 from ringfence.compose.folder.store import keeps_tokens
 from ringfence.web.audited import ACTIONS
 from ringfence.web.dashboard import Dashboard
-from ringfence.web.pages import access, find, home, performance, sign_in, sql
+from ringfence.web.pages import access, find, home, performance, sign_in, sql, views
 from ringfence.web.pages.operation import brokers, quarantine, streams, system
 from ringfence.web.pages.payments import decisions, entities, graph, live, places, reveal
 from ringfence.web.pages.policy import impact, lab, lists, models, rule, rules, trials, versions
@@ -58,6 +58,7 @@ PAGES: Final = (
     lists,
     models,
     notifications,
+    views,
 )
 
 

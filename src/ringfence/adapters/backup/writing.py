@@ -26,7 +26,7 @@ from ringfence.adapters.sqlite.problems import explain
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.ports import EVENTS
 from ringfence.ports.backup import Backup
-from ringfence.store import BUS, CASES, KEYS, LOG, TRAIL, VAULT
+from ringfence.store import BUS, CASES, KEYS, LOG, TRAIL, VAULT, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +64,9 @@ def back_up(
                     _vacuum(folder / name, partial / name, tell)
             _vacuum(store.log.database.path, partial / LOG, tell)
             topics, trimmed = _check_log(partial, tell)
-            if (folder / KEYS).exists():
-                _vacuum(folder / KEYS, partial / KEYS, tell)
+            for name in (KEYS, VIEWS):
+                if (folder / name).exists():
+                    _vacuum(folder / name, partial / name, tell)
             remarks = _copy_models(folder, partial, tell)
             if with_snapshot or trimmed:
                 _copy_snapshot(snapshots, partial, topics, tell, needed=trimmed)

@@ -24,6 +24,7 @@ from ringfence.api.openapi import (
     quarantine,
     rules,
     trials,
+    views,
 )
 from ringfence.api.openapi.pieces import (
     ASKED,
@@ -53,6 +54,7 @@ _STRUCTS: Final = (
     *graph.STRUCTS,
     *audit.STRUCTS,
     *access.STRUCTS,
+    *views.STRUCTS,
     *privacy.STRUCTS,
     *quarantine.STRUCTS,
 )
@@ -173,6 +175,7 @@ _BODIES: Final = {
     **privacy.BODIES,
     **quarantine.BODIES,
     **access.BODIES,
+    **views.BODIES,
 }
 _SECURITY: Final = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key (rf_...) or a JSON Web Token."}
@@ -265,6 +268,7 @@ _CONTRACT: Final[Contract] = {
     **graph.CONTRACT,
     **audit.CONTRACT,
     **access.CONTRACT,
+    **views.CONTRACT,
     **models.CONTRACT,
     **trials.CONTRACT,
     **privacy.CONTRACT,

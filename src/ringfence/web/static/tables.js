@@ -1,5 +1,5 @@
 // Every list is one kind of table: sorted by its headings, with columns to choose and to resize, dense or not,
-// rows to select, copied or exported as CSV, and views that this browser keeps.
+// rows to select, copied or exported as CSV, and views that the server keeps for whoever is signed in.
 "use strict";
 
 const RISKY = /^[=+\-@\t\r]/;
@@ -31,6 +31,20 @@ function element(name, className, text) {
   if (className) made.className = className;
   if (text) made.textContent = text;
   return made;
+}
+
+// What the server answers on views; an error with its words where it refuses.
+async function viewsAsked(address, body) {
+  const headers = { "X-CSRF-Token": document.body.dataset.csrf, "content-type": "application/json" };
+  const asked = body ? { method: "POST", headers, body: JSON.stringify(body) } : {};
+  let answer;
+  try {
+    answer = await fetch(`/views${address}`, asked);
+  } catch {
+    throw new Error("The server cannot be reached: try again.");
+  }
+  if (!answer.ok) throw new Error(wordsOf(await answer.text()) || `Problem ${answer.status}`);
+  return answer.json();
 }
 
 class Table {
@@ -188,30 +202,61 @@ class Table {
     box.before(bar);
   }
 
-  views(box) {
-    const all = remembered(this.viewsKey, []);
-    const lines = all.map((one) => {
+  async views(box) {
+    let kept;
+    try {
+      await this.takeOver();
+      kept = await viewsAsked(`?path=${encodeURIComponent(location.pathname)}`);
+    } catch (error) {
+      box.replaceChildren(element("p", "note", `Views cannot be shown. ${error.message}`));
+      return;
+    }
+    const act = async (address, body) => {
+      try {
+        await viewsAsked(address, body);
+      } catch (error) {
+        notice(error.message, true);
+        return;
+      }
+      await this.views(box);
+    };
+    const lines = kept.views.map((one) => {
       const line = element("p", "view");
       const link = element("a", "", one.name);
-      link.href = one.href;
-      link.addEventListener("click", () => remember(this.key, one.kept));
-      line.append(link, this.button("Remove", () => {
-        remember(this.viewsKey, remembered(this.viewsKey, []).filter((other) => other.name !== one.name));
-        this.views(box);
-      }));
+      link.href = one.path + one.query;
+      link.addEventListener("click", () => remember(this.key, one.layout));
+      line.append(link);
+      if (one.shared) line.append(" ", element("span", "note", `shared by ${one.by}`));
+      line.append(this.button("Remove", () => act(`/${one.id}/remove`, {})));
       return line;
     });
     const name = element("input");
     name.setAttribute("aria-label", "Name of the view");
     name.placeholder = "Name of this view";
     name.maxLength = 60;
+    const tick = element("input");
+    tick.type = "checkbox";
     const keep = this.button("Save view", () => {
-      if (!name.value.trim()) return;
-      const view = { name: name.value.trim(), href: location.pathname + location.search, kept: this.kept };
-      remember(this.viewsKey, [...all.filter((one) => one.name !== view.name), view].slice(-20));
-      this.views(box);
+      if (!name.value.trim()) return name.focus();
+      return act("", { name: name.value.trim(), path: location.pathname, query: location.search, layout: this.layout(), shared: tick.checked });
     });
-    box.replaceChildren(...lines, name, keep);
+    const share = element("label", "check");
+    share.append(tick, " Share with everybody");
+    box.replaceChildren(...lines, name, ...(kept.may_share ? [share] : []), keep);
+  }
+
+  layout(kept = this.kept) {
+    const { hidden = [], dense = false, sort = null, widths = {} } = kept ?? {};
+    return { hidden, dense, sort, widths };
+  }
+
+  // Views that this browser kept before the server did: each is gone from here once it is there.
+  async takeOver() {
+    for (const one of remembered(this.viewsKey, [])) {
+      const { pathname, search } = new URL(one.href, location.origin);
+      await viewsAsked("", { name: one.name, path: pathname, query: search, layout: this.layout(one.kept), shared: false });
+      remember(this.viewsKey, remembered(this.viewsKey, []).filter((other) => other.name !== one.name));
+    }
   }
 }
 

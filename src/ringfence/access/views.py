@@ -1,0 +1,129 @@
+"""Saved views of lists: what somebody filters, sorts and hides, under a name, for themselves or for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
+
+import msgspec
+
+from ringfence.access.roles import Permission, holders
+from ringfence.errors import InputError
+from ringfence.masking import mask_cards
+
+if TYPE_CHECKING:
+    from ringfence.access.principal import Principal
+
+MOST_OWN: Final = 200
+"""Views of one person on all pages."""
+
+MOST_SHARED: Final = 500
+"""Views on all pages that somebody shares."""
+
+PATH: Final = "^/[A-Za-z0-9_./:-]{0,199}$"
+_Title = Annotated[str, msgspec.Meta(max_length=200)]
+_Titles = Annotated[list[_Title], msgspec.Meta(max_length=100)]
+_Width = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+_Widths = Annotated[dict[_Title, _Width], msgspec.Meta(max_length=100)]
+
+
+class TableLook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a table looks. Columns go by their headings; `sort` is one of them, and whether it ascends."""
+
+    hidden: _Titles = []
+    dense: bool = False
+    sort: tuple[_Title, bool] | None = None
+    widths: _Widths = {}
+
+
+class NewView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A view to be kept: the page's path, its query with the filters, and the look of its table."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"\S")]
+    path: Annotated[str, msgspec.Meta(pattern=PATH)]
+    query: Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^(\?[^#\s]*)?$")] = ""
+    layout: TableLook = TableLook()
+    shared: bool = False
+
+
+class SavedView(NewView, frozen=True, kw_only=True):
+    """A view that is kept: its id, such as V-3, whose it is, and when it was saved."""
+
+    id: str
+    by: str
+    saved_ms: int
+
+
+class ViewList(msgspec.Struct, frozen=True):
+    """One's own views of a page and those that others share, by name; whether one may share."""
+
+    views: list[SavedView]
+    may_share: bool
+
+
+class Views(Protocol):
+    """Where views are kept. Any thread may ask."""
+
+    def of(self, owner: str, path: str, *, with_shared: bool) -> list[SavedView]:
+        """Views of a page, by name: the owner's and, where wanted, what others share."""
+        ...
+
+    def save(self, view: NewView, owner: str, now_ms: int) -> SavedView:
+        """Keep a view in place of the owner's of this name on the page.
+
+        `InputError` where there are `MOST_OWN` or `MOST_SHARED` others.
+        """
+        ...
+
+    def get(self, view_id: str) -> SavedView | None:
+        """The view with this id."""
+        ...
+
+    def remove(self, view_id: str) -> None:
+        """Keep it no longer; none of this id is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ViewDesk:
+    """What people do with views, the same on pages and in the API."""
+
+    views: Views
+
+    def of(self, who: Principal, path: str) -> ViewList:
+        """Views that somebody sees on a page; only their own where they are restricted."""
+        return ViewList(self.views.of(who.name, path, with_shared=not who.restriction), _may_share(who))
+
+    def save(self, view: NewView, who: Principal, now_ms: int) -> SavedView:
+        """Keep a view under its name; `InputError` where it is to be shared and the caller may not."""
+        if view.shared and not _may_share(who):
+            raise InputError(
+                f"sharing a view needs the role {holders(Permission.WORK)}: save it for yourself"
+            )
+        kept = msgspec.structs.replace(view, name=mask_cards(view.name.strip()), query=mask_cards(view.query))
+        return self.views.save(kept, who.name, now_ms)
+
+    def remove(self, view_id: str, who: Principal) -> SavedView:
+        """Remove one's own view or, who may approve, one that is shared; `InputError` of any other."""
+        found = self.views.get(view_id)
+        may = found is not None and (
+            found.by == who.name or (found.shared and not who.restriction and who.may(Permission.APPROVE))
+        )
+        if found is None or not may:
+            raise InputError(f"you have no view {view_id[:20]!r}: GET /v1/views?path=/decisions shows yours")
+        self.views.remove(view_id)
+        return found
+
+
+def _may_share(who: Principal) -> bool:
+    return who.may(Permission.WORK) and not who.restriction
+
+
+def number_of(view_id: str) -> int:
+    """The number in an id; 0, which no view has, where it is none.
+
+    >>> number_of("V-12"), number_of("x")
+    (12, 0)
+    """
+    digits = view_id.strip().upper().removeprefix("V-")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 15 else 0

@@ -1,0 +1,120 @@
+"""Saved views of lists in a file of their own, made with the first view."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ringfence.access.views import MOST_OWN, MOST_SHARED, NewView, SavedView, TableLook, number_of
+from ringfence.adapters.sqlite.shared_file import SharedFile
+from ringfence.errors import InputError
+from ringfence.store import VIEWS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IF_DAMAGED: Final = "put the copy of a backup in its place, or move it away: views are then saved anew"
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS view (
+  number   INTEGER PRIMARY KEY,
+  path     TEXT NOT NULL,
+  owner    TEXT NOT NULL,
+  name     TEXT NOT NULL,
+  query    TEXT NOT NULL,
+  layout   TEXT NOT NULL,
+  shared   INTEGER NOT NULL,
+  saved_ms INTEGER NOT NULL,
+  UNIQUE (path, owner, name)
+) STRICT;
+CREATE INDEX IF NOT EXISTS view_by_owner ON view (owner);
+"""
+_COLUMNS: Final = "number, path, owner, name, query, layout, shared, saved_ms"
+_OF: Final = f"""
+SELECT {_COLUMNS} FROM view WHERE path = ? AND (owner = ? OR (? AND shared)) ORDER BY name, number
+"""  # noqa: S608 (constants)
+_ONE: Final = f"SELECT {_COLUMNS} FROM view WHERE number = ?"  # noqa: S608 (constants)
+_SAVE: Final = """
+INSERT INTO view (path, owner, name, query, layout, shared, saved_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (path, owner, name) DO UPDATE
+SET query = excluded.query, layout = excluded.layout, shared = excluded.shared, saved_ms = excluded.saved_ms
+RETURNING number
+"""
+_OTHERS: Final = """
+SELECT count(*) FILTER (WHERE owner = ?1), count(*) FILTER (WHERE shared) FROM view
+WHERE NOT (path = ?2 AND owner = ?1 AND name = ?3)
+"""
+
+
+class SqliteViews:
+    """`ringfence.access.views.Views` of a data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / VIEWS
+        self._opening = Lock()
+        self._opened: SharedFile | None = None
+
+    def close(self) -> None:
+        """Closing twice is allowed."""
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    def of(self, owner: str, path: str, *, with_shared: bool) -> list[SavedView]:
+        """See `Views.of`."""
+        if self._opened is None and not self._path.exists():
+            return []
+        return [_view(row) for row in self._file().rows(_OF, path, owner, with_shared)]
+
+    def save(self, view: NewView, owner: str, now_ms: int) -> SavedView:
+        """See `Views.save`."""
+        with self._file().transaction() as connection:
+            own, shared = connection.execute(_OTHERS, (owner, view.path, view.name)).fetchone()
+            if own >= MOST_OWN:
+                raise InputError(f"you have {MOST_OWN} views: remove one that you no longer need")
+            if view.shared and shared >= MOST_SHARED:
+                raise InputError(f"{MOST_SHARED} views are shared: remove one that nobody needs")
+            row = (view.path, owner, view.name, view.query, _text(view.layout), view.shared, now_ms)
+            ((number,),) = connection.execute(_SAVE, row).fetchall()
+        return SavedView(**_fields(view), id=f"V-{number}", by=owner, saved_ms=now_ms)
+
+    def get(self, view_id: str) -> SavedView | None:
+        """See `Views.get`."""
+        if self._opened is None and not self._path.exists():
+            return None
+        return next((_view(row) for row in self._file().rows(_ONE, number_of(view_id))), None)
+
+    def remove(self, view_id: str) -> None:
+        """See `Views.remove`."""
+        with self._file().transaction() as connection:
+            connection.execute("DELETE FROM view WHERE number = ?", (number_of(view_id),))
+
+    def _file(self) -> SharedFile:
+        with self._opening:
+            if self._opened is None:
+                self._opened = SharedFile(self._path, _SCHEMA, if_damaged=IF_DAMAGED)
+            return self._opened
+
+
+def _fields(view: NewView) -> dict[str, Any]:
+    return {name: getattr(view, name) for name in NewView.__struct_fields__}
+
+
+def _text(layout: TableLook) -> str:
+    return msgspec.json.encode(layout).decode()
+
+
+def _view(row: tuple[Any, ...]) -> SavedView:
+    number, path, owner, name, query, layout, shared, saved_ms = row
+    return SavedView(
+        id=f"V-{number}",
+        by=owner,
+        saved_ms=saved_ms,
+        name=name,
+        path=path,
+        query=query,
+        layout=msgspec.json.decode(layout, type=TableLook),
+        shared=bool(shared),
+    )

@@ -1,0 +1,94 @@
+"""Saved views: everybody's own, shared where a role may, bounded, and on record."""
+
+import httpx
+import pytest
+from tests.web.conftest import serving
+
+from ringfence.access import views as kept
+from ringfence.access.principal import Role
+from ringfence.adapters.access import views as stored
+
+VIEW = {
+    "name": "declined",
+    "path": "/decisions",
+    "query": "?outcome=decline",
+    "layout": {"sort": ["Amount", False]},
+}
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("views") / "data", with_keys=True) as site:
+        yield site
+
+
+@pytest.fixture
+def people(office):
+    """Clients by role, each a person who has saved nothing."""
+    roles = (Role.VIEWER, Role.ANALYST, Role.SUPERVISOR)
+    clients = {
+        role: httpx.Client(base_url=office.url, headers={"authorization": f"Bearer {office.key(role)}"})
+        for role in roles
+    }
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+def names(client, path="/decisions"):
+    return [
+        one["name"]
+        for one in client.get("/v1/views", params={"path": path}).raise_for_status().json()["views"]
+    ]
+
+
+def test_a_view_is_its_owners_until_it_is_shared(office, people):
+    viewer, analyst, supervisor = people.values()
+    first = analyst.post("/v1/views", json=VIEW).json()
+    again = analyst.post("/v1/views", json=VIEW | {"query": "?outcome=review"}).json()
+    assert (first["id"], again["query"]) == (again["id"], "?outcome=review")
+    assert (names(analyst), names(viewer), names(analyst, "/cases")) == (["declined"], [], [])
+    assert viewer.post(f"/v1/views/{first['id']}/remove").status_code == 422
+    assert supervisor.post(f"/v1/views/{first['id']}/remove").status_code == 422
+    refused = viewer.post("/v1/views", json=VIEW | {"shared": True})
+    assert (refused.status_code, "analyst" in refused.json()["detail"]) == (422, True)
+    assert analyst.post("/v1/views", json=VIEW | {"shared": True}).status_code == 200
+    assert names(viewer) == ["declined"]
+    assert viewer.post(f"/v1/views/{first['id']}/remove").status_code == 422
+    assert supervisor.post(f"/v1/views/{first['id']}/remove").json()["id"] == first["id"]
+    assert names(analyst) == []
+    acts = [one.act for one in office.server.trail.records(action="view")]
+    assert [one.outcome for one in acts if one.action == "view.removed"].count("done") == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""},
+        {"name": "   "},
+        {"name": "x" * 61},
+        {"path": "//elsewhere.example/<script>"},
+        {"path": "javascript:alert(1)"},
+        {"query": "outcome=decline"},
+        {"query": "?" + "a" * 2000},
+        {"layout": {"hidden": ["x"] * 101}},
+        {"layout": {"widths": {"Amount": -1}}},
+        {"colour": "red"},
+    ],
+)
+def test_a_view_that_is_none_is_refused(people, change):
+    assert people[Role.ANALYST].post("/v1/views", json=VIEW | change).status_code == 422
+
+
+def test_a_card_number_in_a_view_is_not_kept(people):
+    view = VIEW | {"name": "of 4111111111111111", "query": "?q=4111111111111111"}
+    saved = people[Role.ANALYST].post("/v1/views", json=view).json()
+    assert "4111111111111111" not in saved["name"] + saved["query"]
+
+
+def test_views_are_bounded_and_say_which_to_remove(people, monkeypatch):
+    monkeypatch.setattr(stored, "MOST_OWN", 2)
+    analyst = people[Role.ANALYST]
+    said = [analyst.post("/v1/views", json=VIEW | {"name": name}).status_code for name in "abca"]
+    assert said == [200, 200, 422, 200]
+    assert kept.MOST_OWN == 200
