@@ -48,13 +48,13 @@ def test_a_view_is_its_owners_until_it_is_shared(office, people):
     again = analyst.post("/v1/views", json=VIEW | {"query": "?outcome=review"}).json()
     assert (first["id"], again["query"]) == (again["id"], "?outcome=review")
     assert (names(analyst), names(viewer), names(analyst, "/cases")) == (["declined"], [], [])
-    assert viewer.post(f"/v1/views/{first['id']}/remove").status_code == 422
-    assert supervisor.post(f"/v1/views/{first['id']}/remove").status_code == 422
+    assert viewer.post(f"/v1/views/{first['id']}/remove").status_code == 404
+    assert supervisor.post(f"/v1/views/{first['id']}/remove").status_code == 404
     refused = viewer.post("/v1/views", json=VIEW | {"shared": True})
     assert (refused.status_code, "analyst" in refused.json()["detail"]) == (422, True)
     assert analyst.post("/v1/views", json=VIEW | {"shared": True}).status_code == 200
     assert names(viewer) == ["declined"]
-    assert viewer.post(f"/v1/views/{first['id']}/remove").status_code == 422
+    assert viewer.post(f"/v1/views/{first['id']}/remove").status_code == 404
     assert supervisor.post(f"/v1/views/{first['id']}/remove").json()["id"] == first["id"]
     assert names(analyst) == []
     acts = [one.act for one in office.server.trail.records(action="view")]

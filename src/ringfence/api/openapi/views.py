@@ -29,7 +29,7 @@ CONTRACT: Final[Contract] = {
     ),
     ("post", "/v1/views/{view_id}/remove"): (
         {"200": json_answer("SavedView", "The view that is gone.", example=_VIEW)},
-        (422, *ASKED),
+        (404, 422, *ASKED),
     ),
 }
 """Answers and refusals of each route."""

@@ -10,6 +10,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.access.views import PATH, NewView
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals
+from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ViewServices, services_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ async def save_view(request: Request) -> Response:
 async def remove_view(request: Request, view_id: ViewId) -> Response:
     """Remove one's own view; a supervisor removes any that is shared."""
     who = request.scope["ringfence.caller"]
-    return as_json(await _done(request, lambda desk: desk.remove(view_id, who)))
+    removed = await _done(request, lambda desk: desk.remove(view_id, who))
+    if removed is None:
+        raise Refusal(
+            404, "not_found", f"you have no view {view_id!r}: GET /v1/views?path=/decisions shows yours"
+        )
+    return as_json(removed)
 
 
 async def _done(request: Request, act: Callable[[ViewDesk], T]) -> T:
