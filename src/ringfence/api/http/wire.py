@@ -97,8 +97,7 @@ class Wire(HttpToolsProtocol):
         self._in_doubt = self._rests = False  # the one under way is such; nothing is looked at for a while
         self._answering: Any = None  # where requests wait in a row, `cycle` is that of the last one
         self._in_a_row = 0  # answers while further requests waited
-        self._head = 0  # bytes of the head under way, or more
-        self._waste = 0  # bytes of the message under way that are no body
+        self._head = self._waste = 0  # bytes of the head under way, or more; of the message that are no body
         self._back = b""  # came, and is held back
         self._ignored: int | None = None  # bytes that came after the last that matters; None before that
         self._why = _BAD
@@ -174,7 +173,7 @@ class Wire(HttpToolsProtocol):
     def _take(self, data: bytes) -> None:
         if self.stage == IDLE:
             self._begin_head()
-        stage, before = self.stage, self.received
+        stage, before, message = self.stage, self.received, self.scope
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -187,7 +186,8 @@ class Wire(HttpToolsProtocol):
                 if self._head >= self.among.limits.head_bytes:
                     self.turn_away(_LONG_HEAD)
             elif self.stage == BODY:
-                self._look_at_body(len(data), self.received - before, from_body=stage == BODY)
+                goes_on = stage == BODY and message is self.scope  # or else its body has begun in these bytes
+                self._look_at_body(len(data), self.received - before * goes_on, from_body=goes_on)
 
     def _begin_head(self) -> None:
         self.stage, self.since, self._head = HEAD, self.among.beat, 0
