@@ -115,3 +115,15 @@ def test_who_may_not_is_refused_and_nothing_is_asked_of_a_store_in_the_open(priv
         csrf = {"x-csrf-token": client.get("/session").json()["csrf"]}
         answer = client.post("/reveal", data=form, headers=csrf)
         assert (answer.status_code, "nothing is hidden" in answer.text) == (409, True)
+
+
+def test_a_card_number_that_was_typed_does_not_come_back(private, watched):
+    page = sign_in(watched, private, "anna")
+    page.goto(f"{private.url}/reveal")
+    page.locator("#token").fill("5555 5555 5555 4444")
+    page.get_by_label("Reason").fill("asked about 4111111111111111")
+    page.get_by_role("button", name="Show the original").click()
+    expect(page.locator(".problem")).to_be_visible()
+    expect(page.locator("#token")).to_have_value("****4444")
+    expect(page.get_by_label("Reason")).to_have_value("asked about ****1111")
+    watched.faults.clear()  # the browser notes the 404

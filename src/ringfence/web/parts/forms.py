@@ -11,6 +11,7 @@ from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotat
 from ringfence.api.handlers.wording import of_parameter
 from ringfence.api.http.problems import Refusal
 from ringfence.errors import InputError
+from ringfence.masking import mask_cards
 from ringfence.web.parts.asking import PERMITTED
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def at_head(wrong: Mapping[str, str]) -> str:
 
 
 async def typed(request: Request, *names: str) -> dict[str, str]:
-    """What a form had in these fields, as it was filled in."""
+    """What a form had in these fields, as it was filled in; card numbers are masked."""
     form = await request.form()
-    return {name: value for name in names if isinstance(value := form.get(name), str)}
+    return {name: mask_cards(value) for name in names if isinstance(value := form.get(name), str)}
 
 
 def _told(error: RequestValidationError | Refusal | InputError) -> tuple[int, dict[str, str]]:

@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes.privacy import reveal_original, tell_reason
+from ringfence.events.privacy.personal import TOKEN
+from ringfence.masking import mask_cards
 from ringfence.web.parts.rendering import render
 
 router = APIRouter()
@@ -37,6 +39,13 @@ async def reveal(
     return _page(request, token, found=found)
 
 
-def _page(request: Request, token: str, status: int = 200, **values: Any) -> Response:
-    defaults: dict[str, Any] = {"token": token, "reason": "", "problem": "", "waits": False, "found": None}
+def _page(request: Request, token: str, status: int = 200, reason: str = "", **values: Any) -> Response:
+    """A card number that was typed in place of a token does not come back."""
+    defaults: dict[str, Any] = {
+        "token": token if TOKEN.fullmatch(token) else mask_cards(token),
+        "reason": mask_cards(reason),
+        "problem": "",
+        "waits": False,
+        "found": None,
+    }
     return render(request, "reveal.html", defaults | values, status)
