@@ -228,8 +228,9 @@ def test_a_late_erasure_says_that_it_may_still_take_effect_and_asking_again_chan
     async def talk(client, of, session):
         await _paid(client, of)
         await asyncio.to_thread(session.originals.close)  # each is kept
+        await client.post("/v1/privacy/find", json=asked, headers=of[Role.ADMIN])  # the process has started
         monkeypatch.setattr(SqliteVault, "destroy", slow)
-        client.server.pools.personal._seconds = 1.0
+        client.server.pools.personal._seconds = 5.0
         try:
             late = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
         finally:
@@ -252,6 +253,32 @@ def test_a_late_erasure_says_that_it_may_still_take_effect_and_asking_again_chan
     assert "may still take effect: ask again" in late.json()["detail"]
     assert (found["originals"], len(found["erased"])) == ([], 1)
     assert (again.status_code, again.json()["originals"], again.json()["elsewhere"]) == (200, 0, {})
+
+
+def test_an_erasure_that_never_began_is_on_record_as_such(serve):
+    """It was said to take effect perhaps, and no record of its end could follow."""
+    gate = threading.Event()
+
+    async def talk(client, of, session):
+        await _paid(client, of)
+        personal = client.server.pools.personal
+        before = asyncio.create_task(personal.run(gate.wait))
+        while not personal._threads._work_queue.empty() or not personal._threads._threads:
+            await asyncio.sleep(0.01)
+        personal._seconds = 0.5
+        try:
+            asked = {"customer": "C-1", "reason": "her request"}
+            late = await client.post("/v1/privacy/erase", json=asked, headers=of[Role.ADMIN])
+        finally:
+            gate.set()
+        await before
+        read = await client.get("/v1/audit", headers=of[Role.ADMIN])
+        acts = [one["act"] for one in read.json()["records"]]
+        return late, [one for one in acts if one["action"] == "person.erased"]
+
+    late, acts = serve(talk)
+    assert late.status_code == 503
+    assert [(one["outcome"], one["details"]["state"]) for one in acts] == [("failed", "had not begun")]
 
 
 @pytest.mark.parametrize(("ran", "status", "code"), [(1.0, 503, "overloaded"), (59.0, 413, "too_costly")])

@@ -85,6 +85,17 @@ def test_who_is_erased_is_erased_again_without_another_approval_and_to_the_end(b
     assert "approve" in ringfence(*erase).err  # what is written later takes another request
 
 
+def test_a_hold_on_somebody_erased_keeps_what_came_since(bank, ringfence):
+    """Erasing again went past the hold: messages about them were deleted."""
+    erase = ("privacy", "erase", "ada", "--reason", "her request", "--yes")
+    assert ringfence(*erase).code == 0
+    assert ringfence("privacy", "hold", "ada", "--reason", "court order 12").code == 0
+    again = ringfence(*erase)
+    assert (again.code, "court order 12" in again.err) == (2, True)
+    assert ringfence("privacy", "release", "ada").code == 0
+    assert ringfence(*erase).code == 0
+
+
 @pytest.mark.parametrize("asked", ["ada", "email=ada@mail.example"])
 def test_an_erasure_that_was_killed_finds_by_every_name_what_it_had_left(bank, ringfence, monkeypatch, asked):
     """The vault knew the names no more, and what was kept under them stayed where it was."""

@@ -100,16 +100,16 @@ class PrivacyDesk:
         """Destroy somebody's key, and what people wrote about them.
 
         `InputError` under legal hold, theirs or that of anybody whose payments or cases these are, too. The
-        keys go first: a hold that comes later has nothing to keep, and who erases again gets the rest. Once
+        keys go first: a hold that comes later has no original to keep. Who erases again gets the rest. Once
         no original, text, file or contact is left, that takes nobody else's approval.
         """
         reason = _checked(self.tokenizer.clean(reason))
         who = self.questions.who(asked)
+        hold = first_hold(self.vault, self.search.places, who)
+        if hold is not None:  # also of somebody erased before: messages about them came since
+            raise UnderHoldError(hold)
         if self._is_erased(who):  # traces that nobody is shown may be left by an erasure that was cut short
             return ErasedData(person=who.person, originals=0, elsewhere=self._erase_places(who))
-        hold = first_hold(self.vault, self.search.places, who)
-        if hold is not None:
-            raise UnderHoldError(hold)
         now_ms = self.now_ms()
         with self.approved("erasure", who.person, Who(by, now_ms, reason)):
             erased = Erased(person=who.person, by=by, reason=reason, at_ms=now_ms)

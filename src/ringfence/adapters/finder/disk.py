@@ -47,7 +47,7 @@ class FileListing:
     def __init__(self, mapped: pa.Buffer, ids: pa.Buffer | None) -> None:
         """`ids` are those in order; None of a piece that was written before it had them."""
         self._file = mapped
-        self._ids = None if ids is None else pa.ipc.open_file(ids).read_all().column(0).combine_chunks()
+        self._ids = None if ids is None else _whole(pa.ipc.open_file(ids).read_all().column(0))
         self._names = pa.ipc.open_file(mapped).schema.names
         self._readers: dict[tuple[str, ...] | None, Any] = {}
 
@@ -69,6 +69,11 @@ class FileListing:
         there = None if columns is None else [name for name in columns if name in self._names]
         fields = None if there is None else [self._names.index(name) for name in there]
         return self._readers.setdefault(columns, pa.ipc.open_file(self._file, options=_only(fields)))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece; where it is, it stays in its file: putting chunks together copies even one."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _only(fields: list[int] | None) -> Any:

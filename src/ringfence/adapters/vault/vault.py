@@ -223,6 +223,7 @@ class SqliteVault:
         """See `Vault.finish`."""
         with self._file.transaction() as connection:
             connection.execute("DELETE FROM erasing WHERE person = ?", (person,))
+        self._file.empty_log()
 
     def holds(self) -> list[LegalHold]:
         """See `Vault.holds`."""

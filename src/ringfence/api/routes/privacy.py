@@ -26,6 +26,7 @@ from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspe
 from ringfence.events.privacy.masked_originals import masked
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.ports.vault import Erased, LegalHold  # noqa: TC001 (likewise)
+from ringfence.rulebook.changes import ApprovalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,17 +178,19 @@ class _ErasureRecord:
         self._scope, self._by = request.scope, by
         self._trail, self._now_ms = services.trail, services.clock.now_ms
         self._lock = Lock()
-        self._is_answered = False
+        self._has_begun = self._is_answered = False
         self._outcome: str | None = None
 
     def watch(self, erase: Callable[[], ErasedData]) -> ErasedData:
         """What `erase` gives or raises, which goes on record here where the caller had an answer before."""
-        outcome = "failed"
+        self._has_begun, outcome = True, "failed"
         try:
             done = erase()
             outcome = "done"
             tell(self._scope, object=done.person)
-        except InputError:
+        except StarvedError:
+            raise  # it may go well another time
+        except (InputError, ApprovalError):
             outcome = "refused"
             raise
         finally:
@@ -202,7 +205,7 @@ class _ErasureRecord:
         with self._lock:
             self._is_answered, outcome = True, self._outcome
         if outcome is None:
-            tell(self._scope, state="may still take effect")
+            tell(self._scope, state="may still take effect" if self._has_begun else "had not begun")
         else:
             tell(self._scope, outcome=outcome)
 
