@@ -44,6 +44,14 @@ def test_a_rule_is_muted_until_a_time_and_raised_again(api):
     assert before == after == {"mutes": [], "total": 0}
 
 
+def test_a_shop_with_the_number_of_a_card_is_muted_beside_it(api):
+    """Of two mutes of one number the second took the place of the first."""
+    names = [HOUR | {"entity_id": f"{kind}=777"} for kind in ("merchant", "customer")]
+    _, muted = ask(api, *names)
+    [one] = muted["mutes"]
+    assert (one["entity_id"], sorted(one["kinds"])) == ("777", ["customer", "merchant"])
+
+
 def test_the_latest_word_counts(api):
     _, muted = ask(api, HOUR, HOUR | {"until_ms": NOW_MS + DAY_MS})
     assert [one["until_ms"] for one in muted["mutes"]] == [NOW_MS + DAY_MS]

@@ -186,7 +186,15 @@ class MuteDesk:
                 )
             for which in ended:
                 self.book.unmute(*which)
-        made = [msgspec.structs.replace(wanted, entity_id=one, kinds=of) for one, of in entities.items()]
+        made = []
+        for one, of in entities.items():
+            earlier = known.get((wanted.typology, one))
+            if of and earlier is not None and earlier.kinds and earlier.until_ms > now_ms:
+                # Else a mute of a shop would end that of a card with its number.
+                kinds = tuple(dict.fromkeys((*earlier.kinds, *of)))
+            else:
+                kinds = of
+            made.append(msgspec.structs.replace(wanted, entity_id=one, kinds=kinds))
         before = [(one, self.book.mute(one)) for one in made]
         return tuple(earlier for one, earlier in before if earlier is not None and earlier != one)
 

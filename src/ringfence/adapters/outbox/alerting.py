@@ -63,6 +63,17 @@ class _Due(NamedTuple):
     type: str
 
 
+class InForce(msgspec.Struct, frozen=True):
+    """What of a `Mute` counts when a decision comes. Of the kinds of entities, none stands for any."""
+
+    until_ms: int
+    kinds: tuple[str, ...] = ()
+
+    def is_about(self, entity: str) -> bool:
+        """Whether it mutes such an entity: a shop may have the number of a card."""
+        return not self.kinds or entity in self.kinds
+
+
 class Alerting:
     """The alerts of one take.
 
@@ -77,7 +88,7 @@ class Alerting:
         policy: AlertPolicy,
         log_id: str,
         now_ms: int,
-        mutes: Mapping[tuple[str, str], int],
+        mutes: Mapping[tuple[str, str], InForce],
         subscriptions: Sequence[Subscription],
         rules: Callable[[str], RuleSet | None],
         contacts: Contacts,
@@ -234,10 +245,11 @@ class Alerting:
     def _is_muted(self, subject: tuple[str, str, str], event: dict[str, Any]) -> bool:
         if not self._mutes:
             return False
-        _, entity_id, typology = subject
+        entity, entity_id, typology = subject
         names = {typology, "*", *event["data"].get("rules", ()), *event["data"].get("reasons", ())}
         at_ms = event["data"]["decided_at_ms"]
-        return any(self._mutes.get((name, whom), 0) > at_ms for name in names for whom in (entity_id, "*"))
+        found = (self._mutes.get((name, whom)) for name in names for whom in (entity_id, "*"))
+        return any(one is not None and one.until_ms > at_ms and one.is_about(entity) for one in found)
 
 
 def declare(connection: Connection, address: str) -> None:
