@@ -1,6 +1,9 @@
 """Saved views: everybody's own, shared where a role may, bounded, and on record."""
 
+from contextlib import closing
+
 import httpx
+import msgspec
 import pytest
 from tests.web.conftest import serving
 
@@ -92,3 +95,25 @@ def test_views_are_bounded_and_say_which_to_remove(people, monkeypatch):
     said = [analyst.post("/v1/views", json=VIEW | {"name": name}).status_code for name in "abca"]
     assert said == [200, 200, 422, 200]
     assert kept.MOST_OWN == 200
+
+
+def test_an_id_names_one_view_for_ever(people):
+    analyst, supervisor = people[Role.ANALYST], people[Role.SUPERVISOR]
+    gone = analyst.post("/v1/views", json=VIEW).json()["id"]
+    assert analyst.post(f"/v1/views/{gone}/remove").json()["id"] == gone
+    later = analyst.post("/v1/views", json=VIEW | {"shared": True}).json()["id"]
+    assert later != gone
+    assert supervisor.post(f"/v1/views/{gone}/remove").status_code == 404
+    assert names(analyst) == ["declined"]
+
+
+def test_a_view_that_is_no_longer_shared_is_removed_by_its_owner_only(tmp_path):
+    with closing(stored.SqliteViews(tmp_path)) as views:
+        assert views.remove("V-1", "one", with_shared=True) is None
+        view = kept.NewView(name="declined", path="/decisions", shared=True)
+        saved = views.save(view, "one", 0)
+        assert views.remove(saved.id, "two", with_shared=False) is None
+        assert views.save(msgspec.structs.replace(view, shared=False), "one", 1).id == saved.id
+        assert views.remove(saved.id, "two", with_shared=True) is None
+        assert views.remove(saved.id, "one", with_shared=False).id == saved.id
+        assert views.of("one", "/decisions", with_shared=True) == []

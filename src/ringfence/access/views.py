@@ -75,12 +75,11 @@ class Views(Protocol):
         """
         ...
 
-    def get(self, view_id: str) -> SavedView | None:
-        """The view with this id."""
-        ...
+    def remove(self, view_id: str, owner: str, *, with_shared: bool) -> SavedView | None:
+        """Remove the view with this id if it is the owner's or, where wanted, shared; None of any other.
 
-    def remove(self, view_id: str) -> None:
-        """Keep it no longer; none of this id is no error."""
+        No later view gets its id.
+        """
         ...
 
 
@@ -105,11 +104,7 @@ class ViewDesk:
 
     def remove(self, view_id: str, who: Principal) -> SavedView | None:
         """Remove one's own view or, who may approve, one that is shared; None of any other."""
-        found = self.views.get(view_id)
-        if found is None or not (found.by == who.name or (found.shared and _may_tidy(who))):
-            return None
-        self.views.remove(view_id)
-        return found
+        return self.views.remove(view_id, who.name, with_shared=_may_tidy(who))
 
 
 def _may_tidy(who: Principal) -> bool:

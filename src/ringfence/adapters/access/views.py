@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 IF_DAMAGED: Final = "put the copy of a backup in its place, or move it away: views are then saved anew"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS view (
-  number   INTEGER PRIMARY KEY,
+  number   INTEGER PRIMARY KEY AUTOINCREMENT,
   path     TEXT NOT NULL,
   owner    TEXT NOT NULL,
   name     TEXT NOT NULL,
@@ -34,7 +34,9 @@ _COLUMNS: Final = "number, path, owner, name, query, layout, shared, saved_ms"
 _OF: Final = f"""
 SELECT {_COLUMNS} FROM view WHERE path = ? AND (owner = ? OR (? AND shared)) ORDER BY name, number
 """  # noqa: S608 (constants)
-_ONE: Final = f"SELECT {_COLUMNS} FROM view WHERE number = ?"  # noqa: S608 (constants)
+_REMOVE: Final = f"""
+DELETE FROM view WHERE number = ? AND (owner = ? OR (? AND shared)) RETURNING {_COLUMNS}
+"""  # noqa: S608 (constants)
 _SAVE: Final = """
 INSERT INTO view (path, owner, name, query, layout, shared, saved_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (path, owner, name) DO UPDATE
@@ -80,16 +82,13 @@ class SqliteViews:
             ((number,),) = connection.execute(_SAVE, row).fetchall()
         return SavedView(**_fields(view), id=f"V-{number}", by=owner, saved_ms=now_ms)
 
-    def get(self, view_id: str) -> SavedView | None:
-        """See `Views.get`."""
+    def remove(self, view_id: str, owner: str, *, with_shared: bool) -> SavedView | None:
+        """See `Views.remove`."""
         if self._opened is None and not self._path.exists():
             return None
-        return next((_view(row) for row in self._file().rows(_ONE, number_of(view_id))), None)
-
-    def remove(self, view_id: str) -> None:
-        """See `Views.remove`."""
         with self._file().transaction() as connection:
-            connection.execute("DELETE FROM view WHERE number = ?", (number_of(view_id),))
+            removed = connection.execute(_REMOVE, (number_of(view_id), owner, with_shared)).fetchall()
+        return next(map(_view, removed), None)
 
     def _file(self) -> SharedFile:
         with self._opening:
