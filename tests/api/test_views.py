@@ -71,7 +71,9 @@ def test_a_view_is_its_owners_until_it_is_shared(office, people):
         {"name": "   "},
         {"name": "x" * 61},
         {"path": "//elsewhere.example/<script>"},
+        {"path": "//elsewhere.example/decisions"},
         {"path": "javascript:alert(1)"},
+        {"path": "/" + "a" * 1000},
         {"query": "outcome=decline"},
         {"query": "?" + "a" * 2000},
         {"layout": {"hidden": ["x"] * 101}},
@@ -87,6 +89,23 @@ def test_a_card_number_in_a_view_is_not_kept(people):
     view = VIEW | {"name": "of 4111111111111111", "query": "?q=4111111111111111"}
     saved = people[Role.ANALYST].post("/v1/views", json=view).json()
     assert "4111111111111111" not in saved["name"] + saved["query"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/entities/email/bob%2Bshop%40mail.example",
+        "/entities/email/bob+shop@mail.example",
+        "/entities/ip/2001:db8::1",
+        "/entities/merchant/caf%C3%A9~a=b,c",
+        "/entities/email/" + "a%40" * 240,
+    ],
+)
+def test_the_page_of_any_entity_has_views(people, path):
+    analyst = people[Role.ANALYST]
+    saved = analyst.post("/v1/views", json=VIEW | {"path": path}).raise_for_status().json()
+    assert (saved["path"], names(analyst, path)) == (path, ["declined"])
 
 
 def test_views_are_bounded_and_say_which_to_remove(people, monkeypatch):

@@ -20,7 +20,12 @@ MOST_OWN: Final = 200
 MOST_SHARED: Final = 500
 """Views on all pages that somebody shares."""
 
-PATH: Final = "^/[A-Za-z0-9_./:-]{0,199}$"
+PATH: Final = r"^/([A-Za-z0-9_.:~@+=,%-][A-Za-z0-9_.:~@+=,%/-]*)?$"
+"""A page's path as addresses have it, with percent signs: two slashes in front would name another host."""
+
+LONGEST_PATH: Final = 1000
+"""Characters of a path; an entity's id in it may be an e-mail address, percent-encoded."""
+
 _Title = Annotated[str, msgspec.Meta(max_length=200)]
 _Titles = Annotated[list[_Title], msgspec.Meta(max_length=100)]
 _Width = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
@@ -40,7 +45,7 @@ class NewView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A view to be kept: the page's path, its query with the filters, and the look of its table."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"\S")]
-    path: Annotated[str, msgspec.Meta(pattern=PATH)]
+    path: Annotated[str, msgspec.Meta(max_length=LONGEST_PATH, pattern=PATH)]
     query: Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^(\?[^#\s]*)?$")] = ""
     layout: TableLook = TableLook()
     shared: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
-from ringfence.access.views import PATH, NewView
+from ringfence.access.views import LONGEST_PATH, PATH, NewView
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals
 from ringfence.api.http.problems import Refusal
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 router = APIRouter(tags=["access"])
 ViewId = Annotated[str, Path(pattern="^[Vv]-[0-9]{1,15}$")]
-PagePath = Annotated[str, Query(pattern=PATH)]
+PagePath = Annotated[str, Query(max_length=LONGEST_PATH, pattern=PATH)]
 _BYTES = 64 << 10
 
 
