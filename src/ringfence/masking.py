@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +141,16 @@ def find_cards(text: str, *, strict: bool = False) -> list[FoundCard]:
             if sequence.end() - sequence.start() >= SHORTEST and not _OTHER.fullmatch(sequence[0]):
                 _find_in_groups(folded, sequence, found, strict=strict)
     return found
+
+
+def names_card(path: str, query: str = "") -> bool:
+    """Whether an address names a card by its number: a path that has been decoded, a query that has not.
+
+    >>> names_card("/%B4111111111111111^DOE"), names_card("/x", "id=4111%201111%201111%201111")
+    (True, True)
+    """
+    texts = (path, unquote_plus(path), unquote_plus(query))
+    return any(find_cards(text, strict=True) for text in texts)
 
 
 def fold(text: str) -> str:

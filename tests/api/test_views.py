@@ -11,6 +11,8 @@ from ringfence.access import views as kept
 from ringfence.access.principal import Role
 from ringfence.adapters.access import views as stored
 
+CARD = "4111111111111111"
+ENCODED = "".join(f"%3{digit}" for digit in CARD)
 VIEW = {
     "name": "declined",
     "path": "/decisions",
@@ -85,10 +87,36 @@ def test_a_view_that_is_none_is_refused(people, change):
     assert people[Role.ANALYST].post("/v1/views", json=VIEW | change).status_code == 422
 
 
-def test_a_card_number_in_a_view_is_not_kept(people):
-    view = VIEW | {"name": "of 4111111111111111", "query": "?q=4111111111111111"}
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"path": f"/entities/card/{CARD}"},
+        {"path": f"/entities/card/{ENCODED}"},
+        {"path": f"/entities/card/{ENCODED.replace('%', '%25')}"},
+        {"query": f"?q={CARD}"},
+        {"query": f"?q={ENCODED}"},
+        {"query": "?q=4111+1111+1111+1111"},
+    ],
+)
+def test_an_address_that_names_a_card_is_no_view(people, address):
+    refused = people[Role.ANALYST].post("/v1/views", json=VIEW | address)
+    assert (refused.status_code, "token" in refused.json()["detail"]) == (422, True)
+    assert CARD not in refused.text
+
+
+def test_a_card_number_in_the_texts_of_a_view_is_not_kept(people):
+    layout = {"hidden": [CARD], "sort": [f"of {CARD}", True], "widths": {CARD: 80, "Amount": 90}}
+    view = VIEW | {"name": f"of {CARD}", "layout": layout}
     saved = people[Role.ANALYST].post("/v1/views", json=view).json()
-    assert "4111111111111111" not in saved["name"] + saved["query"]
+    masked = "****1111"
+    assert saved["name"] == f"of {masked}"
+    assert saved["layout"] == {
+        "hidden": [masked],
+        "dense": False,
+        "sort": [f"of {masked}", True],
+        "widths": {masked: 80, "Amount": 90},
+    }
+    assert people[Role.ANALYST].get("/v1/views", params={"path": "/decisions"}).json()["views"] == [saved]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
+from urllib.parse import unquote
 
 import msgspec
 
 from ringfence.access.roles import Permission, holders
 from ringfence.errors import InputError
-from ringfence.masking import mask_cards
+from ringfence.masking import mask_cards, names_card
 
 if TYPE_CHECKING:
     from ringfence.access.principal import Principal
@@ -99,17 +100,33 @@ class ViewDesk:
         return ViewList(self.views.of(who.name, path, with_shared=not who.restriction), _may_share(who))
 
     def save(self, view: NewView, who: Principal, now_ms: int) -> SavedView:
-        """Keep a view under its name; `InputError` where it is to be shared and the caller may not."""
+        """Keep a view under its name, with card numbers in texts masked.
+
+        `InputError` where it is to be shared and the caller may not, and where its address names a card.
+        """
         if view.shared and not _may_share(who):
             raise InputError(
                 f"sharing a view needs the role {holders(Permission.WORK)}: save it for yourself"
             )
-        kept = msgspec.structs.replace(view, name=mask_cards(view.name.strip()), query=mask_cards(view.query))
-        return self.views.save(kept, who.name, now_ms)
+        if names_card(unquote(view.path), view.query):
+            raise InputError("the address of a view names a card by its number: use its token (card_id)")
+        return self.views.save(_masked(view), who.name, now_ms)
 
     def remove(self, view_id: str, who: Principal) -> SavedView | None:
         """Remove one's own view or, who may approve, one that is shared; None of any other."""
         return self.views.remove(view_id, who.name, with_shared=_may_tidy(who))
+
+
+def _masked(view: NewView) -> NewView:
+    look = view.layout
+    layout = msgspec.structs.replace(
+        look,
+        hidden=[mask_cards(title) for title in look.hidden],
+        sort=look.sort and (mask_cards(look.sort[0]), look.sort[1]),
+        widths={mask_cards(title): width for title, width in look.widths.items()},
+    )
+    name, query = mask_cards(view.name.strip()), mask_cards(view.query)
+    return msgspec.structs.replace(view, name=name, query=query, layout=layout)
 
 
 def _may_tidy(who: Principal) -> bool:

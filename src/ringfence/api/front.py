@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.roles import Permission
-from ringfence.api.handlers.reading import names_card
 from ringfence.api.http.bodies import JSON, ClientGoneError, content_type, header, read_body
 from ringfence.api.http.callers import owner_of
 from ringfence.api.http.hosts import HostNames
 from ringfence.api.http.problems import TYPE, Refusal, check_permission, traced, unavailable
 from ringfence.api.http.proxies import scheme_of
+from ringfence.masking import names_card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

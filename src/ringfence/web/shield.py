@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from ringfence.access.authoriser import BusyError
 from ringfence.access.sessions import COOKIE, LONGEST_SECONDS, SignedIn
-from ringfence.api.handlers.reading import names_card
 from ringfence.api.http.bodies import read_body
 from ringfence.api.http.problems import Refusal
+from ringfence.masking import names_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import unquote_plus
 
 import msgspec
 import numpy as np
@@ -118,15 +117,6 @@ def check_log(identity: str, log: EventLog) -> None:
 def is_card(text: str) -> bool:
     """Whether somebody names a card by its number."""
     return bool(find_cards(text, strict=True))
-
-
-def names_card(path: str, query: str = "") -> bool:
-    """Whether an address names a card by its number: a path that has been decoded, a query that has not.
-
-    >>> names_card("/%B4111111111111111^DOE"), names_card("/x", "id=4111%201111%201111%201111")
-    (True, True)
-    """
-    return any(map(is_card, (path, unquote_plus(path), unquote_plus(query))))
 
 
 def id_in_norm(entity_type: str, entity_id: str) -> str:
