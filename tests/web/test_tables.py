@@ -121,3 +121,45 @@ def test_a_view_is_there_in_another_browser_and_one_from_before_is_taken_over(si
     for left in (1, 0):
         page.locator(".view").get_by_role("button", name="Remove").first.click()
         expect(page.locator(".view")).to_have_count(left)
+
+
+def remember_views(page, *views):
+    page.evaluate("views => localStorage.setItem('ringfence_views:/decisions', JSON.stringify(views))", views)
+
+
+def test_an_old_view_leaves_the_newer_one_on_the_server_as_it_is(site, watched):
+    page = watched.open(f"{site.url}/decisions?outcome=decline")
+    page.locator("summary", has_text="Views").click()
+    page.get_by_label("Name of the view").fill("both")
+    page.get_by_label("Share with everybody").check()
+    page.get_by_role("button", name="Save view").click()
+    expect(page.locator(".view", has_text="both")).to_contain_text("shared by")
+    remember_views(page, {"name": "both", "href": "/decisions?outcome=review", "kept": {}})
+    page.reload()
+    page.locator("summary", has_text="Views").click()
+    kept = page.locator(".view", has_text="both")
+    expect(kept).to_contain_text("shared by")
+    expect(kept.get_by_role("link")).to_have_attribute("href", "/decisions?outcome=decline")
+    assert json.loads(page.evaluate("localStorage.getItem('ringfence_views:/decisions')")) == []
+    kept.get_by_role("button", name="Remove").click()
+    expect(page.locator(".view")).to_have_count(0)
+
+
+def test_an_old_view_that_is_refused_keeps_no_other_from_being_shown(site, watched):
+    page = watched.open(f"{site.url}/decisions")
+    refused = {"name": "of a card", "href": "/decisions?q=4111111111111111", "kept": {}}
+    broken = {"name": "of nothing", "href": "http://[", "kept": {}}
+    remember_views(page, None, refused, broken, {"name": "sound", "href": "/decisions", "kept": None})
+    page.locator("summary", has_text="Views").click()
+    expect(page.get_by_role("link", name="sound")).to_be_visible()
+    expect(page.get_by_label("Name of the view")).to_be_visible()
+    expect(page.locator(".view", has_text="of a card")).to_contain_text("token")
+    expect(page.locator(".view", has_text="of nothing")).to_contain_text("It cannot be read.")
+    assert violations(page) == []
+    for left in (3, 2, 1):
+        page.locator(".view").get_by_role("button", name="Discard").first.click()
+        expect(page.locator(".view")).to_have_count(left)
+    assert json.loads(page.evaluate("localStorage.getItem('ringfence_views:/decisions')")) == []
+    page.locator(".view").get_by_role("button", name="Remove").click()
+    expect(page.locator(".view")).to_have_count(0)
+    watched.faults.clear()  # the browser notes the 422s

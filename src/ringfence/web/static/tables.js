@@ -203,10 +203,15 @@ class Table {
   }
 
   async views(box) {
-    let kept;
+    const list = () => viewsAsked(`?path=${encodeURIComponent(location.pathname)}`);
+    let [kept, refused] = [null, []];
     try {
-      await this.takeOver();
-      kept = await viewsAsked(`?path=${encodeURIComponent(location.pathname)}`);
+      kept = await list();
+      const old = this.oldViews();
+      if (old.length) {
+        refused = await this.takeOver(old, kept.views);
+        kept = await list();
+      }
     } catch (error) {
       box.replaceChildren(element("p", "note", `Views cannot be shown. ${error.message}`));
       return;
@@ -230,6 +235,14 @@ class Table {
       line.append(this.button("Remove", () => act(`/${one.id}/remove`, {})));
       return line;
     });
+    lines.push(...refused.map(([one, message]) => {
+      const line = element("p", "view note", `${one?.name ?? "A view"}, which this browser keeps, is not saved. ${message}`);
+      line.append(" ", this.button("Discard", () => {
+        this.forget(one);
+        return this.views(box);
+      }));
+      return line;
+    }));
     const name = element("input");
     name.setAttribute("aria-label", "Name of the view");
     name.placeholder = "Name of this view";
@@ -250,13 +263,36 @@ class Table {
     return { hidden, dense, sort, widths };
   }
 
-  // Views that this browser kept before the server did: each is gone from here once it is there.
-  async takeOver() {
-    for (const one of remembered(this.viewsKey, [])) {
-      const { pathname, search } = new URL(one.href, location.origin);
-      await viewsAsked("", { name: one.name, path: pathname, query: search, layout: this.layout(one.kept), shared: false });
-      remember(this.viewsKey, remembered(this.viewsKey, []).filter((other) => other.name !== one.name));
+  // Views that this browser kept before the server did.
+  oldViews() {
+    const old = remembered(this.viewsKey, []);
+    return Array.isArray(old) ? old : [];
+  }
+
+  forget(old) {
+    const text = JSON.stringify(old);
+    remember(this.viewsKey, this.oldViews().filter((one) => JSON.stringify(one) !== text));
+  }
+
+  // Each old view leaves the browser once the server has one of its name, which is newer and stays as it is.
+  // Those that the server refuses stay here, and are returned with its words.
+  async takeOver(old, saved) {
+    const names = new Set(saved.filter((one) => one.by === document.body.dataset.me).map((one) => one.name));
+    const refused = [];
+    for (const one of old) {
+      try {
+        const name = one.name.trim();
+        if (!names.has(name)) {
+          const { pathname, search } = new URL(one.href, location.origin);
+          await viewsAsked("", { name, path: pathname, query: search, layout: this.layout(one.kept), shared: false });
+          names.add(name);
+        }
+        this.forget(one);
+      } catch (error) {
+        refused.push([one, error instanceof TypeError ? "It cannot be read." : error.message]);
+      }
     }
+    return refused;
   }
 }
 
