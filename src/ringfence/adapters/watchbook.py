@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from ringfence.errors import StoreError, StoreFullError
+from ringfence.errors import CorruptError, StoreError, StoreFullError
 from ringfence.follow.timetable import ErrandEnd
 from ringfence.learning.watching.model_news import Proposal
 from ringfence.learning.watching.standing import Standing
@@ -27,11 +27,15 @@ _OUTCOMES: Final = "errands.json"
 _BUDGETS: Final = "budgets.json"
 _BACKED_UP: Final = "backup.json"
 _MOST_PROPOSALS: Final = 20
+_DAMAGED: Final = (ValueError, RecursionError)  # no JSON, no UTF-8, another form, or nested without end
 T = TypeVar("T")
 
 
 class WatchBook:
-    """The folder `watch` of a data folder. All of it can be made again: a damaged file counts as none."""
+    """The folder `watch` of a data folder. All of it can be made again.
+
+    A damaged file counts as none, except that of `outcomes`: as none, it would say that nothing failed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
@@ -67,12 +71,27 @@ class WatchBook:
         self._write(_DUE, due)
 
     def outcomes(self) -> dict[str, ErrandEnd]:
-        """How each errand ended last, by name."""
-        return self._read(_OUTCOMES, dict[str, ErrandEnd]) or {}
+        """How each errand ended last, by name; empty without a file.
+
+        `StoreError` where it is there and cannot be read, `CorruptError` where it is damaged.
+        """
+        path = self._folder / _OUTCOMES
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, ErrandEnd])
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read ({error.strerror})") from error
+        except _DAMAGED as error:
+            raise CorruptError(f"{path} is damaged; the next work by the clock makes it anew") from error
 
     def keep_outcome(self, name: str, one: ErrandEnd) -> None:
-        """Replace it; `StoreError` as of `keep`."""
-        self._write(_OUTCOMES, {**self.outcomes(), name: one})
+        """Replace it, and a damaged file by this one alone; `StoreError` as of `keep`."""
+        try:
+            known = self.outcomes()
+        except CorruptError:
+            known = {}
+        self._write(_OUTCOMES, {**known, name: one})
 
     def budgets(self) -> dict[str, KeptBudget]:
         """Budgets of the objectives as a server left them, by name."""
@@ -99,7 +118,7 @@ class WatchBook:
     def _read(self, name: str, kind: type[T]) -> T | None:
         try:
             return msgspec.json.decode((self._folder / name).read_bytes(), type=kind)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *_DAMAGED):
             return None
 
     def _write(self, name: str, content: Any) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 
-from ringfence.compose.upkeep.scheduled_commands import failures
+from ringfence.compose.upkeep.scheduled_commands import failures, scheduled
 from ringfence.compose.upkeep.watching import watch_book
+from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +24,18 @@ class UpkeepWatcher:
     """Reads the small files in which other processes keep their findings. Any thread may ask."""
 
     def __init__(self, folder: Path, models: ModelDesk) -> None:
-        """What was found of another model than the one in force by `models` is not told."""
+        """What was found of another model than the one in force by `models` is not told.
+
+        What is scheduled is read here and never again: a settings' file that is being edited is no matter of
+        a server that decides. `InputError` for a wrong setting.
+        """
         self._folder, self._models = folder, models
         self._book = watch_book(folder)
+        self._scheduled = scheduled(folder)
 
     def warnings(self, *, in_full: bool = False) -> list[str]:
         """What somebody should see to; `in_full` for people who are signed in."""
-        found = [
-            one if in_full else f"{one}: see this server's log"
-            for one in failures(self._folder, in_full=in_full)
-        ]
+        found = failures(self._folder, self._scheduled, in_full=in_full)
         standing = self._standing()
         if standing is not None and standing.weakened:
             below = ", ".join(one.against for one in standing.weakened)
@@ -42,7 +45,7 @@ class UpkeepWatcher:
         return found
 
     def collect(self) -> Iterator[Metric]:
-        """The figures, in Prometheus' form; nothing of what has never been done."""
+        """The figures, in Prometheus' form; nothing of what has never been done or is not scheduled."""
         failed = GaugeMetricFamily(
             "ringfence_scheduled_failed", "1 where work by the clock failed last time.", labels=("work",)
         )
@@ -51,9 +54,14 @@ class UpkeepWatcher:
             "When work by the clock last ended, in seconds since 1970.",
             labels=("work",),
         )
-        for name, one in self._book.outcomes().items():
-            failed.add_metric((name,), float(one.code != 0))
-            ended.add_metric((name,), one.ended_ms / 1000)
+        try:
+            outcomes = self._book.outcomes()
+        except StoreError:  # a warning says so
+            outcomes = {}
+        for name, one in outcomes.items():
+            if name in self._scheduled:
+                failed.add_metric((name,), float(one.code != 0))
+                ended.add_metric((name,), one.ended_ms / 1000)
         yield failed
         yield ended
         standing = self._standing()

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread, Timer
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ _MOST_LINE: Final = 2_000  # bytes of a line that an errand says
 _MOST_SAID: Final = 300  # characters that are kept of the last one
 _FIRST_TO_GO: Final = "900"  # of at most 1,000, where the system's memory runs out: never what decides
 _STOP_SECONDS: Final = 5.0
+_LAST_MS: Final = 253_402_300_799_999  # of the year 9999: a calendar has no later date
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -50,7 +51,7 @@ class ErrandEnd(msgspec.Struct, frozen=True):
         said: the last line of what it wrote to standard error, or why it was ended.
     """
 
-    ended_ms: int
+    ended_ms: Annotated[int, msgspec.Meta(ge=0, le=_LAST_MS)]
     code: int
     said: str = ""
 

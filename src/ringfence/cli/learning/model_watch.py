@@ -15,7 +15,7 @@ from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import SystemClock
 from ringfence.compose.deciding.models import in_force, load_model, model_registry
 from ringfence.compose.folder.store import open_store
-from ringfence.compose.upkeep.scheduled_commands import failures
+from ringfence.compose.upkeep.scheduled_commands import failures, scheduled
 from ringfence.compose.upkeep.watching import measure, watch_book
 from ringfence.errors import InUseError
 from ringfence.features.durations import in_words
@@ -64,7 +64,7 @@ def watch(
     else:
         with open_store(folder, read_only=True):  # there is one: another answer would mislead
             found = book.standing()
-    failed = failures(folder)
+    failed = failures(folder, scheduled(folder))
     _show(found, book.proposals(), failed, json=json)
     if found is not None and found.weakened and not beside:
         raise typer.Exit(EXIT_WEAKENED)

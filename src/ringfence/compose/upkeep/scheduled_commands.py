@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.watchbook import WatchBook
 from ringfence.compose.upkeep.backup import schedule
+from ringfence.errors import StoreError
 from ringfence.features.durations import MINUTE_MS
 from ringfence.follow.timetable import Due, Errand, Timetable
 from ringfence.settings import load_settings, period_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 WATCHING: Final = "watching the models"
@@ -30,18 +31,31 @@ def timetable(folder: Path, now_ms: Callable[[], int]) -> Timetable:
     return Timetable(_errands(folder), Due(book.due, book.set_due), now_ms, tell=book.keep_outcome)
 
 
-def failures(folder: Path, *, in_full: bool = True) -> list[str]:
-    """A sentence for each piece of work that the settings schedule and that failed last time.
+def scheduled(folder: Path) -> frozenset[str]:
+    """Names of what the settings schedule; `InputError` for a wrong one. Reads the settings' file."""
+    return frozenset(one.name for one in _errands(folder))
 
-    `in_full` says what it wrote as well, which may name payments: nothing for whoever may ask.
+
+def failures(folder: Path, names: Collection[str], *, in_full: bool = True) -> list[str]:
+    """A sentence for each of these pieces of work that failed last time, or one that this cannot be told.
+
+    `in_full` says why as well, which may name payments: nothing for whoever may ask. Never raises.
     """
-    scheduled = {one.name for one in _errands(folder)}
-    return [
-        f"{name} failed at {datetime.fromtimestamp(one.ended_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC "
-        f"(exit code {one.code}){f': {one.said}' if in_full and one.said else ''}"
-        for name, one in WatchBook(folder).outcomes().items()
-        if one.code and name in scheduled
-    ]
+    if not names:
+        return []
+    try:
+        ended = WatchBook(folder).outcomes()
+    except StoreError as error:
+        why = str(error) if in_full else "see the System page"
+        return [f"how scheduled work ended last is not known: {why}"]
+    told = []
+    for name, one in ended.items():
+        if one.code and name in names:
+            at = datetime.fromtimestamp(one.ended_ms / 1000, UTC)
+            why = one.said if in_full else "see this server's log"
+            said = f"{name} failed at {at:%Y-%m-%d %H:%M} UTC (exit code {one.code})"
+            told.append(f"{said}: {why}" if why else said)
+    return told
 
 
 def _errands(folder: Path) -> list[Errand]:
