@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from ringfence.adapters.watchbook import WatchBook
+from ringfence.errors import StoreFullError
 from ringfence.follow.timetable import Due, Errand, ErrandEnd, Timetable
 from ringfence.settings import period_ms
 
@@ -99,6 +100,37 @@ def test_how_an_errand_ended_is_kept(tmp_path, monkeypatch, command, limit, code
     once = Errand("once", ["sh", "-c", command], HOUR, 0, most_seconds=limit)
     Timetable([once], Due(book.due, book.set_due), Clock().now_ms, tell=book.keep_outcome).look()
     assert book.outcomes() == {"once": ErrandEnd(Clock.ms, code, said)}
+
+
+def test_what_cannot_be_started_or_kept_leaves_the_others_their_turn(tmp_path, caplog):
+    """A program that is not there, a disk that takes no ending, and one that takes no date."""
+    clock, told, writes = Clock(), [], []
+
+    def tell(name, end):
+        told.append((name, end))
+        raise StoreFullError("no room is left")
+
+    def write(due):
+        writes.append(due)
+        if len(writes) > 1:
+            raise StoreFullError("no room is left for dates")
+
+    errands = [
+        Errand("back up", [str(tmp_path / "gone")], 24 * HOUR, 0, HOUR),
+        Errand("copy", ["true"], 24 * HOUR, 0, HOUR),
+        Errand("watch", ["sh", "-c", "exit 3"], 24 * HOUR, 0),
+    ]
+    table = Timetable(errands, Due(dict, write), clock.now_ms, tell=tell)
+    assert table.look() == ["back up", "copy", "watch"]
+    assert told == [
+        ("back up", ErrandEnd(clock.ms, -1, "it could not be started (No such file or directory)")),
+        ("copy", ErrandEnd(clock.ms, 0)),
+        ("watch", ErrandEnd(clock.ms, 3)),
+    ]
+    assert caplog.text.count("how it ended cannot be kept: no room is left") == 3
+    assert "copy: when it is due next cannot be kept: no room is left for dates" in caplog.text
+    assert "back up ended with exit code -1 (it could not be started" in caplog.text
+    assert "tried again in 60 minutes" in caplog.text
 
 
 def test_whatever_goes_wrong_the_thread_looks_again(monkeypatch, caplog):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread, Timer
 from typing import IO, TYPE_CHECKING, Annotated, Final, NamedTuple
@@ -23,6 +24,7 @@ _MOST_LINE: Final = 2_000  # bytes of a line that an errand says
 _MOST_SAID: Final = 300  # characters that are kept of the last one
 _FIRST_TO_GO: Final = "900"  # of at most 1,000, where the system's memory runs out: never what decides
 _STOP_SECONDS: Final = 5.0
+_NOT_STARTED: Final = -1
 _LAST_MS: Final = 253_402_300_799_999  # of the year 9999: a calendar has no later date
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class ErrandEnd(msgspec.Struct, frozen=True):
 
     Attributes:
         ended_ms: milliseconds since 1970.
-        code: its exit code, 0 for success; negative, the signal that ended it.
+        code: its exit code, 0 for success; negative, the signal that ended it, or -1 without a start.
         said: the last line of what it wrote to standard error, or why it was ended.
     """
 
@@ -127,17 +129,36 @@ class Timetable:
         for one in ready:
             if self._stopping.is_set():
                 break
-            self._said = ""
-            code = self._run(one)
-            if not self._stopping.is_set():
-                self._tell(one.name, ErrandEnd(self._now_ms(), code, self._said if code else ""))
-            if code:
-                again = "at its next time" if one.again_ms is None else f"in {one.again_ms // 60_000} minutes"
-                _LOGGER.warning("%s ended with exit code %s; it is tried again %s", one.name, code, again)
-            elif one.again_ms is not None and not self._stopping.is_set():
+            code = self._do(one)
+            if code == 0 and one.again_ms is not None and not self._stopping.is_set():
                 due[one.name] = now_ms + one.every_ms
-                self._due.write(due)
+                self._keep_note(one, "when it is due next", partial(self._due.write, due))
         return [one.name for one in ready]
+
+    def _do(self, one: Errand) -> int:
+        """From its start to its end, and tell how it ended: no error of it keeps the others waiting."""
+        self._said = ""
+        try:
+            code = self._run(one)
+        except OSError as error:
+            code, self._said = _NOT_STARTED, f"it could not be started ({error.strerror or error})"
+        if not self._stopping.is_set():
+            end = ErrandEnd(self._now_ms(), code, self._said if code else "")
+            self._keep_note(one, "how it ended", partial(self._tell, one.name, end))
+        if code:
+            again = "at its next time" if one.again_ms is None else f"in {one.again_ms // 60_000} minutes"
+            why = self._said or "it said nothing"
+            _LOGGER.warning(
+                "%s ended with exit code %s (%s); it is tried again %s", one.name, code, why, again
+            )
+        return code
+
+    @staticmethod
+    def _keep_note(one: Errand, what: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except (OSError, RingfenceError) as error:
+            _LOGGER.warning("%s: %s cannot be kept: %s", one.name, what, error)
 
     def _keep(self) -> None:
         while not self._stopping.wait(_LOOK_SECONDS):
