@@ -3,13 +3,15 @@
 import itertools
 import json
 import shutil
+import subprocess
+import threading
 import time
 from types import SimpleNamespace
 
 import boto3
 import httpx
 import pytest
-from benchmarks.serving import Process
+from benchmarks.serving import RINGFENCE, Process
 from tests.adapters.aws import emulator
 from tests.adapters.aws.proxy import AwsProxy
 from tests.waiting import until
@@ -113,6 +115,30 @@ def test_what_was_cut_off_is_no_backup_and_the_one_before_is_restored(
     ended = ringfence("restore", bucket.to, "--data", "back")
     assert (ended.code, f"{half} is not whole" in ended.err) == (0, True)
     assert decided(ringfence, "back") == decided(ringfence, "ringfence-data")
+
+
+def test_a_backup_that_is_told_to_end_takes_its_copy_away(ringfence, project, payments, bucket, faulty):
+    """SIGTERM comes while S3 has the log's file and has not answered: as from a stop, or past its time."""
+    ringfence("run", payments)
+    arrived, answers = threading.Event(), threading.Event()
+
+    def hold(text):
+        if text.startswith("SQLite format 3"):
+            arrived.set()
+            assert answers.wait(240)
+
+    faulty.fault = hold
+    process = subprocess.Popen([RINGFENCE, "backup", bucket.to], stderr=subprocess.DEVNULL)
+    try:
+        assert arrived.wait(240)
+        assert len(spooled(project)) == 1
+        process.terminate()
+    finally:
+        answers.set()
+        code = process.wait(240)
+    assert code == 130
+    assert spooled(project) == []
+    assert not [key for key in bucket.objects() if key.endswith("backup.json")]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +307,9 @@ def test_what_the_settings_say_is_done_by_the_clock(ringfence, project, payments
     assert timetable(folder, lambda: now_ms).look() == []
     monkeypatch.setenv("RINGFENCE_BACKUP_TO", bucket.to)
     book = WatchBook(folder)
-    assert timetable(folder, lambda: now_ms).look() == []
+    table = timetable(folder, lambda: now_ms)
+    assert table.look() == []
+    assert [one.most_seconds for one in table._errands] == [24 * 3600.0]
     assert book.due() == {"backing up": now_ms + 600_000}
     now_ms += 600_000
     assert timetable(folder, lambda: now_ms).look() == ["backing up"]

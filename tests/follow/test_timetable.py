@@ -1,5 +1,7 @@
 """Work by the clock: when it is due, through restarts, failures and clocks that are set back."""
 
+import signal
+import sys
 import threading
 
 import pytest
@@ -88,7 +90,7 @@ def test_a_command_runs_in_a_process_of_its_own(tmp_path):
     [
         ("echo once >&2; echo 'Error: no frauds' >&2; echo >&2; exit 3", 60, 3, "no frauds"),
         ("echo fine >&2", 60, 0, ""),
-        ("sleep 600 & sleep 600", 0.2, -9, "it took longer than 0.2 seconds and was ended"),
+        ("sleep 600 & sleep 600", 0.2, -15, "it took longer than 0.2 seconds and was ended"),
         ("kill -9 $$", 60, -9, "it was killed: the machine ran out of memory, or somebody ended it"),
         ("yes | tr -d '\\n' | head -c 3000000 >&2; exit 4", 60, 4, "y" * 300),
     ],
@@ -100,6 +102,45 @@ def test_how_an_errand_ended_is_kept(tmp_path, monkeypatch, command, limit, code
     once = Errand("once", ["sh", "-c", command], HOUR, 0, most_seconds=limit)
     Timetable([once], Due(book.due, book.set_due), Clock().now_ms, tell=book.keep_outcome).look()
     assert book.outcomes() == {"once": ErrandEnd(Clock.ms, code, said)}
+
+
+CLEARS_UP = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+try:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    time.sleep(600)
+finally:
+    pathlib.Path(sys.argv[1]).touch()
+"""
+
+
+def test_what_takes_too_long_may_clear_up_before_it_is_ended(tmp_path):
+    """It inherits a SIGTERM that waits until there is somebody to hear it, however long its start takes."""
+    book, cleared = WatchBook(tmp_path), tmp_path / "cleared"
+    once = Errand("once", [sys.executable, "-c", CLEARS_UP, str(cleared)], HOUR, 0, most_seconds=0.1)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        Timetable([once], Due(book.due, book.set_due), Clock().now_ms, tell=book.keep_outcome).look()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert cleared.exists()
+    assert book.outcomes()["once"].code != -signal.SIGKILL
+    assert book.outcomes()["once"].said == "it took longer than 0.1 seconds and was ended"
+
+
+def test_what_does_not_end_when_it_is_asked_to_is_killed(tmp_path, monkeypatch):
+    """It inherits a SIGTERM that is ignored."""
+    monkeypatch.setattr("ringfence.follow.timetable._GRACE_SECONDS", 0.2)
+    book = WatchBook(tmp_path)
+    once = Errand("once", ["sleep", "600"], HOUR, 0, most_seconds=0.1)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        Timetable([once], Due(book.due, book.set_due), Clock().now_ms, tell=book.keep_outcome).look()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    said = "it took longer than 0.1 seconds and was ended"
+    assert book.outcomes() == {"once": ErrandEnd(Clock.ms, -signal.SIGKILL, said)}
 
 
 def test_what_cannot_be_started_or_kept_leaves_the_others_their_turn(tmp_path, caplog):

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock, Thread, Timer
+from threading import Event, Lock, Thread
 from typing import IO, TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ _MOST_LINE: Final = 2_000  # bytes of a line that an errand says
 _MOST_SAID: Final = 300  # characters that are kept of the last one
 _FIRST_TO_GO: Final = "900"  # of at most 1,000, where the system's memory runs out: never what decides
 _STOP_SECONDS: Final = 5.0
+_GRACE_SECONDS: Final = 30.0  # to clear up, for what took too long
 _NOT_STARTED: Final = -1
 _LAST_MS: Final = 253_402_300_799_999  # of the year 9999: a calendar has no later date
 _LOGGER: Final = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class Errand(NamedTuple):
     """What is done every `every_ms`, and `first_ms` after it was first heard of.
 
     One that failed, or was cut off, is done again after `again_ms`; by default at its next time. Its process
-    is killed after `most_seconds` of the clock, or else what hangs would hold up all others for good.
+    is ended after `most_seconds` of the clock, or else what hangs would hold up all others for good: by
+    SIGTERM, so that it can clear up, and 30 seconds later by SIGKILL.
     """
 
     name: str
@@ -178,21 +180,11 @@ class Timetable:
             )
         with suppress(OSError):  # Linux alone has it, and it may have ended
             Path(f"/proc/{process.pid}/oom_score_adj").write_text(_FIRST_TO_GO, "ascii")
-        overdue = Event()
-
-        def end() -> None:
-            overdue.set()
-            process.kill()
-
-        limit = Timer(one.most_seconds, end)
-        limit.daemon = True
-        limit.start()
         relay = Thread(target=self._relay, args=(process.stderr,), daemon=True)
         relay.start()
-        code = process.wait()
-        limit.cancel()
+        code, in_time = _ended(process, one.most_seconds)
         relay.join(_STOP_SECONDS)  # not for ever: a process that it started may hold the pipe open
-        if overdue.is_set():
+        if code and not in_time:
             self._said = f"it took longer than {one.most_seconds:g} seconds and was ended"
         elif code == -signal.SIGKILL:
             self._said = "it was killed: the machine ran out of memory, or somebody ended it"
@@ -209,3 +201,14 @@ class Timetable:
                     sys.stderr.write(text)
                 if text.strip():
                     self._said = text.strip().removeprefix("Error: ")[:_MOST_SAID]
+
+
+def _ended(process: subprocess.Popen[bytes], most_seconds: float) -> tuple[int, bool]:
+    """The exit code, and whether it came in time. One that SIGTERM finds done has succeeded all the same."""
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(most_seconds), True
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(_GRACE_SECONDS), False
+    process.kill()
+    return process.wait(), False

@@ -12,6 +12,7 @@ import typer
 from ringfence.cli.learning.histories import WantedHistory, spec_in_use
 from ringfence.cli.learning.train import check_extra, learned
 from ringfence.cli.terminal import options, screen
+from ringfence.cli.terminal.signals import sigterm_as_ctrl_c
 from ringfence.compose.clock import SystemClock
 from ringfence.compose.deciding.models import in_force, load_model, model_registry
 from ringfence.compose.folder.store import open_store
@@ -57,7 +58,7 @@ def watch(
     folder, clock = options.folder(data), SystemClock()
     book = watch_book(folder)
     if measure_now:
-        with options.compiling(), open_store(folder, read_only=True) as store:
+        with sigterm_as_ctrl_c(), options.compiling(), open_store(folder, read_only=True) as store:
             found: Standing | None = measure(store, clock.now_ms())
         if found is not None and not beside:
             _tell(folder, found, clock.now_ms())
@@ -104,7 +105,8 @@ def retrain(
         spec = spec_in_use(store) if len(store.registry.versions("features")) > 1 else None
     champion = registry.read(digest) if digest else None
     name = champion.manifest.name if champion else NAME
-    made = learned(WantedHistory([], data, spec=spec), Plan(budget_seconds=budget), name)
+    with sigterm_as_ctrl_c():
+        made = learned(WantedHistory([], data, spec=spec), Plan(budget_seconds=budget), name)
     text = made.files[MANIFEST]
     artifact = Artifact(Manifest.from_json(text), digest_of(text), made.files)
     registry.add(artifact)

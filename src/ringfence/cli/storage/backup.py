@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ringfence.cli.terminal import options, screen
+from ringfence.cli.terminal.signals import sigterm_as_ctrl_c
 from ringfence.compose.upkeep import backup as backups
 from ringfence.ports import DECISIONS, EVENTS
 
@@ -60,7 +61,7 @@ def backup(
 
     Example: ringfence backup /backup/2024-05-01
     """
-    with screen.progress("backing up") as tell:
+    with sigterm_as_ctrl_c(), screen.progress("backing up") as tell:
         made = backups.back_up(options.folder(data), target, tell, with_snapshot=snapshot, spool=spool)
     how = "every file read back" if made.address == target else "every file checked as it arrived"
     _show(made, f"in {made.address}, {how}", json=json)

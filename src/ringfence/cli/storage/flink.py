@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,6 +12,7 @@ import typer
 from ringfence.cli.audited import actor, record_first
 from ringfence.cli.terminal.options import definitions
 from ringfence.cli.terminal.screen import say, show, show_json
+from ringfence.cli.terminal.signals import sigterm_as_ctrl_c
 from ringfence.compose.flink_host.check import compare
 from ringfence.compose.flink_host.running import (
     CHECKPOINT_MS,
@@ -26,7 +26,7 @@ from ringfence.errors import StoreError
 from ringfence.events.activation import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from ringfence.compose.flink_host.running import FlinkRun
 
@@ -99,7 +99,7 @@ def run(
 
     Example: ringfence flink run . --kafka kafka://localhost:9092/payments --to decisions
     """
-    with _sigterm_as_ctrl_c(), chdir(project):
+    with sigterm_as_ctrl_c(), chdir(project):  # no cluster is left behind
         ends = Ends.of(kafka, to, control)
         say("Starting a cluster of this machine ...")
         with flink_running(
@@ -205,16 +205,6 @@ def check(
         say(f"Check: {line}")
     if not found.is_same:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """No cluster is left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _on_record(versions: Mapping[Part, str]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WATCHING: Final = "watching the models"
 RETRAINING: Final = "retraining"
+_BACKUP_SECONDS: Final = 24 * 3600.0  # of the clock: a large log over a slow line
 _WATCH_SECONDS: Final = 1800.0
 _RETRAIN_SECONDS: Final = 4 * 3600.0  # of the clock: measuring a long log, then a budget on a busy machine
 _FIRST_MS: Final = 10 * MINUTE_MS  # after a start, which has enough to do
@@ -67,7 +68,8 @@ def _errands(folder: Path) -> list[Errand]:
     backups = schedule()
     if backups is not None:  # first: nothing else that is due may hold it up
         command, every = [*ringfence, "backup", backups.to, *where], backups.every_ms
-        errands.append(Errand("backing up", command, every, min(every, _FIRST_MS), min(every, _AGAIN_MS)))
+        first, again = min(every, _FIRST_MS), min(every, _AGAIN_MS)
+        errands.append(Errand("backing up", command, every, first, again, _BACKUP_SECONDS))
     every_ms = period_ms(settings.watch_every)
     if every_ms is not None:
         command = [*program, "watch", "--measure", "--beside", *where]
