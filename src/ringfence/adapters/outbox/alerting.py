@@ -63,7 +63,7 @@ class _Due(NamedTuple):
     type: str
 
 
-class InForce(msgspec.Struct, frozen=True):
+class MuteInForce(msgspec.Struct, frozen=True):
     """What of a `Mute` counts when a decision comes. Of the kinds of entities, none stands for any."""
 
     until_ms: int
@@ -88,7 +88,7 @@ class Alerting:
         policy: AlertPolicy,
         log_id: str,
         now_ms: int,
-        mutes: Mapping[tuple[str, str], InForce],
+        mutes: Mapping[tuple[str, str], MuteInForce],
         subscriptions: Sequence[Subscription],
         rules: Callable[[str], RuleSet | None],
         contacts: Contacts,

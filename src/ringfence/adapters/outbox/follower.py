@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from ringfence.adapters.outbox.alerting import Alerting, InForce, OutboxRow
+from ringfence.adapters.outbox.alerting import Alerting, MuteInForce, OutboxRow
 from ringfence.adapters.outbox.bus import Bus
 from ringfence.adapters.outbox.contacts import Contacts
 from ringfence.alerts.events import DIGEST, ESCALATED
@@ -257,10 +257,10 @@ class _Ground(NamedTuple):
         """All of them, by name."""
         return [msgspec.json.decode(body, type=Subscription) for (body,) in self.wishes]
 
-    def mutes(self) -> dict[tuple[str, str], InForce]:
+    def mutes(self) -> dict[tuple[str, str], MuteInForce]:
         """By typology and entity."""
         return {
-            (typology, entity): msgspec.json.decode(body, type=InForce)
+            (typology, entity): msgspec.json.decode(body, type=MuteInForce)
             for typology, entity, body in self.muted
         }
 
