@@ -57,7 +57,7 @@ def test_a_killed_broker_takes_and_doubles_nothing(cluster, tmp_path):
         sink.take(DECISIONS, store.log.read(DECISIONS))
         sink.close()
     left = next(one for one in cluster if one is not killed[0])
-    # A commit is answered before its markers are in all partitions: until then nobody sees the last decisions.
+    # A commit is answered before its markers are everywhere: until then nobody sees the last decisions.
     until(lambda: len(left.content("decisions")) >= 2 * HALF)
     found = [json.loads(one.value())["transaction_id"] for one in left.content("decisions")]
     assert sorted(found) == sorted(f"t{number}" for number in range(2 * HALF))
