@@ -43,11 +43,14 @@ class TableLook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A view to be kept: the page's path, its query with the filters, and the look of its table."""
+    """A view to be kept: the page's path, its query with the filters, and the look of its table.
+
+    A question mark before the query may be left out.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"\S")]
     path: Annotated[str, msgspec.Meta(max_length=LONGEST_PATH, pattern=PATH)]
-    query: Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^(\?[^#\s]*)?$")] = ""
+    query: Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^[^#\s]*$")] = ""
     layout: TableLook = TableLook()
     shared: bool = False
 
@@ -125,7 +128,8 @@ def _masked(view: NewView) -> NewView:
         sort=look.sort and (mask_cards(look.sort[0]), look.sort[1]),
         widths={mask_cards(title): width for title, width in look.widths.items()},
     )
-    name, query = mask_cards(view.name.strip()), mask_cards(view.query)
+    name, query = mask_cards(view.name.strip()), mask_cards(view.query.removeprefix("?"))
+    query = query and f"?{query}"
     return msgspec.structs.replace(view, name=name, query=query, layout=layout)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ringfence.access.approvals import LONGEST, ApprovalRequest, ApprovalState, Deed
 from ringfence.adapters.access.keys import IF_DAMAGED
-from ringfence.adapters.sqlite.shared_file import SharedFile
+from ringfence.adapters.sqlite.shared_file import FileAtFirstUse
 from ringfence.errors import InputError
 from ringfence.store import KEYS
 
@@ -43,27 +42,16 @@ class SqliteApprovals:
     """`ringfence.access.approvals.Approvals` in the file of keys, which is made with the first request."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / KEYS
-        self._opening = Lock()
-        self._opened: SharedFile | None = None
+        self._file = FileAtFirstUse(folder / KEYS, _SCHEMA, if_damaged=IF_DAMAGED)
 
     def close(self) -> None:
         """Closing twice is allowed."""
-        with self._opening:
-            if self._opened is not None:
-                self._opened.close()
-                self._opened = None
-
-    def _file(self) -> SharedFile:
-        with self._opening:
-            if self._opened is None:
-                self._opened = SharedFile(self._path, _SCHEMA, if_damaged=IF_DAMAGED)
-            return self._opened
+        self._file.close()
 
     def add(self, asked: ApprovalRequest) -> ApprovalRequest:
         """Keep a request under a new id."""
         row = (asked.deed, asked.subject, asked.content, asked.asked_by, asked.asked_ms, asked.reason)
-        with self._file().transaction() as connection:
+        with self._file.opened().transaction() as connection:
             number = connection.execute(
                 f"INSERT INTO approval ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",  # noqa: S608 (constants)
                 (*row, asked.state),
@@ -94,7 +82,7 @@ class SqliteApprovals:
     def move(self, request: ApprovalRequest, state: ApprovalState, by: Who | None = None) -> bool:
         """Whether the request was still as given, and is in this state now; `by` is who decided."""
         number = int(request.id.removeprefix("A-"))
-        with self._file().transaction() as connection:
+        with self._file.opened().transaction() as connection:
             if by is None:
                 changed = connection.execute(
                     "UPDATE approval SET state = ? WHERE number = ? AND state = ?",
@@ -109,9 +97,9 @@ class SqliteApprovals:
             return changed.rowcount == 1
 
     def _rows(self, where: str, *values: object) -> list[ApprovalRequest]:
-        if not self._path.exists():
+        if not self._file.is_there:
             return []
-        rows = self._file().rows(f"SELECT {_COLUMNS} FROM approval {where}", *values)  # noqa: S608 (constants)
+        rows = self._file.opened().rows(f"SELECT {_COLUMNS} FROM approval {where}", *values)  # noqa: S608 (constants)
         return [_request(row) for row in rows]
 
 

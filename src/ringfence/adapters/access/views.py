@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from ringfence.access.views import MOST_OWN, MOST_SHARED, NewView, SavedView, TableLook, number_of
-from ringfence.adapters.sqlite.shared_file import SharedFile
+from ringfence.adapters.sqlite.shared_file import FileAtFirstUse
 from ringfence.errors import InputError
 from ringfence.store import VIEWS
 
@@ -53,26 +52,21 @@ class SqliteViews:
     """`ringfence.access.views.Views` of a data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / VIEWS
-        self._opening = Lock()
-        self._opened: SharedFile | None = None
+        self._file = FileAtFirstUse(folder / VIEWS, _SCHEMA, if_damaged=IF_DAMAGED)
 
     def close(self) -> None:
         """Closing twice is allowed."""
-        with self._opening:
-            if self._opened is not None:
-                self._opened.close()
-                self._opened = None
+        self._file.close()
 
     def of(self, owner: str, path: str, *, with_shared: bool) -> list[SavedView]:
         """See `Views.of`."""
-        if self._opened is None and not self._path.exists():
+        if not self._file.is_there:
             return []
-        return [_view(row) for row in self._file().rows(_OF, path, owner, with_shared)]
+        return [_view(row) for row in self._file.opened().rows(_OF, path, owner, with_shared)]
 
     def save(self, view: NewView, owner: str, now_ms: int) -> SavedView:
         """See `Views.save`."""
-        with self._file().transaction() as connection:
+        with self._file.opened().transaction() as connection:
             own, shared = connection.execute(_OTHERS, (owner, view.path, view.name)).fetchone()
             if own >= MOST_OWN:
                 raise InputError(f"you have {MOST_OWN} views: remove one that you no longer need")
@@ -84,17 +78,11 @@ class SqliteViews:
 
     def remove(self, view_id: str, owner: str, *, with_shared: bool) -> SavedView | None:
         """See `Views.remove`."""
-        if self._opened is None and not self._path.exists():
+        if not self._file.is_there:
             return None
-        with self._file().transaction() as connection:
+        with self._file.opened().transaction() as connection:
             removed = connection.execute(_REMOVE, (number_of(view_id), owner, with_shared)).fetchall()
         return next(map(_view, removed), None)
-
-    def _file(self) -> SharedFile:
-        with self._opening:
-            if self._opened is None:
-                self._opened = SharedFile(self._path, _SCHEMA, if_damaged=IF_DAMAGED)
-            return self._opened
 
 
 def _fields(view: NewView) -> dict[str, Any]:

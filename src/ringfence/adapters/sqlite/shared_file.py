@@ -74,3 +74,32 @@ class SharedFile:
             yield
         except (sqlite3.Error, OSError) as error:
             raise explain(error, self.path, self._if_damaged) from error
+
+
+class FileAtFirstUse:
+    """A `SharedFile` that is opened, or made, when something is first asked of it; any thread may ask."""
+
+    def __init__(self, path: Path, schema: str, *, if_damaged: str) -> None:
+        """As of `SharedFile`, whose errors come when it is opened."""
+        self._path, self._schema, self._if_damaged = path, schema, if_damaged
+        self._opening = Lock()
+        self._opened: SharedFile | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it would be opened, not made."""
+        return self._opened is not None or self._path.exists()
+
+    def opened(self) -> SharedFile:
+        """The file."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = SharedFile(self._path, self._schema, if_damaged=self._if_damaged)
+            return self._opened
+
+    def close(self) -> None:
+        """Closing twice is allowed."""
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None

@@ -253,6 +253,9 @@ class Table {
       if (!name.value.trim()) return name.focus();
       return act("", { name: name.value.trim(), path: location.pathname, query: location.search, layout: this.layout(), shared: tick.checked });
     });
+    name.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") keep.click();
+    });
     const share = element("label", "check");
     share.append(tick, " Share with everybody");
     box.replaceChildren(...lines, name, ...(kept.may_share ? [share] : []), keep);
