@@ -44,12 +44,23 @@ def test_a_rule_is_muted_until_a_time_and_raised_again(api):
     assert before == after == {"mutes": [], "total": 0}
 
 
-def test_a_shop_with_the_number_of_a_card_is_muted_beside_it(api):
-    """Of two mutes of one number the second took the place of the first."""
-    names = [HOUR | {"entity_id": f"{kind}=777"} for kind in ("merchant", "customer")]
-    _, muted = ask(api, *names)
-    [one] = muted["mutes"]
-    assert (one["entity_id"], sorted(one["kinds"])) == ("777", ["customer", "merchant"])
+def test_a_mute_of_one_entity_says_nothing_of_another_with_its_id(api):
+    """A shop's mute took the place of a customer's with the same number, and so did its end."""
+
+    async def talk(client):
+        await client.post("/v1/decisions", json=payment("t1"))
+        path, shop = "/v1/alerts/mutes", HOUR | {"entity_id": "merchant=777"}
+        first = await client.post(path, json=HOUR | {"entity_id": "customer=777"})
+        other = await client.post(path, json=shop)
+        which = {name: shop[name] for name in ("typology", "entity_id")}
+        removed = await client.post(f"{path}/removals", json=which)
+        return first, other, removed, (await client.get(path)).json()
+
+    first, other, removed, muted = api(talk)
+    assert (first.status_code, other.status_code) == (200, 422)
+    assert "as customer: unmute that first" in other.json()["detail"]
+    assert removed.json() == {"was_muted": False}
+    assert [(one["entity_id"], one["kinds"]) for one in muted["mutes"]] == [("777", ["customer"])]
 
 
 def test_the_latest_word_counts(api):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from tests.waiting import until
 from tests.web.test_cases import guarded, office  # noqa: F401 (fixtures)
 
 from ringfence.access.principal import Role
@@ -165,8 +166,7 @@ def test_only_selected_payments_are_split_or_labelled(office, watched):  # noqa:
     assert desk.book.case("C-1").state is CaseState.OPEN
     unfold()
     page.get_by_role("button", name="Split off the selected").click()
-    while len(watched.faults) < 2:  # the page before had the same alert
-        page.wait_for_timeout(20)
+    until(lambda: page.wait_for_timeout(20) or len(watched.faults) >= 2)  # the page before has the same alert
     expect(page.get_by_role("alert")).to_contain_text("No payment is selected")
     watched.faults.clear()  # the browser notes the 422s
     unfold()

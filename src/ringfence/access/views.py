@@ -21,7 +21,7 @@ MOST_OWN: Final = 200
 MOST_SHARED: Final = 500
 """Views on all pages that somebody shares."""
 
-PATH: Final = r"^/([A-Za-z0-9_.:~@+=,%-][A-Za-z0-9_.:~@+=,%/-]*)?$"
+PATH: Final = r"^/([A-Za-z0-9_.:~@+=,%!$&'()*;-][A-Za-z0-9_.:~@+=,%!$&'()*;/-]*)?$"
 """A page's path as addresses have it, with percent signs: two slashes in front would name another host."""
 
 LONGEST_PATH: Final = 1000

@@ -128,7 +128,15 @@ class MuteDesk:
         given = entity_id.strip()
         every = dict.fromkeys(form for forms in self._forms(given).values() for form in forms)
         entities = (ANY,) if given == ANY else tuple(form for form in every if form != ANY)
-        asked = entities if given == ANY else dict.fromkeys((*entities, given, entity_id))
+        asked = entities if given == ANY else tuple(dict.fromkeys((*entities, given, entity_id)))
+        kind = given.partition("=")[0]
+        if "=" in given and kind in KINDS:  # another entity's mute, with the same id, stays
+            others = {
+                one.entity_id
+                for one in self.book.mutes()
+                if one.typology == typology and one.kinds and kind not in one.kinds
+            }
+            asked = tuple(form for form in asked if form not in others)
         before = [found for form in asked if (found := self.book.unmute(typology, form))]
         gone = tuple(self.tokenizer.clean(one.entity_id) for one in before)
         return MuteChange(typology, gone or (self.named(given),), tuple(before))
@@ -189,14 +197,25 @@ class MuteDesk:
         made = []
         for one, of in entities.items():
             earlier = known.get((wanted.typology, one))
-            if of and earlier is not None and earlier.kinds and earlier.until_ms > now_ms:
-                # Else a mute of a shop would end that of a card with its number.
-                kinds = tuple(dict.fromkeys((*earlier.kinds, *of)))
-            else:
-                kinds = of
+            kinds = of if earlier is None or earlier.until_ms <= now_ms else _kinds_now(earlier, of)
             made.append(msgspec.structs.replace(wanted, entity_id=one, kinds=kinds))
         before = [(one, self.book.mute(one)) for one in made]
         return tuple(earlier for one, earlier in before if earlier is not None and earlier != one)
+
+
+def _kinds_now(earlier: Mute, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """What a mute in force is of once it is said anew; `InputError` where it would end for another entity.
+
+    A mute of any kind stays one. An id has one mute for each name, with one end.
+    """
+    if not earlier.kinds:
+        return ()
+    if wanted and not set(earlier.kinds) <= set(wanted):
+        raise InputError(
+            f"{earlier.typology} is muted for that id as {' and '.join(earlier.kinds)}: unmute that first, "
+            "or leave out what the id is, so that it is muted as everything that payments name by it"
+        )
+    return wanted
 
 
 def forms_of(tokenizer: Tokenizer, given: str) -> dict[str, tuple[str, ...]]:

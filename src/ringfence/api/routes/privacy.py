@@ -170,6 +170,9 @@ def tell_reason(request: Request, token: str, reason: str) -> None:
     tell(request.scope, object=about, reason=services_of(request, Surroundings).tokenizer.clean(reason))
 
 
+_TOO_LATE = "its caller was answered before it began"
+
+
 class _ErasureRecord:
     """Has an erasure on record with what came of it, also where it ends after its caller had an answer."""
 
@@ -183,7 +186,8 @@ class _ErasureRecord:
 
     def watch(self, erase: Callable[[], ErasedData]) -> ErasedData:
         """What `erase` gives or raises, which goes on record here where the caller had an answer before."""
-        self._has_begun, outcome = True, "failed"
+        self._begin()
+        outcome = "failed"
         try:
             done = erase()
             outcome = "done"
@@ -199,6 +203,13 @@ class _ErasureRecord:
             if is_late:
                 self._write(outcome)
         return done
+
+    def _begin(self) -> None:
+        """`StoreError` where the record says by now that it had not begun."""
+        with self._lock:
+            if self._is_answered:
+                raise StoreError(_TOO_LATE)
+            self._has_begun = True
 
     def answer(self) -> None:
         """The caller hears that it takes too long; what came of it meanwhile, if anything, goes on record."""
