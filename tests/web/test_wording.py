@@ -28,6 +28,10 @@ BODIES = {
         {"action": "merge", "version": 1, "other": "17", "other_version": 1},
         "other: give the id of a case, such as C-17",
     ),
+    "/v1/views": (
+        {"name": "mine", "path": "//elsewhere", "query": ""},
+        "path: give the path of a page",
+    ),
     "/v1/lists/entries": (
         {"list": " x", "kind": "block", "entries": [{"entity_id": "a", "entity_type": "card"}]},
         "give the name of a list",

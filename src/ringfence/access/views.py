@@ -24,6 +24,8 @@ MOST_SHARED: Final = 500
 PATH: Final = r"^/([A-Za-z0-9_.:~@+=,%!$&'()*;-][A-Za-z0-9_.:~@+=,%!$&'()*;/-]*)?$"
 """A page's path as addresses have it, with percent signs: two slashes in front would name another host."""
 
+QUERY: Final = r"^[^#\s]*$"
+
 LONGEST_PATH: Final = 1000
 """Characters of a path; an entity's id in it may be an e-mail address, percent-encoded."""
 
@@ -50,7 +52,7 @@ class NewView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"\S")]
     path: Annotated[str, msgspec.Meta(max_length=LONGEST_PATH, pattern=PATH)]
-    query: Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^[^#\s]*$")] = ""
+    query: Annotated[str, msgspec.Meta(max_length=2000, pattern=QUERY)] = ""
     layout: TableLook = TableLook()
     shared: bool = False
 

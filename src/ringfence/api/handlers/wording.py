@@ -5,6 +5,7 @@ from __future__ import annotations
 from ast import literal_eval
 from typing import TYPE_CHECKING, Any, Final
 
+from ringfence.access import views
 from ringfence.alerts.book import DIGEST_NAME
 from ringfence.api.handlers.reading import CURSOR
 from ringfence.features.spec import ENTITY_KEYS
@@ -51,6 +52,9 @@ FORMS: Final[Mapping[str, str]] = {
     r"^(\d{1,3}(\.\d*)?)?$": "a score from 0 to 100",
     r"^\d{0,6}$": "the number of a partition",
     r"^\d{0,18}$": "a number of at most 18 digits",
+    "^[Vv]-[0-9]{1,15}$": "the id of a saved view, such as V-3",
+    views.PATH: "the path of a page, percent-encoded, such as /cases",
+    views.QUERY: "a query, percent-encoded, such as ?state=open",
     r"^(\d{1,19}(,\d{1,19})*)?$": "offsets, with commas between them",
 }
 """By pattern. A test sees to it that none is missing."""
