@@ -36,6 +36,9 @@ from ringfence.access.roles import PERMITTED, Permission, Role
 from ringfence.web.site import PAGES
 
 MIB = 1 << 20
+_PROOF = re.compile(  # what stands behind a name that a cut or a changed byte made another's is no secret
+    rb'("(?:%s)"[^"\n]{0,6}"?)?PROOF[0-9]{9}X' % "|".join(PROOF_FIELDS).encode()
+)
 KINDS = (
     "application/json",
     "application/x-ndjson",
@@ -182,6 +185,7 @@ class Fuzzer:
         content = chance.choice((self.noise, self.mutated, self.cut, self.nested, self.absurd, self.recoded))(
             self.good(operation)
         )
+        content = _PROOF.sub(lambda found: found[0] if found[1] else b"X" * 15, content)
         draw = chance.random()
         if draw < 0.01:
             encoding = chance.choice(("gzip", "zstd"))

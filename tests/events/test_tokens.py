@@ -134,6 +134,24 @@ def test_of_bytes_that_are_no_json_every_long_run_of_digits_is_masked():
     assert TOKENIZER.sanitize_json(f'{{"card": {PAN}'.encode()) == b'{"card": ************1111'
 
 
+@pytest.mark.parametrize(
+    "original",
+    [
+        b'{"channel":6"online", "cvv": "hunter77"}',
+        b'{"id": "a", "customer_i", "card_verification_value": "hunter77"}',
+        b'{"memo":8"paid", "pin": "hunter77"}}',
+        b'{"memo": "paid", "pin_block"G "hunter77"}',
+        b'{"memo": "paid", "track2": \x83hunter77"}',
+        b'{"memo": "paid", "cvc": "hunter77\xb3}',
+        b'{"memo": "paid", "cvv":;"hunter77", "ip": "::1"}',
+    ],
+)
+def test_of_bytes_that_are_no_json_nothing_stays_behind_the_name_of_a_secret(original):
+    kept = TOKENIZER.sanitize_json(original)
+    assert b"unter77" not in kept
+    assert (b'"ip": "::1"' in kept) == (b'"ip"' in original)
+
+
 def test_a_tokenizer_does_not_show_its_key():
     assert "0123456789abcdef" not in repr(TOKENIZER)
 

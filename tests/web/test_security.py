@@ -63,6 +63,8 @@ def test_without_a_session_there_is_only_the_door(locked):
         assert httpx.get(locked.url + path, headers={"hx-request": "true"}).status_code == 401
     stream = httpx.get(f"{locked.url}/live/stream", headers={"accept": "text/event-stream"})
     assert stream.status_code == 401
+    for path in ("/decisions?card=4052815710733023", "/decisions?4052815710733023=x"):
+        assert httpx.get(locked.url + path).headers["location"] == "/sign-in?next=%2Fdecisions"
 
 
 def test_a_wrong_key_or_one_that_may_not_look_stays_outside(locked, visitor):

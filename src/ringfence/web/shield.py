@@ -202,6 +202,8 @@ def _no_form() -> Response:
 def _sign_in_first(scope: Any, headers: Headers) -> Response:
     query = scope["query_string"].decode("latin-1")
     here = scope["path"] + (f"?{query}" if query else "")
+    if names_card(scope["path"], query):  # a filter takes one, and browsers keep where they are sent
+        here = "/" if names_card(scope["path"]) else scope["path"]
     if (
         scope["method"] == "GET"
         and "hx-request" not in headers

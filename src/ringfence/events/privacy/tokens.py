@@ -33,7 +33,7 @@ from ringfence.events.values.norms import Norms, norm
 from ringfence.masking import FoundCard, find_cards, fold, is_card_number, replace_cards
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -50,9 +50,12 @@ _TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4})(?:/b([0-9]{6}|[0-9
 _DIGITS: Final = re.compile(r"[0-9]{12,19}")
 _BETWEEN: Final = re.compile("[^0-9A-Za-z*#?\u2022\u25cf\u2217\u2026]")  # digits; none of what hides some
 _DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
-_NAMED_VALUE: Final = re.compile(
+_NAMED_VALUE: Final = re.compile(  # what is no name's value may be a name: it is only looked at
     r"(?<!\w)([^\W\d][^\n,;:={}\[\]\"']{0,79}?)([\s\"']*[:=,;][\s\"']*)"
-    r"((?<=[\"'])[^\"'\n]{1,200}(?=[\"'])|[0-9A-Fa-f;%?=^]{3,})"
+    r"(?=((?<=[\"'])[^\"'\n]{1,200}(?=[\"'])|[0-9A-Fa-f;%?=^]{3,}))"
+)
+_AFTER_A_NAME: Final = re.compile(  # to the next quote, comma or line, whatever separates them
+    r"(?<=[\"'])([^\W\d][^\n,;:={}\[\]\"']{0,79})([\"'])(?=([^\"'\n]{0,6}[\"']?[^\"'\n,}]{1,200}))"
 )
 _PLAIN_SECRET: Final = re.compile("[0-9A-Fa-f;%?=^]{3,}")
 _WRITTEN: Final = re.compile(rb"[A-Za-z\x80-\xff]")
@@ -319,7 +322,7 @@ def mask_digits(original: bytes, *, every: bool = False) -> bytes:
     text = original[:ORIGINAL_LIMIT].decode(errors="surrogateescape")
     if every:
         text = "".join("*" if letter.isdigit() else letter for letter in text)
-    masked = _NAMED_VALUE.sub(_without_secret, _mask_digits(text)).encode(errors="surrogateescape")
+    masked = _without_secrets(_mask_digits(text)).encode(errors="surrogateescape")
     return masked + b"*" * (len(original) - ORIGINAL_LIMIT)  # the rest is not kept anyway
 
 
@@ -332,8 +335,24 @@ def _mask_digits(text: str) -> str:
     return out + text[at:] if at else text
 
 
-def _without_secret(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}***" if _is_secret(found) else found[0]
+def _without_secrets(text: str) -> str:
+    text = _stars(text, [found.span(3) for found in _NAMED_VALUE.finditer(text) if _is_secret(found)])
+    return _stars(text, [found.span(3) for found in _AFTER_A_NAME.finditer(text) if _is_left(found)])
+
+
+def _stars(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """A text with three stars for each of these parts, which come in order."""
+    out, at = "", 0
+    for start, end in spans:
+        if start >= at:
+            out, at = f"{out}{text[at:start]}***", end
+    return out + text[at:]
+
+
+def _is_left(found: re.Match[str]) -> bool:
+    """Whether what follows the name of authentication data, and of nothing else, is still there."""
+    known = named(found[1].strip())
+    return known is not None and known.surely and not found[3].endswith("***")
 
 
 def _is_secret(found: re.Match[str]) -> bool:
