@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from ringfence.errors import InputError, SpecError
-from ringfence.events.personal_names import classes_of
+from ringfence.events.personal_names import PersonalClass, classes_of
 from ringfence.events.values.texts import TOML_LIMIT, parse_toml, read_text
 from ringfence.features.durations import MINUTE_MS, parse_duration_ms
 from ringfence.ports.secrets import named_place
@@ -27,9 +27,13 @@ _EXAMPLES: Final[dict[Any, str]] = {tuple: """'["…", "…"]'""", dict: """'{"�
 NEVER = "never"
 RETAINED = (
     *("events", "decisions", "flag_matches", "drift", "model_news", "slo_news", "quarantine"),
-    *("cases", "alerts", "messages", "identifier", "contact", "name", "address", "text"),
+    *("cases", "alerts", "messages"),
 )
-"""Parts of a data folder that may be kept for a time; what is not named never expires."""
+"""Parts of a data folder that may be kept for a time, beside originals; what is not named never expires."""
+CLASSES_KEPT: Final = tuple(
+    one for one in PersonalClass if one not in (PersonalClass.SECRET, PersonalClass.NONE)
+)
+"""Classes of personal data whose originals may be kept for a time."""
 
 _LEAST_MS = 10 * MINUTE_MS
 
@@ -39,6 +43,21 @@ class _TomlFile(TomlConfigSettingsSource):
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         return parse_toml(read_text(file_path, TOML_LIMIT), file_path.name)
+
+
+def is_of_originals(part: str) -> bool:
+    """Whether a part of `[retention]` is of originals in the vault: a field about a person, or a class.
+
+    `InputError` where no event has such a field.
+
+    >>> is_of_originals("email"), is_of_originals("contact"), is_of_originals("cases")
+    (True, True, False)
+    """
+    if part in RETAINED:
+        return False
+    if part not in CLASSES_KEPT:
+        classes_of({part: PersonalClass.TEXT})
+    return True
 
 
 def period_ms(text: str) -> int | None:
@@ -128,7 +147,9 @@ class Settings(BaseSettings):
     )
     personal_fields: dict[str, str] = {}  # what fields tell of a person, where their names do not
     vault_key: Path | None = None  # of the vault's master keys; never in the data folder
-    retention: dict[str, str] = {}  # how long parts of the data folder stay, for `ringfence retention`
+    retention: dict[
+        str, str
+    ] = {}  # how long parts of the data folder and fields stay, for `ringfence retention`
     reveals_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 20  # originals that one person may be shown
     audit_key: Path | None = None  # of who signs the audit trail; never in the data folder
     audit_anchor: str | None = None  # where heads of the audit trail are kept: a file elsewhere, or a URL
@@ -156,8 +177,13 @@ class Settings(BaseSettings):
     @classmethod
     def _check_retention(cls, times: dict[str, str]) -> dict[str, str]:
         for part, text in times.items():
-            if part not in RETAINED:
-                raise ValueError(f"there is no {part!r} to keep for a time: parts are {', '.join(RETAINED)}")
+            try:
+                is_of_originals(part)
+            except InputError as error:
+                parts = ", ".join((*RETAINED, *CLASSES_KEPT))
+                raise ValueError(
+                    f"there is no {part!r} to keep for a time: parts are {parts}, and fields. {error}"
+                ) from None
             try:
                 parse_duration_ms(text)
             except SpecError as error:

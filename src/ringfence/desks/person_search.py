@@ -5,7 +5,7 @@ It reads the whole log, once or twice: on a server that is the work of a process
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.desks.lifetimes import dated, last_named
 from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
@@ -23,7 +24,7 @@ from ringfence.ports import EVENTS
 from ringfence.ports.vault import Erased, Held, LegalHold  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ringfence.events.batch import EventBatch
     from ringfence.events.privacy.tokens import Tokenizer
@@ -109,6 +110,7 @@ class PersonSearch:
         decided: the decisions on payments with an entity's id, by entity type and id: so many at most.
         check: called between two pieces of the log that are read; it raises where that takes too long.
         most: how many events, and decisions, `find` tells of one person, where that is bounded.
+        keep_ms: how long originals are kept after their person's last event, by field or class.
     """
 
     log: EventLog
@@ -118,6 +120,7 @@ class PersonSearch:
     decided: Callable[[str, str, int | None], list[dict[str, Any]]]
     check: Callable[[], None] = lambda: None
     most: int | None = None
+    keep_ms: Mapping[str, int] = field(default_factory=dict)
 
     def who(self, asked: str) -> PersonTokens:
         """Somebody by `CUSTOMER`, `account:ID`, `FIELD=VALUE`, or a token.
@@ -190,16 +193,22 @@ class PersonSearch:
         elsewhere: dict[str, list[dict[str, Any]]] = {}
         for place in self.places:
             elsewhere |= place.held(who)
+        events = [row for _, row in rows]
         return PersonFile(
             person=who.person,
             kind=who.kind,
             hold=first_hold(self.vault, self.places, who),
             erased=self.vault.erasures([who.person]),
-            originals=self.vault.of_persons(who.own | who.texts),
-            events=[row for _, row in rows],
+            originals=dated(self.vault.of_persons(who.own | who.texts), events, self.keep_ms),
+            events=events,
             decisions=decisions,
             elsewhere=elsewhere,
         )
+
+    def learn(self, now_ms: int) -> None:
+        """Tell the vault when its persons were last named in the log, which may be shortened thereafter."""
+        for last_ms in last_named((events for _, events in self._events()), now_ms):
+            self.vault.note_events(last_ms)
 
     def under_hold(self) -> PersonTokens:
         """Everybody under legal hold, as one: what names them, and their payments."""

@@ -15,7 +15,8 @@ from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
 from ringfence.rulebook.desk import Who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections import Counter
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
 
     from ringfence.desks.person_search import (
@@ -169,6 +170,16 @@ class PrivacyDesk:
     def expiring(self, kinds: Collection[PersonalClass], before_ms: int) -> tuple[int, int]:
         """How many originals `expire` would forget, and of how many persons."""
         return self.vault.expiring(kinds, before_ms, self._kept_by_holds())
+
+    def outlive(self, keep_ms: Mapping[str, int], *, dry: bool = False) -> Counter[str]:
+        """Forget originals whose person's last event is older than their field is kept; how many by part.
+
+        `keep_ms` is by field, or by class for fields without a time of their own. Legal holds stay.
+        """
+        now_ms = self.now_ms()
+        self.search.learn(now_ms)
+        before_ms = {part: now_ms - keep for part, keep in keep_ms.items()}
+        return self.vault.outlive(before_ms, self._kept_by_holds(), dry=dry)
 
     def _kept_by_holds(self) -> frozenset[str]:
         """Under which tokens there may be originals of somebody under legal hold, or on their payments."""

@@ -11,19 +11,30 @@ from ringfence.errors import InputError
 from ringfence.events.personal_names import PersonalClass  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections import Counter
+    from collections.abc import Collection, Mapping, Sequence
 
     from ringfence.events.privacy.personal import Original
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """An original as the vault holds it. `seen_ms` is when it first came."""
+    """An original as the vault holds it.
+
+    Attributes:
+        seen_ms: when it first came.
+        last_ms: time of the last event that named the person as far as the vault was told, else `seen_ms`.
+        fields: that it stood in, as `personal_fields` names them; empty where nobody knows.
+        until_ms: until when it is kept; None where nothing says so.
+    """
 
     person: str
     token: str
     kind: PersonalClass
     value: str
     seen_ms: int
+    last_ms: int
+    fields: tuple[str, ...] = ()
+    until_ms: int | None = None
 
 
 class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +145,21 @@ class Vault(Protocol):
         """Forget originals of these classes that first came before a time; how many.
 
         Those of persons under legal hold stay, and those that are held under the tokens `kept`.
+        """
+        ...
+
+    def note_events(self, last_ms: Mapping[str, int]) -> None:
+        """Take in the time of the last event that named each of these persons; those unknown are left out."""
+        ...
+
+    def outlive(
+        self, before_ms: Mapping[str, int], kept: Collection[str] = (), *, dry: bool = False
+    ) -> Counter[str]:
+        """Forget originals of persons whose last event is older than the field is kept; how many by part.
+
+        `before_ms` is by part: a field, or a class for fields without a time of their own. An original that
+        stood in several fields stays as long as the one that is kept longest. Legal holds and `kept` as of
+        `expire`. With `dry` nothing is deleted, and the counts are of what would be.
         """
         ...
 

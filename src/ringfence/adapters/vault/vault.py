@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -10,6 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ringfence.adapters.sqlite.shared_file import SharedFile
+from ringfence.adapters.vault import lifetimes
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.personal_names import PersonalClass
 from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
@@ -17,7 +19,7 @@ from ringfence.store import VAULT
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from ringfence.adapters.vault.keyring import Keyring
@@ -32,6 +34,14 @@ _MARK: Final = b"ringfence vault"
 _HOLDS: Final = "SELECT person, reason, by, since_ms FROM hold ORDER BY since_ms"
 _FORGET: Final = "DELETE FROM original WHERE person IN (SELECT value FROM json_each(?))"
 _FORGET_KEYS: Final = "DELETE FROM person WHERE token IN (SELECT value FROM json_each(?))"
+_FORGET_FACTS: Final = tuple(
+    f"DELETE FROM {table} WHERE person IN (SELECT value FROM json_each(?))"  # noqa: S608 (constants)
+    for table in ("stood", "named")
+)
+_FACTS: Final = (
+    "coalesce((SELECT at_ms FROM named n WHERE n.person = o.person), seen_ms), "
+    "(SELECT json_group_array(field) FROM stood s WHERE s.person = o.person AND s.token = o.token)"
+)
 _HOLDERS: Final = """
 SELECT token, person FROM original WHERE token IN (SELECT value FROM json_each(?1))
 UNION SELECT token, person FROM erasing WHERE token IN (SELECT value FROM json_each(?1))
@@ -93,7 +103,7 @@ class SqliteVault:
         self._store_id = store_id
         if has_vault(folder) == create:
             raise InputError(_there(self.path) if create else _missing(self.path))
-        self._file = SharedFile(self.path, _SCHEMA, ("secure_delete = ON",))
+        self._file = SharedFile(self.path, _SCHEMA + lifetimes.SCHEMA, ("secure_delete = ON",))
         if create:
             row = (store_id, keys.newest, keys.wrap(keys.newest, _MARK, store_id))
             with self._file.transaction() as connection:
@@ -137,6 +147,7 @@ class SqliteVault:
         with self._file.transaction() as connection:
             ciphers: dict[str, AESGCM] = {}
             for one in originals:
+                lifetimes.note_field(connection, one)
                 there = "SELECT 1 FROM original WHERE person = ? AND token = ?"
                 if connection.execute(there, (one.person, one.token)).fetchone():
                     continue
@@ -173,16 +184,17 @@ class SqliteVault:
         return found[0] if found else None
 
     def _opened(self, where: str, names: Collection[str]) -> list[Held]:
-        text = f"SELECT person, token, kind, sealed, seen_ms FROM original WHERE {where}"  # noqa: S608 (constants)
+        text = f"SELECT person, token, kind, sealed, seen_ms, {_FACTS} FROM original o WHERE {where}"  # noqa: S608 (constants)
         with self._file.reading() as connection:
             rows = connection.execute(text, (_json(names),)).fetchall()
             ciphers = {person: self._cipher(connection, person) for person in {row[0] for row in rows}}
         return [
             Held(
-                person=person, token=token, kind=PersonalClass(kind), seen_ms=seen_ms,
+                person=person, token=token, kind=PersonalClass(kind), seen_ms=seen_ms, last_ms=last_ms,
+                fields=tuple(sorted(msgspec.json.decode(fields))),
                 value=self._open(ciphers[person], sealed, f"{person} {token}"),
             )
-            for person, token, kind, sealed, seen_ms in rows
+            for person, token, kind, sealed, seen_ms, last_ms, fields in rows
         ]  # fmt: skip
 
     def _open(self, cipher: AESGCM, sealed: bytes, about: str) -> str:
@@ -317,9 +329,20 @@ class SqliteVault:
                 f"DELETE FROM original WHERE {_EXPIRES}",  # noqa: S608 (a constant)
                 _expiring(kinds, before_ms, kept),
             ).rowcount
-            connection.execute("DELETE FROM person WHERE token NOT IN (SELECT person FROM original)")
+            lifetimes.clear(connection)
         self._file.empty_log()
         return count
+
+    def note_events(self, last_ms: Mapping[str, int]) -> None:
+        """See `Vault.note_events`."""
+        lifetimes.note_events(self._file, last_ms)
+
+    def outlive(
+        self, before_ms: Mapping[str, int], kept: Collection[str] = (), *, dry: bool = False
+    ) -> Counter[str]:
+        """See `Vault.outlive`."""
+        found = lifetimes.outlived(self._file, before_ms, kept)
+        return Counter([part for *_, part in found] if dry else lifetimes.forget(self._file, found))
 
     def close(self) -> None:
         """See `Vault.close`."""
@@ -344,7 +367,8 @@ def _delete(connection: sqlite3.Connection, persons: Collection[str]) -> int:
     """Keys of persons and all that they sealed; how many originals."""
     names = (_json(persons),)
     count = connection.execute(_FORGET, names).rowcount
-    connection.execute(_FORGET_KEYS, names)
+    for statement in (_FORGET_KEYS, *_FORGET_FACTS):
+        connection.execute(statement, names)
     return count
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ringfence.events.privacy.personal import Original
 
 _LOGGER: Final = logging.getLogger(__name__)
-_MOST_KNOWN: Final = 1 << 20  # pairs that are known to be kept
+_MOST_KNOWN: Final = 1 << 20  # originals, by field, that are known to be kept
 _MOST_WAITING: Final = 1 << 14  # portions
 _MOST_AT_ONCE: Final = 4096  # originals of one transaction
 _FULL: Final = "too many wait"
@@ -53,7 +53,7 @@ class VaultWriter:
         self._now_ms = now_ms
         self._patient = patient
         self._waiting: Queue[Sequence[Original]] = Queue(_MOST_WAITING)
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[tuple[str, str, str]] = set()
         self._version = vault.changes()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="ringfence-vault", daemon=True)
@@ -61,7 +61,7 @@ class VaultWriter:
 
     def __call__(self, originals: Sequence[Original]) -> None:
         known = self._known
-        fresh = [one for one in originals if (one.person, one.token) not in known]
+        fresh = [one for one in originals if (one.person, one.token, one.field) not in known]
         if not fresh:
             return
         try:
@@ -123,7 +123,7 @@ class VaultWriter:
                 self._noted = lost
 
     def _keep(self, portions: Sequence[Sequence[Original]]) -> None:
-        every = {(one.person, one.token): one for portion in portions for one in portion}
+        every = {(one.person, one.token, one.field): one for portion in portions for one in portion}
         self._look()
         try:
             self._vault.put(list(every.values()), self._now_ms())

@@ -14,7 +14,10 @@ STRUCTS: Final = (RevealAsked, Revealed, PersonAsked, PersonHeld, PersonFile, Er
 
 _TOKEN: Final = f"pd_{'4f0d' * 8}"
 _SOMEBODY: Final = {"customer": "C-17", "reason": "request of 2026-11-30"}
-_VALUE: Final = {"kind": "contact", "masked": "a***@mail.example", "token": _TOKEN}
+_VALUE: Final[dict[str, Any]] = {
+    "kind": "contact", "masked": "a***@mail.example", "token": _TOKEN, "fields": ["email"],
+    "until_ms": 1_832_000_000_000,
+}  # fmt: skip
 _HELD: Final[dict[str, Any]] = {
     "person": _TOKEN,
     "held": {"events": 6, "decisions": 6, "notes": 1},

@@ -74,11 +74,17 @@ class PersonAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MaskedValue(msgspec.Struct, frozen=True):
-    """An original as whoever need not know it may see it."""
+    """An original as whoever need not know it may see it.
+
+    `fields` are those it stood in, as far as that is known; `until_ms` is when `ringfence retention` deletes
+    it, null where no setting says so. A legal hold keeps it for longer.
+    """
 
     kind: PersonalClass
     masked: str
     token: str
+    fields: tuple[str, ...]
+    until_ms: int | None
 
 
 class PersonHeld(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +118,8 @@ async def find(request: Request) -> Response:
             person=found.person,
             held=counts | {name: len(rows) for name, rows in found.elsewhere.items()},
             originals=[
-                MaskedValue(one.kind, masked(one.kind, one.value), one.token) for one in found.originals
+                MaskedValue(one.kind, masked(one.kind, one.value), one.token, one.fields, one.until_ms)
+                for one in found.originals
             ],
             hold=found.hold,
             erased=found.erased,

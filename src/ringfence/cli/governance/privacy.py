@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ringfence.desks.privacy import PrivacyDesk
+    from ringfence.ports.vault import Held
     from ringfence.store import DataFolder
 
 app = typer.Typer(
@@ -79,17 +80,25 @@ def find(customer: Customer, data: Data = None, json: Json = False) -> None:
     with _desk(data) as desk:
         found = desk.find(customer)
     tell_record(found.person)
+    is_held = found.hold is not None and found.hold.person == found.person
     rows = [
-        (one.kind.value, masked(one.kind, one.value), one.token, format_time(one.seen_ms))
+        (
+            one.kind.value, ", ".join(one.fields), masked(one.kind, one.value), one.token,
+            format_time(one.seen_ms), _until(one, is_held=is_held),
+        )
         for one in found.originals
-    ]
+    ]  # fmt: skip
     counts = {"events": len(found.events), "decisions": len(found.decisions)} | {
         name: len(rows) for name, rows in found.elsewhere.items()
     }
     if json:
         originals = [
-            {"kind": kind, "masked": shown, "token": token, "seen": seen} for kind, shown, token, seen in rows
-        ]
+            {
+                "kind": kind, "fields": list(one.fields), "masked": shown, "token": token, "seen": seen,
+                "kept_until": until or None,
+            }
+            for one, (kind, _, shown, token, seen, until) in zip(found.originals, rows, strict=True)
+        ]  # fmt: skip
         show_json(
             {
                 "person": found.person, "hold": msgspec.to_builtins(found.hold), "held": counts,
@@ -98,7 +107,7 @@ def find(customer: Customer, data: Data = None, json: Json = False) -> None:
         )  # fmt: skip
         return
     show(f"{found.kind} {found.person}")
-    show_table(["class", "value", "token", "first seen"], rows)
+    show_table(["class", "field", "value", "token", "first seen", "kept until"], rows)
     show(", ".join(f"{count:,} {name}" for name, count in counts.items()))
     if found.hold is not None:
         whose = "" if found.hold.person == found.person else f" of {found.hold.person}"
@@ -287,6 +296,13 @@ def expire(
             _ask(f"Delete {what}?")
         count = desk.expire(kinds, before_ms)
     say(f"{count:,} originals were deleted.")
+
+
+def _until(one: Held, *, is_held: bool) -> str:
+    """Until when an original is kept, empty where no setting ends that."""
+    if one.until_ms is None:
+        return ""
+    return "legal hold" if is_held else format_time(one.until_ms)
 
 
 @contextmanager

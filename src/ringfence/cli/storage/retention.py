@@ -50,16 +50,18 @@ def retention(
 
     Parts are topics of the log (events, decisions, flag_matches, drift, model_news, slo_news), quarantine,
     cases (what people wrote and attached in closed ones), alerts, messages (sent or given up), and originals
-    in the vault by class (identifier, contact, name, address, text). What is not named never expires. Only
-    topics and quarantine need a data folder that nobody serves. Topics lose what followers have taken, so
-    with --dry-run, which lets none take more, they may be told to lose less than they would.
+    in the vault by field (email, "attributes.holder_name") or by class (identifier, contact, name, address,
+    text), counted from the person's last event. What is not named never expires. Only topics and quarantine
+    need a data folder that nobody serves. Topics lose what followers have taken, so with --dry-run, which
+    lets none take more, they may be told to lose less than they would.
 
     Example: ringfence retention --dry-run
     """
     keep = load_settings().retention
     if not keep:
         raise InputError(
-            f'nothing is to be deleted: name parts and times in {FILE_NAME}, as [retention] cases = "1825d"'
+            f'nothing is to be deleted: name parts and times in {FILE_NAME}, as [retention] cases = "1825d", '
+            'email = "730d"'
         )
     if not (dry_run or yes) and not screen.asks():
         raise InputError(

@@ -27,8 +27,9 @@ from ringfence.desks.alerts import forms_of
 from ringfence.desks.person_search import PersonPlace, PersonQuestions, PersonSearch
 from ringfence.desks.privacy import PrivacyDesk
 from ringfence.errors import InputError
+from ringfence.features.durations import parse_duration_ms
 from ringfence.ports import EVENTS
-from ringfence.settings import load_settings
+from ringfence.settings import is_of_originals, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,10 +163,16 @@ def person_search(
                 before = (page[-1]["event_time_ms"], page[-1]["offset"])
             return found
 
-        yield PersonSearch(store.log, vault, tokenizer, places, decided, check, most)
+        yield PersonSearch(store.log, vault, tokenizer, places, decided, check, most, _kept_for())
     finally:
         for one in closing:
             one.close()
+
+
+def _kept_for() -> dict[str, int]:
+    """How long originals are kept, by field and class."""
+    times = load_settings().retention
+    return {part: parse_duration_ms(text) for part, text in times.items() if is_of_originals(part)}
 
 
 @contextmanager

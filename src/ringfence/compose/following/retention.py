@@ -19,8 +19,8 @@ from ringfence.compose.folder.tables import trim_tables
 from ringfence.compose.following.followers import bring_up
 from ringfence.desks.person_search import NOBODY
 from ringfence.errors import InputError
-from ringfence.events.personal_names import PersonalClass
 from ringfence.ports import DECISIONS, DRIFT, EVENTS, FLAG_MATCHES, MODEL_NEWS, SLO_NEWS
+from ringfence.settings import is_of_originals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +53,7 @@ class Retention:
         self._store, self._now_ms, self._dry = store, now_ms, dry
 
     def apply(self, keep_ms: Mapping[str, int]) -> list[Kept]:
-        """Delete what is older than its part is kept, in the order of `settings.RETAINED`.
+        """Delete what is older than its part is kept, topics first and originals last.
 
         `InputError` where topics cannot be shortened yet.
         """
@@ -62,18 +62,24 @@ class Retention:
             held = desk.search.under_hold() if desk else NOBODY
             topics = {name: keep for name, keep in keep_ms.items() if name in TOPICS}
             if topics:
-                found += self._topics(topics, desk.search.earliest_held_ms() if desk else None)
+                found += self._topics(topics, desk)
+            originals = {part: keep for part, keep in keep_ms.items() if is_of_originals(part)}
             for part, keep in keep_ms.items():
-                if part not in TOPICS:
-                    found.append(self._part(part, self._now_ms() - keep, held, desk))
+                if part not in TOPICS and part not in originals:
+                    found.append(self._part(part, self._now_ms() - keep, held))
+            if originals:
+                found += self._originals(originals, desk)
         return found
 
-    def _topics(self, keep_ms: Mapping[str, int], held_from_ms: int | None) -> list[Kept]:
+    def _topics(self, keep_ms: Mapping[str, int], desk: PrivacyDesk | None) -> list[Kept]:
+        held_from_ms = desk.search.earliest_held_ms() if desk else None
         log, snapshots = self._store.log, open_snapshots(self._store).offsets()
         if not snapshots:
             raise InputError("there is no snapshot to go on from yet: run some payments first")
         if not self._dry:
             bring_up(self._store)
+            if desk:
+                desk.search.learn(self._now_ms())
         newest_ms = max((batch.last_time_ms for batch in log.read(EVENTS)), default=0)
         found = []
         for topic, keep in keep_ms.items():
@@ -88,7 +94,7 @@ class Retention:
             trim_tables(self._store)
         return found
 
-    def _part(self, part: str, before_ms: int, held: PersonTokens, desk: PrivacyDesk | None) -> Kept:
+    def _part(self, part: str, before_ms: int, held: PersonTokens) -> Kept:
         store, folder = self._store, self._store.folder
         if part == "quarantine":
             total = sum(count for count, _ in store.quarantine.counts().values())
@@ -100,13 +106,15 @@ class Retention:
                 return Kept(part, 0, None)
             with closing(open_cases(folder)) as cases:
                 return Kept(part, CasePersons(cases).expire(before_ms, held, dry=self._dry), None)
-        if part in ("alerts", "messages"):
-            return Kept(part, self._of_bus(part, before_ms, held) if has_outbox(folder) else 0, None)
+        return Kept(part, self._of_bus(part, before_ms, held) if has_outbox(folder) else 0, None)
+
+    def _originals(self, keep_ms: Mapping[str, int], desk: PrivacyDesk | None) -> list[Kept]:
         if desk is None:
-            raise InputError(f"retention.{part} is about originals, and {folder} has no vault")
-        kinds = [PersonalClass(part)]
-        gone = desk.expiring(kinds, before_ms)[0] if self._dry else desk.expire(kinds, before_ms)
-        return Kept(part, gone, None)
+            raise InputError(
+                f"retention.{next(iter(keep_ms))} is about originals, and {self._store.folder} has no vault"
+            )
+        gone = desk.outlive(keep_ms, dry=self._dry)
+        return [Kept(part, gone[part], None) for part in keep_ms]
 
     def _of_bus(self, part: str, before_ms: int, held: PersonTokens) -> int:
         with closing(open_bus(self._store.folder)) as bus:

@@ -39,12 +39,17 @@ _OTHERS: Final = frozenset({"counterparty_id"})  # who is not the customer of th
 
 
 class Original(NamedTuple):
-    """A value in its norm: whose it is, by that person's token, and the token that stands for it."""
+    """A value in its norm: whose it is, by that person's token, and the token that stands for it.
+
+    `field` is what it stood in, as `personal_fields` names it; empty where a record became no event and its
+    sender chose the name.
+    """
 
     person: str
     token: str
     kind: PersonalClass
     value: str
+    field: str = ""
 
 
 class PersonalData:
@@ -172,7 +177,7 @@ class PersonalData:
             for row, token in zip(rows, tokens, strict=True):
                 if row is not None and token is not None:
                     row[name] = token
-            found.append((name, kind, texts, tokens))
+            found.append((ATTRIBUTE_PREFIX + name, kind, texts, tokens))
         if names:
             columns[OTHER_ATTRIBUTES] = encoded(rows)
         return found
@@ -194,7 +199,10 @@ class PersonalData:
 
     def record(self, values: Iterable[tuple[str, PersonalClass, str]]) -> None:
         """Hand over the originals of one record that did not become an event, by name of field."""
-        row = [(name, kind, [value], [self._token(kind, value)]) for name, kind, value in values]
+        row = [
+            (name if name in EVENT_SCHEMA.names else "", kind, [value], [self._token(kind, value)])
+            for name, kind, value in values
+        ]
         self._hand_over(row, [0])
 
     def take(self, originals: Sequence[Original]) -> None:
@@ -210,7 +218,7 @@ class PersonalData:
     ) -> None:
         owners = [tokens for name in _OWNERS for field, _, _, tokens in found if field == name]
         owners += others
-        out: dict[tuple[str, str], Original] = {}
+        out: dict[tuple[str, str, str], Original] = {}
         for row in rows:
             owner = next((tokens[row] for tokens in owners if tokens[row] is not None), None)
             for name, kind, values, tokens in found:
@@ -218,8 +226,8 @@ class PersonalData:
                 if value is None or token is None or value == token:
                     continue
                 person = token if owner is None or name in _OTHERS else owner
-                if (person, token) not in out:
-                    out[person, token] = Original(person, token, kind, self._read(kind, value)[1])
+                if (person, token, name) not in out:
+                    out[person, token, name] = Original(person, token, kind, self._read(kind, value)[1], name)
         if out:
             self._keep(list(out.values()))
 
