@@ -118,6 +118,24 @@ def test_sizes_types_and_encodings_that_are_not_taken_are_told(api):
     assert answers[5].headers["allow"] == "POST"
 
 
+def test_the_name_of_a_route_is_no_id_for_another_method(api):
+    async def talk(client):
+        return [
+            await client.get("/v1/cases/bulk"),
+            await client.get("/v1/cases/next"),
+            await client.post("/v1/cases/queues", json={"action": "take"}),
+            await client.get("/v1/cases/nonsense"),
+            await client.get("/v1/decisions/batch"),  # may be the id of a payment
+        ]
+
+    *others, odd, payment_id = api(talk)
+    assert [(answer.status_code, answer.headers["allow"]) for answer in others] == [
+        (405, "POST"), (405, "POST"), (405, "GET")
+    ]  # fmt: skip
+    assert "takes POST and no other method" in others[0].json()["detail"]
+    assert (odd.status_code, payment_id.status_code) == (422, 404)
+
+
 def test_a_refusal_repeats_no_card_number(api):
     number = "4111111111111111"
 

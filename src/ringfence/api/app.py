@@ -84,7 +84,6 @@ _ROUTES: Final = (
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _DETAILS = {
     404: "there is nothing here: /openapi.json lists every route",
-    405: "this route does not take this method: /openapi.json lists every route",
 }
 
 
@@ -215,14 +214,18 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     detail = _DETAILS.get(status, "the request cannot be understood")
-    headers = (
-        [(b"allow", ", ".join(document.allowed_methods(request.url.path)).encode())] if status == 405 else []
-    )
+    headers = []
+    if status == 405:
+        methods = ", ".join(document.allowed_methods(request.url.path))
+        headers = [(b"allow", methods.encode())]
+        detail = f"this route takes {methods} and no other method: /openapi.json lists every route"
     return _answer(request, Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if any(found["loc"][0] == "path" for found in error.errors()) and document.is_route(request.url.path):
+        return await _http(request, HTTPException(405))  # no bad id, but the name of another route
     errors = [
         FieldError(".".join(map(str, found["loc"][1:])), found["type"], wording.of_parameter(found))
         for found in error.errors()

@@ -159,6 +159,15 @@ def allowed_methods(path: str) -> list[str]:
     return sorted(map(str.upper, found))
 
 
+def is_route(path: str) -> bool:
+    """Whether a path is that of a route without parameters, of whatever method.
+
+    >>> is_route("/v1/cases/next"), is_route("/v1/cases/C-1")
+    (True, False)
+    """
+    return "{" not in path and any(template == path for _, template in _CONTRACT)
+
+
 def _as_pattern(template: str) -> str:
     """Ids of payments and entities may hold slashes, at the end of a path; nothing else does."""
     whole = re.sub(r"\{(transaction_id|entity_id)\}", ".+", template)
