@@ -12,7 +12,7 @@ from tests.adapters.test_lake import decisions, events
 from ringfence.adapters.finder import Finder, IndexFollower, disk, rows
 from ringfence.adapters.finder import finder as finder_module
 from ringfence.adapters.sqlite import Store
-from ringfence.decisions.index import Term, Wanted
+from ringfence.decisions.index import LISTS, Term, Wanted
 from ringfence.errors import InputError
 from ringfence.follow import catch_up
 from ringfence.scoring.rulesets.rules import Outcome
@@ -215,6 +215,22 @@ def test_ids_are_found_by_how_they_begin(store, tmp_path, short_rows):
             assert finder.beginning("transaction_id", start, most) == wanted[:most]
     assert finder.beginning("card_id", "c", 5) == ["c0", "c1", "c2"]
     assert finder.beginning("card_id", "t", 5) == finder.beginning("device_id", "c", 5) == []
+
+
+def test_ids_in_order_stay_in_their_file(store, tmp_path):
+    """A copy of each piece's ids would make a long index cost memory that grows with the payments."""
+    payment = {
+        "offset": 0, "event_time_ms": 0, "decided_at_ms": 0, "outcome": "approve", "score": 0.0,
+        "latency_us": 1, **dict.fromkeys(LISTS.values(), ()),
+    }  # fmt: skip
+    payments = [payment | {"transaction_id": f"payment-{row:06d}" * 8} for row in range(5_000)]
+    table = pa.Table.from_pylist(payments, schema=rows.SCHEMA)
+    path = disk.save(tmp_path, disk.name_of(0, 5_000), table, 5)
+    assert (path / "ids.arrow").stat().st_size > 500_000
+    before = pa.total_allocated_bytes()
+    piece = disk.load(path, 5)
+    assert piece.listing.beginning("transaction_id", "payment-004999", 2) == ["payment-004999" * 8]
+    assert pa.total_allocated_bytes() - before < 50_000
 
 
 def test_a_piece_from_before_its_ids_stood_in_order_is_read_row_by_row(store, tmp_path):

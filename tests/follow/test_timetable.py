@@ -174,6 +174,32 @@ def test_what_cannot_be_started_or_kept_leaves_the_others_their_turn(tmp_path, c
     assert "tried again in 60 minutes" in caplog.text
 
 
+def test_an_errand_without_a_thread_or_a_command_that_can_be_keeps_no_other_waiting(monkeypatch):
+    clock, told = Clock(), []
+    errands = [
+        Errand("back up", ["sleep", "600"], HOUR, 0),
+        Errand("copy", ["echo", "a\0b"], HOUR, 0),
+        Errand("watch", ["true"], HOUR, 0),
+    ]
+    table = Timetable(errands, Due(dict, lambda _due: None), clock.now_ms, tell=lambda *one: told.append(one))
+    start, processes = threading.Thread.start, []
+
+    def without_room(thread):
+        if table._process.args[0] == "sleep":
+            processes.append(table._process)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", without_room)
+    assert table.look() == ["back up", "copy", "watch"]
+    assert told == [
+        ("back up", ErrandEnd(clock.ms, -1, "it could not be started (can't start new thread)")),
+        ("copy", ErrandEnd(clock.ms, -1, "it could not be started (embedded null byte)")),
+        ("watch", ErrandEnd(clock.ms, 0)),
+    ]
+    assert [one.poll() for one in processes] == [-9]
+
+
 def test_whatever_goes_wrong_the_thread_looks_again(monkeypatch, caplog):
     monkeypatch.setattr("ringfence.follow.timetable._LOOK_SECONDS", 0.01)
     read, again = iter([ZeroDivisionError("odd"), KeyError("odd"), {}]), threading.Event()

@@ -65,6 +65,16 @@ def test_an_erasure_leaves_what_others_share_and_no_byte_of_the_key(vault, keys)
         assert values(opened, "ada") == ["Ada Lovelace"]
 
 
+def test_what_an_erasure_leaves_undone_is_in_no_file_once_it_is_finished(vault):
+    vault.destroy(["ada-of-many"], Erased(person="ada-of-many", by="me", reason="asked", at_ms=5000))
+    vault.destroy(["b-token-of-hers"], Erased(person="ada-of-many", by="me", reason="asked", at_ms=5000))
+    assert vault.erasing("ada-of-many") == {"ada-of-many", "b-token-of-hers"}
+    vault.finish("ada-of-many")
+    assert vault.erasing("ada-of-many") == set()
+    files = [path.read_bytes() for path in vault.path.parent.iterdir()]
+    assert not any(b"b-token-of-hers" in one for one in files)
+
+
 def test_keys_of_erased_persons_that_an_older_copy_brings_are_destroyed(vault, keys, tmp_path):
     with closing(sqlite3.connect(vault.path)) as connection:
         connection.execute("VACUUM INTO ?", (str(tmp_path / "old.db"),))

@@ -144,6 +144,8 @@ class Timetable:
             code = self._run(one)
         except OSError as error:
             code, self._said = _NOT_STARTED, f"it could not be started ({error.strerror or error})"
+        except (RuntimeError, ValueError) as error:  # no thread to be had; a command that no system takes
+            code, self._said = _NOT_STARTED, f"it could not be started ({error})"
         if not self._stopping.is_set():
             end = ErrandEnd(self._now_ms(), code, self._said if code else "")
             self._keep_note(one, "how it ended", partial(self._tell, one.name, end))
@@ -181,7 +183,12 @@ class Timetable:
         with suppress(OSError):  # Linux alone has it, and it may have ended
             Path(f"/proc/{process.pid}/oom_score_adj").write_text(_FIRST_TO_GO, "ascii")
         relay = Thread(target=self._relay, args=(process.stderr,), daemon=True)
-        relay.start()
+        try:
+            relay.start()
+        except RuntimeError:  # what nobody hears must not run unseen
+            process.kill()
+            process.communicate()
+            raise
         code, in_time = _ended(process, one.most_seconds)
         relay.join(_STOP_SECONDS)  # not for ever: a process that it started may hold the pipe open
         if code and not in_time:
