@@ -92,12 +92,15 @@ def test_what_is_made_of_the_label_in_disguise_goes_with_it(told):
     field, rate = "attributes.settle", "by_settle.label_rate_60d_delay_7d"
     value = FRAUD ^ (_RNG.random(SIZE) < (0.004 if told == "nearly" else 0.0)) & ~FRAUD
     settle = {f"{field}=CB": value.astype(float), f"{field}=OK": (~value).astype(float)}
-    columns = settle | {rate: FRAUD * 0.5 + NOISE, "card.count_1h": NOISE + FRAUD}
+    columns = settle | {rate: FRAUD * 4.0 + NOISE, "card.count_1h": NOISE + FRAUD}
     found, _ = chosen(columns, {rate: frozenset({field, "card_id"}), "card.count_1h": frozenset({"card_id"})})
     assert rate not in found.names
     assert "card.count_1h" in found.names
     assert (f"{field}=CB" in found.names) == (told == "nearly")
     assert any("made of a field that tells" in note and rate in note for note in found.notes)
+    worthless = [note for note in found.notes if "these figures are worth nothing" in note]
+    assert [field in note for note in worthless] == ([True] if told == "nearly" else [])
+    assert not any(rate in note for note in worthless)  # it is left out
 
 
 def test_what_sounds_like_known_afterwards_is_named():

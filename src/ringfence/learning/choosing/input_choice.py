@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -72,7 +72,8 @@ def choose_inputs(data: Dataset, train: Part) -> Choice:
         notes.append(f"left out, made of a field that tells the label: {listed(repeats)}")
     if not kept:
         raise InputError(f"every input that is left tells the label: {listed(found.wholly)}; map others, too")
-    return Choice(kept, (*notes, *found.notes))
+    left = replace(found, nearly=tuple(name for name in found.nearly if name not in repeats))
+    return Choice(kept, (*notes, *left.notes))
 
 
 def _tells(data: Dataset, train: Part, name: str) -> bool:
