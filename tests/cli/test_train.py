@@ -7,6 +7,11 @@ import runpy
 import pytest
 from tests.learning.conftest import world
 
+from ringfence.features.spec import FeatureSpec
+from ringfence.scoring.artifacts.manifest import feature_hashes
+from ringfence.scoring.rulesets.books import default_book
+from ringfence.scoring.rulesets.rules import fit
+
 QUICK = ("--search-seconds", "0")
 FEW = ("--min-payments", "20")
 EXIT_DRIFTED = 5
@@ -96,7 +101,11 @@ def test_a_data_folder_is_learned_from_as_it_was_decided(ringfence, payments, pr
     assert wide.code == 0, wide.err
     spec = runpy.run_path(str(project / "features.py"))["spec"]
     manifest = json.loads((project / "models" / "w" / "manifest.json").read_text())
-    assert spec.digest == manifest["spec_digest"]
+    whole = FeatureSpec.from_json(json.dumps(manifest["spec"]))
+    rules, _ = fit(default_book(), whole)
+    asked = rules.asked_for | set(manifest["inputs"])
+    assert set(spec.names) == set(whole.names) & asked
+    assert feature_hashes(spec).items() >= manifest["features"].items()
     other = ringfence("evaluate", "models/w", "--against", "models/log", "--json")
     assert other.code == 0, other.err
     assert len(other.json["metrics"]) == 3

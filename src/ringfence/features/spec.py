@@ -38,7 +38,7 @@ from ringfence.features.kinds import (
 from ringfence.features.links import Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = [
     "ACTED",
@@ -154,6 +154,19 @@ class FeatureSpec:
         if not entities:
             raise SpecError(f"entity {entity_name!r} is not in the specification")
         return replace(self, entities=entities, features=self.features_of(entity_name), graph=None)
+
+    def needed_for(self, names: Collection[str]) -> FeatureSpec:
+        """Only what gives these names, each with the values that the whole would give it.
+
+        >>> spec = FeatureSpec.of(entity("card").count("1h"), entity("ip").count("1h"))
+        >>> spec.needed_for({"ip.count_1h", "amount"}).names
+        ('ip.count_1h',)
+        """
+        features = tuple(item for item in self.features if item.name in names)
+        used = {item.entity for item in features}
+        entities = tuple(item for item in self.entities if item.name in used)
+        graph = self.graph if self.graph and not set(names).isdisjoint(self.graph.names) else None
+        return replace(self, entities=entities, features=features, graph=graph)
 
     @cached_property
     def of_payments(self) -> FeatureSpec:

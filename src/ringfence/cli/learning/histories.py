@@ -99,6 +99,7 @@ class FoundHistory:
     bad: int = 0
     keys: Keys = NO_KEYS
     looked_ms: int = 0  # a wide set was chosen by what is earlier
+    asked_for: frozenset[str] = frozenset()  # names that the rule book speaks of
 
 
 @dataclass(slots=True)
@@ -132,7 +133,9 @@ def take_in(wanted: WantedHistory, what: str, most_bytes: Callable[[], int] | No
     collected.forget(told)
     if told:
         screen.say(f"No input, as the label is read from the same column: {', '.join(told)}")
-    return FoundHistory(collected, history.origin, sum(history.bad), history.keys, history.looked_ms)
+    return FoundHistory(
+        collected, history.origin, sum(history.bad), history.keys, history.looked_ms, rules.asked_for
+    )
 
 
 def _rules(wanted: WantedHistory, spec: FeatureSpec) -> CompiledRules:

@@ -134,7 +134,8 @@ def train(
     write_features: Annotated[
         Path | None,
         typer.Option(
-            help="Write the features that the model needs as a file for --features.", metavar="FILE.py"
+            help="Write the features that the model and the rules need as a file for --features.",
+            metavar="FILE.py",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random generator.")] = 0,
@@ -184,7 +185,8 @@ def train(
     made = learned(wanted, plan, name)
     digest = write_artifact(folder, made.files)
     if write_features is not None:
-        write_features.write_text(features_file(made.found.collected.spec), "utf-8")
+        needed = made.found.collected.spec.needed_for(made.found.asked_for.union(made.trained.inputs))
+        write_features.write_text(features_file(needed), "utf-8")
     _show(made.trained, made.measured, made.thought, folder, digest, json=json)
 
 
