@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ringfence.features.spec import NIGHT, Entity, FeatureSpec, Where, entity
     from ringfence.library import default_rules, load_rules, to_events
     from ringfence.pipeline import Pipeline, Step
-    from ringfence.scoring.rulesets.rules import Outcome, Policy, Rule, RuleSet
+    from ringfence.scoring.rulesets.outcomes import Outcome
+    from ringfence.scoring.rulesets.ruleset import Policy, Rule, RuleSet
 
 __all__ = [
     "CATALOG",

@@ -22,13 +22,14 @@ from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.schedule import Schedule
 from ringfence.events.values.texts import read_text
 from ringfence.scoring.rulesets.books import default_book, load_book
-from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, fit
+from ringfence.scoring.rulesets.rules import CompiledRules, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ringfence.events.batch import EventBatch
     from ringfence.features.spec import FeatureSpec
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 
 def to_events(

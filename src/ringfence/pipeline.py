@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from ringfence.scoring.artifacts.models import Scored
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.reference import Lookups, Reference
-    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, Verdicts
+    from ringfence.scoring.rulesets.rules import CompiledRules, Verdicts
+    from ringfence.scoring.rulesets.ruleset import RuleSet
     from ringfence.walk import Run
 
 MODEL = "model"

@@ -22,7 +22,8 @@ from ringfence.events.model import Kind
 from ringfence.pipeline import Pipeline
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.artifacts.models import NO_MODELS
-from ringfence.scoring.rulesets.rules import OUTCOMES, fit
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
+from ringfence.scoring.rulesets.rules import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
     from ringfence.ports import EventLog, LogBatch
     from ringfence.scoring.artifacts.models import Models
-    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 _OF_THE_MOMENT = frozenset({"decided_at_ms", "latency_us"})
 _EXAMPLES = 5

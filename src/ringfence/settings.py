@@ -235,8 +235,33 @@ def _is_json(text: str) -> bool:
     return True
 
 
+_kept: tuple[object, Settings] | None = None  # the last ones, and all that they were read from
+
+
 def load_settings() -> Settings:
     """Settings of the current folder; `InputError` names what is wrong, and where it was set."""
+    global _kept  # noqa: PLW0603 (a start asks some twenty times, and each reading takes 5 ms)
+    source = _source()
+    if _kept is not None and source is not None and _kept[0] == source:
+        return _kept[1]
+    found = _read_settings()
+    if source == _source():  # else the file was written meanwhile
+        _kept = (source, found)
+    return found
+
+
+def _source() -> object | None:
+    """File and environment as they are now, which is all that settings are made of; None for an odd file."""
+    try:
+        with Path(FILE_NAME).open("rb") as file:
+            return file.read(TOML_LIMIT + 1), dict(os.environ)
+    except FileNotFoundError:
+        return None, dict(os.environ)
+    except OSError:
+        return None
+
+
+def _read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:

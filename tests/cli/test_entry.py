@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import ringfence.cli as package
 from ringfence.cli.main import program_for
 from ringfence.cli.program import finish, new_app
+from ringfence.compose.folder.store import open_store
 
 LOADED = """
 import sys
@@ -56,6 +58,19 @@ def test_what_is_left_out_of_a_start_can_be_loaded_afterwards():
     script = "from ringfence.cli.main import program_for; program_for(['run']); import cffi; print('there')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "there"
+
+
+@pytest.mark.parametrize("part", [(), ("--messages",)])
+def test_followers_start_without_what_they_do_not_use(tmp_path, part):
+    with open_store(tmp_path):
+        pass
+    command = [sys.executable, "-X", "importtime", "-m", "ringfence.cli", "follow", "--data", str(tmp_path)]
+    with subprocess.Popen([*command, *part], stderr=subprocess.PIPE, text=True) as follower:
+        said = list(takewhile(lambda line: "Following" not in line, follower.stderr))
+        follower.kill()
+    loaded = {line.rpartition("|")[2].strip() for line in said}
+    assert "ringfence.compose.messaging.messages" in loaded
+    assert loaded & {"pandas.core", "scipy._lib", "sqlglot"} == set()  # what is left out is listed, too
 
 
 def test_the_package_has_nothing_else():

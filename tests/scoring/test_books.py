@@ -84,7 +84,7 @@ def test_an_error_in_a_book_names_its_place(old, new, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "3", "[]", "rules: 3", "rules: {}", "\x00", "[" * 5000, "a: " * 3000, "- {" * 2000]
+    "text", ["", "3", "[]", "rules: 3", "rules: {}", "\x00", "\ud800", "[" * 5000, "a: " * 3000, "- {" * 2000]
 )
 def test_what_is_no_book_is_refused(text):
     with pytest.raises(RuleError):

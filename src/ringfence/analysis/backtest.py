@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ringfence.analysis.history import Past, StoredColumns
     from ringfence.analysis.report import Report
     from ringfence.scoring.artifacts.manifest import Bands
-    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 _EXAMPLES = 5
 

@@ -21,7 +21,9 @@ from ringfence.features.engine import Engine
 from ringfence.features.links import GRAPH
 from ringfence.features.spec import WINDOWED, FeatureSpec
 from ringfence.scoring.columns import Columns
-from ringfence.scoring.rulesets.rules import CompiledRules, Mode, Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.outcomes import Mode
+from ringfence.scoring.rulesets.rules import CompiledRules, compile_rules
+from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from ringfence.scoring.artifacts.manifest import Bands, ReasonText
     from ringfence.scoring.language.syntax import Parsed
     from ringfence.scoring.reference import Lookups
-    from ringfence.scoring.rulesets.rules import CompiledRules, Rule, Typology
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import Rule
+    from ringfence.scoring.rulesets.typologies import Typology
 
 
 class RuleWhy(msgspec.Struct, frozen=True, kw_only=True):

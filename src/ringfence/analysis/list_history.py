@@ -12,13 +12,13 @@ import msgspec
 from ringfence.events.attributes import told_attributes
 from ringfence.rulebook.shadow import Group, ShadowReport, compare
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
-from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ringfence.ports.tables import ListAnswers
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 MOST_CHANGES: Final = 1000
 _GROUPS: Final = """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.learning.measures.metrics import Floats
     from ringfence.ports import EventLog
     from ringfence.scoring.artifacts.manifest import Manifest
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 MOST: Final = 200_000
 """Payments that are looked at, from places all over the last `DAYS`."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ringfence.features.spec import Feature, FeatureSpec
     from ringfence.scoring.language.names import Names
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 _OF_TIME: Final = frozenset({"event_time", "hour", "weekday"})
 

@@ -15,7 +15,8 @@ from ringfence.analysis.statistics import Estimate, wilson
 from ringfence.analysis.tunable_numbers import Tunable, rule_with, tunables
 from ringfence.analysis.tune import DAY_MS, USUAL_COSTS, TuningCosts
 from ringfence.scoring.rulesets.outcomes import Mode, Outcome
-from ringfence.scoring.rulesets.rules import CompiledRules, Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import CompiledRules, compile_rules
+from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

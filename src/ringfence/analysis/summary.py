@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ringfence.analysis.history import Past
     from ringfence.analysis.judged import Fired, Without
     from ringfence.analysis.payments import StoredPayments
-    from ringfence.scoring.rulesets.rules import CompiledRules, Rule
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import Rule
 
 DAY_MS: Final = 86_400_000
 _ALERT: Final = Outcome.REVIEW.strictness

@@ -14,7 +14,8 @@ from ringfence.analysis.statistics import Estimate, wilson
 from ringfence.analysis.tunable_numbers import Tunable, choose, rule_with, typology_with
 from ringfence.errors import InputError, RuleError
 from ringfence.scoring.rulesets.outcomes import Mode, Outcome
-from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import CompiledRules, compile_rules
+from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from ringfence.analysis.payments import StoredPayments
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.artifacts.manifest import Bands
-    from ringfence.scoring.rulesets.rules import Rule, Typology
+    from ringfence.scoring.rulesets.ruleset import Rule
+    from ringfence.scoring.rulesets.typologies import Typology
 
 DAY_MS: Final = 86_400_000
 MOST_STEPS: Final = 60

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from ringfence.api.handlers import wording
 from ringfence.api.handlers.address_tokens import KeptAddresses
 from ringfence.api.handlers.requests import permitted
 from ringfence.api.http.access_log import AccessLog
+from ringfence.api.http.lazy_routes import add_routes
 from ringfence.api.http.problems import TYPE, FieldError, Refusal, traced, unavailable
 from ringfence.api.openapi import asyncapi, document
 from ringfence.api.routes import (
@@ -49,7 +50,7 @@ from ringfence.api.services import FrontServices, Surroundings, services_of
 from ringfence.errors import InputError, RingfenceError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import BinaryIO
 
     from starlette.requests import Request
@@ -146,27 +147,30 @@ def _routed(lifespan: Any = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(permitted)],
         telemetry=UNTOLD,
     )
-    for module in _ROUTES:
-        app.include_router(module.router)
+    add_routes(app, (module.router for module in _ROUTES), permitted)
     return app
 
 
 @cache
-def _documents() -> Mapping[str, bytes]:
-    """Paths of the documents with their text, the same for every application of a process."""
-    return {
-        "/openapi.json": document.document(_routed()),
-        "/asyncapi.json": msgspec.json.encode(asyncapi.document(version("ringfence"))),
-    }
+def _openapi() -> bytes:
+    return document.document(_routed())
+
+
+@cache
+def _asyncapi() -> bytes:
+    return msgspec.json.encode(asyncapi.document(version("ringfence")))
+
+
+_DOCUMENTS: Final = {"/openapi.json": _openapi, "/asyncapi.json": _asyncapi}
+"""Paths of the documents with what makes them, the same for every application of a process."""
 
 
 def _complete(app: FastAPI) -> None:
     """What it says of itself, and what becomes of errors."""
-    for path, described in _documents().items():
-        app.add_route(path, _as_it_is(described))
+    for path, describe in _DOCUMENTS.items():
+        app.add_route(path, _as_it_is(describe))
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -196,11 +200,14 @@ def _answer(request: Request, refusal: Refusal) -> Response:
     return Response(body_in_trace, refusal.status, headers, TYPE.decode())
 
 
-def _as_it_is(described: bytes) -> Callable[[Request], Awaitable[Response]]:
-    """Answers with a document, on the loop: a thread would cost more than the answer."""
+def _as_it_is(describe: Callable[[], bytes]) -> Callable[[Request], Awaitable[Response]]:
+    """Answers with a document: the first is made beside the loop, and later ones cost less than a thread."""
+    made: list[bytes] = []
 
-    async def answer(_request: Request) -> Response:
-        return Response(described, media_type="application/json")
+    async def answer(request: Request) -> Response:
+        if not made:
+            made.append(await services_of(request, Surroundings).pools.reading.run(describe))
+        return Response(made[0], media_type="application/json")
 
     return answer
 

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import DecisionBatch
     from ringfence.events.batch import EventBatch
     from ringfence.ports.tracing import Tracing
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 _RULE_SETS = 16  # kept, for the words of old decisions
 

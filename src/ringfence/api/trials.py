@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ringfence.api.hot.stored import Stored, StoredDecision
     from ringfence.compose.deciding.session import Session
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 _KEPT = 16  # versions compiled
 _NOW = (

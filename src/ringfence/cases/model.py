@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 
 class CaseState(StrEnum):

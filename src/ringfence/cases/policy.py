@@ -19,7 +19,7 @@ from ringfence.cases.model import Subject
 from ringfence.errors import InputError
 from ringfence.events.values.texts import parse_toml
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

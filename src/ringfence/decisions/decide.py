@@ -28,7 +28,7 @@ from ringfence.decisions.policy import Weights
 from ringfence.decisions.stream import Stream
 from ringfence.scoring.artifacts.models import NO_MODELS, Factors
 from ringfence.scoring.artifacts.reasons import WITHOUT_PART
-from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

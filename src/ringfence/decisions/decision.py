@@ -14,7 +14,7 @@ from ringfence.decisions.fields import Codes, Floats, ListColumns, Numbers
 from ringfence.errors import CorruptError
 from ringfence.scoring.artifacts.reasons import WITHOUT_PART, spoken
 from ringfence.scoring.language.words import in_words, split
-from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.fields import FieldColumn
     from ringfence.scoring.artifacts.manifest import ReasonText
-    from ringfence.scoring.rulesets.rules import Rule, RuleSet
+    from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 _TEXTS: Final = pa.list_(pa.string())
 DECISION_FIELDS: Final = [

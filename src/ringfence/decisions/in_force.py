@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from ringfence.decisions.decide import DecisionMaker
 from ringfence.events.activation import Part
 from ringfence.scoring.artifacts.models import NO_MODELS, Models
-from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import compile_rules
+from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec

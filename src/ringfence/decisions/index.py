@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ringfence.scoring.rulesets.rules import Outcome
+    from ringfence.scoring.rulesets.outcomes import Outcome
 
 LISTS: Final = {
     "rule": "rules",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ringfence.decisions.control import drawn, eligible
-from ringfence.scoring.rulesets.rules import OUTCOMES, OnFailure, Outcome
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, OnFailure, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ringfence.decisions.decision import Decision
     from ringfence.scoring.artifacts.manifest import Bands, ReasonText
-    from ringfence.scoring.rulesets.rules import Rule, RuleSet
+    from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 VERBS: Final = {
     Outcome.APPROVE: "Approved",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.changes import Activation
     from ringfence.rulebook.desk import Desk, Who
     from ringfence.rulebook.wire import ImpactOf
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
-import yaml
 
 from ringfence.errors import RuleError
 from ringfence.events.values.vocabulary import nearest
 from ringfence.rulebook.named_countries import country_names
 from ringfence.scoring.language.names import TYPOLOGY_PREFIX
-from ringfence.scoring.rulesets.books import load_book
-from ringfence.scoring.rulesets.rules import Mode, Policy, Rule, RuleSet, Typology, lists_of
+from ringfence.scoring.rulesets.books import load_book, nodes_of
+from ringfence.scoring.rulesets.outcomes import Mode
+from ringfence.scoring.rulesets.rules import lists_of
+from ringfence.scoring.rulesets.ruleset import Policy, Rule, RuleSet
+from ringfence.scoring.rulesets.typologies import Typology
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -194,7 +196,7 @@ def _fault(part: RuleSet, name: str, fit: Callable[[RuleSet], object], line: int
 
 def _lines(text: str, what: str) -> list[int]:
     """Line of each rule, or typology, in a book's text; those of a book that it extends come after them."""
-    root: Any = yaml.compose(text, yaml.SafeLoader)
+    root = nodes_of(text)
     found = next((value for key, value in root.value if key.value == what), None)
     return [] if found is None else [node.start_mark.line + 1 for node in found.value]
 

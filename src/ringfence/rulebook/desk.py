@@ -28,7 +28,9 @@ from ringfence.rulebook.changes import (
 )
 from ringfence.rulebook.difference import Difference, acting_id, difference
 from ringfence.scoring.rulesets.books import dump_book
-from ringfence.scoring.rulesets.rules import Mode, Rule, RuleSet, Typology
+from ringfence.scoring.rulesets.outcomes import Mode
+from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
+from ringfence.scoring.rulesets.typologies import Typology
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

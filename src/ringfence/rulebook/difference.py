@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from ringfence.scoring.rulesets.books import dump_book
-from ringfence.scoring.rulesets.rules import Typology
+from ringfence.scoring.rulesets.typologies import Typology
 
 if TYPE_CHECKING:
-    from ringfence.scoring.rulesets.rules import Rule, RuleSet
+    from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 _IN_PARTS: Final = frozenset({"rules", "typologies", "policy"})
 

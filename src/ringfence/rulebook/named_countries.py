@@ -9,12 +9,12 @@ from sqlglot import exp
 from ringfence.events.values.countries import alpha_2
 from ringfence.events.values.country_names import code_of_name
 from ringfence.scoring.language.expression import read
-from ringfence.scoring.rulesets.rules import Mode
+from ringfence.scoring.rulesets.outcomes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 _ONE_VALUE: Final = (exp.EQ, exp.NEQ, exp.In)
 _TOLD: Final = 20

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ringfence.scoring.rulesets.rules import OUTCOMES, Mode, Outcome, Rule, RuleSet
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, Mode, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 ALERTS_FROM: Final = Outcome.REVIEW
 """Outcomes that somebody has to look at: this one and stricter ones."""

@@ -14,8 +14,7 @@ from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.scoring.rulesets.ruleset import Rollout
 
 if TYPE_CHECKING:
-    from ringfence.scoring.rulesets.rules import Rule
-    from ringfence.scoring.rulesets.ruleset import RuleSet
+    from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 STAGES: Final = ("draft", "shadow", "tenth", "active")
 """The life of a new rule: written down, heard without effect, for a tenth of the customers, for all."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ringfence.errors import RuleError
 from ringfence.scoring.artifacts.models import NO_MODELS, Models
 from ringfence.scoring.rulesets.compiled_books import compiled_of
-from ringfence.scoring.rulesets.rules import RuleSet
+from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

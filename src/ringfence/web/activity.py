@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rulesets.rules import OUTCOMES
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ringfence.ports.topics import TopicBrowser
     from ringfence.scoring.artifacts.artifact import Artifact
     from ringfence.scoring.artifacts.manifest import Manifest
-    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 T = TypeVar("T")
 _SECONDS: Final = 1.0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 
 from ringfence.api.app import UNTOLD
 from ringfence.api.assembly import services_for
 from ringfence.api.audited import Audited
+from ringfence.api.http.lazy_routes import add_routes
 from ringfence.compose.folder.store import keeps_tokens
 from ringfence.web.audited import ACTIONS
 from ringfence.web.dashboard import Dashboard
@@ -72,15 +73,13 @@ class Site(Dashboard):
             docs_url=None,
             redoc_url=None,
             openapi_url=None,
-            dependencies=[Depends(permitted)],
             telemetry=UNTOLD,
         )
         app.state.dashboard = self
         app.state.services = self.services
         shown = {module.PATH for module in PAGES if hasattr(module, "PATH")} | {"/sessions"}
         app.state.navigation = frozenset(shown if keeps_tokens(self.store) else shown - {reveal.PATH})
-        for module in PAGES:
-            app.include_router(module.router)
+        add_routes(app, (module.router for module in PAGES), permitted)
         errors.install(app)
         clean = server.session.tokenizer.clean
         recorded = Audited(app, server.trail, ACTIONS, "dashboard", server.clock.now_ms, clean)

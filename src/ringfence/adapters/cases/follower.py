@@ -14,7 +14,7 @@ from ringfence.cases.model import Payment
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import DECISIONS, EVENTS
-from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ringfence.adapters.finder import beginnings
 from ringfence.adapters.finder.rows import terms_of
-from ringfence.scoring.rulesets.rules import OUTCOMES
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ringfence.scoring.artifacts.manifest import ReasonText
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 _ENCODER: Final = msgspec.json.Encoder()
 _COLUMNS: Final = (

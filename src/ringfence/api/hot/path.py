@@ -12,7 +12,7 @@ from ringfence.api.hot.answers import DecisionAnswer
 from ringfence.api.hot.deadlines import Deadlines
 from ringfence.api.hot.outcomes import Result, Ticket, is_large
 from ringfence.api.http.problems import Refusal, refused_record, unavailable
-from ringfence.scoring.rulesets.rules import OnFailure, Outcome
+from ringfence.scoring.rulesets.outcomes import OnFailure, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from ringfence.scoring.language.words import in_words, split
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ringfence.scoring.rulesets.rules import Rule, RuleSet
+    from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 _ENCODER: Final = msgspec.json.Encoder()
 _NAMED: Final = re.compile(r"\{([^{}]+)\}")  # as `Decision.explain` fills them in

@@ -13,6 +13,7 @@ from ringfence.access.restriction import parse_restriction
 from ringfence.access.roles import Role
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import AccessServices, services_of
 from ringfence.masking import mask_cards
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ringfence.access.keys import ApiKey
     from ringfence.access.restriction import Restriction
 
-router = APIRouter(tags=["access"])
+router = APIRouter(tags=["access"], route_class=LazyRoute)
 RequestId = Annotated[str, Path(pattern="^[Aa]-[0-9]{1,15}$")]
 KeyId = Annotated[str, Path(pattern="^[0-9a-f]{8}$")]
 SessionId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.handlers.requests import as_json
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import AuditServices, services_of
 from ringfence.audit import REPORTED, Act, Record
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ringfence.audit import Head
     from ringfence.audit.trail import Trail
 
-router = APIRouter(tags=["audit"])
+router = APIRouter(tags=["audit"], route_class=LazyRoute)
 _MOST = 1000
 _WITHHELD: Final = Act(actor="", channel="", action="withheld", outcome="")
 Word = Annotated[str, Query(max_length=500)]

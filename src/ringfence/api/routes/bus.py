@@ -18,6 +18,7 @@ from ringfence.api.handlers.event_stream import page_of, start_of
 from ringfence.api.handlers.reading import check_log
 from ringfence.api.handlers.requests import as_json, queues_of, refusals
 from ringfence.api.http.callers import owner_of
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.catalog import FEEDS
@@ -26,7 +27,7 @@ from ringfence.bus.pattern import MOST_BYTES, wanted
 from ringfence.bus.subscription import shown
 from ringfence.errors import InputError
 
-router = APIRouter(tags=["bus"])
+router = APIRouter(tags=["bus"], route_class=LazyRoute)
 _WHICH: Final = "In EventBridge's language as JSON, or an expression of the rules; all events unless given."
 Topic = Literal["decisions", "events", "drift", "flag_matches", "model_news", "slo_news", "alerts", "cases"]
 _LONG: Final = 1000  # characters of a pattern that may take long

@@ -20,6 +20,7 @@ from ringfence.api.handlers.requests import (
     refusals,
     who_asks,
 )
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import CaseServices, services_of
 from ringfence.cases import wire
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-router = APIRouter(tags=["cases"])
+router = APIRouter(tags=["cases"], route_class=LazyRoute)
 _BYTES: Final = 2 << 20
 _DECIDING: Final = (wire.Close, wire.Approve)  # what the event log hears of
 _WORD: Final = {"pattern": "^[a-z0-9_-]{1,40}$"}

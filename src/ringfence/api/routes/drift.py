@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.handlers.requests import as_json, body_of
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import ModelServices, services_of
 from ringfence.learning.watching.drift_alerts import DriftAlert, record, recorded
 from ringfence.ports import DRIFT
@@ -16,7 +17,7 @@ from ringfence.ports import DRIFT
 if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=LazyRoute)
 
 
 class DriftAlerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

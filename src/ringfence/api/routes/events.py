@@ -9,10 +9,11 @@ from ringfence.api.handlers.batches import BatchResponse
 from ringfence.api.hot.outcomes import is_large
 from ringfence.api.http.bodies import JSON, content_type, read_body
 from ringfence.api.http.callers import owner_of
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import TYPE, Refusal, traced
 from ringfence.api.services import EventServices, services_of
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 
 
 @router.post("/v1/decisions", tags=["decisions"])

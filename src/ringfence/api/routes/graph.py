@@ -9,6 +9,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.api.handlers import reading
 from ringfence.api.handlers.requests import as_json
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import Surroundings, services_of
 from ringfence.compose.folder.links import links_in
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-router = APIRouter(tags=["graph"])
+router = APIRouter(tags=["graph"], route_class=LazyRoute)
 EntityType = Annotated[str, Path(pattern=f"^({'|'.join(ENTITY_KEYS)})$")]
 EntityId = Annotated[str, Path(min_length=1, max_length=4096, description="A card by its token.")]
 MOST: Final = 2000

@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from ringfence.api.following import FollowerState  # noqa: TC001 (msgspec reads annotations at run time)
 from ringfence.api.handlers.requests import as_json
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import unavailable
 from ringfence.api.monitoring.metrics import CONTENT_TYPE
 from ringfence.api.services import HealthServices, services_of
 from ringfence.api.sourcing import SourceState  # noqa: TC001 (likewise)
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(tags=["operation"], route_class=LazyRoute)
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.analysis import list_history as lake_lists
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, raw_body, refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ListServices, services_of
 from ringfence.rulebook.entries import NAME_LIMIT
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ringfence.desks.lists import ListDesk
     from ringfence.rulebook.entries import ListResult
 
-router = APIRouter(tags=["lists"])
+router = APIRouter(tags=["lists"], route_class=LazyRoute)
 
 _NAME: Final = {"pattern": rf"^[^\x00-\x1f\x7f]{{1,{NAME_LIMIT}}}$"}
 _CSV: Final = b"text/csv"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annotations)
 
 from ringfence.api.handlers.requests import UnconfirmedRefusal, as_json, body_of, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ModelServices, services_of
 from ringfence.desks.confirming import UnconfirmedError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ringfence.desks.model_desk import ModelDesk
     from ringfence.scoring.artifacts.deployment import Deployment
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=LazyRoute)
 
 
 class ModelState(msgspec.Struct, frozen=True):

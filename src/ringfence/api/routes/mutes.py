@@ -12,6 +12,7 @@ from ringfence.access.roles import Permission
 from ringfence.alerts.book import Mute
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import check_permission
 from ringfence.api.services import BusServices, services_of
 from ringfence.desks.alerts import MOST_MUTES, MuteList, is_wide
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-router = APIRouter(tags=["bus"])
+router = APIRouter(tags=["bus"], route_class=LazyRoute)
 _BYTES = 64 << 10
 Typology = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 EntityId = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]

@@ -12,6 +12,7 @@ from ringfence.api.audited import tell
 from ringfence.api.handlers import bus_changes
 from ringfence.api.handlers.bus_changes import Chosen, LetterView, Subscribe, TryPattern, told
 from ringfence.api.handlers.requests import as_json, body_of, refusals
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import BusServices, services_of
 from ringfence.errors import InputError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-router = APIRouter(tags=["bus"])
+router = APIRouter(tags=["bus"], route_class=LazyRoute)
 SubscriptionName = Annotated[str, Path(min_length=1, max_length=63)]
 DestinationId = Annotated[str, Path(pattern="^[0-9a-f]{12}$", description="As `GET /v1/bus` has it.")]
 _BODY_BYTES = 8 << 20

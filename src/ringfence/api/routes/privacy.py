@@ -13,6 +13,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 
 from ringfence.api.audited import DETAILS, tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import PrivacyServices, Surroundings, services_of
 from ringfence.audit import Act
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _LOGGER = logging.getLogger(__name__)
-router = APIRouter(tags=["privacy"])
+router = APIRouter(tags=["privacy"], route_class=LazyRoute)
 _BYTES = 8 << 10
 _MOST_EVENTS = 5_000  # of one person, in one answer
 _MAY_STILL = (

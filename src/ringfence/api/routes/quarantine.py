@@ -12,11 +12,12 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.api.audited import tell
 from ringfence.api.handlers import replaying
 from ringfence.api.handlers.requests import as_json, body_of
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import QuarantineServices, services_of
 from ringfence.errors import InputError
 
-router = APIRouter(tags=["quarantine"])
+router = APIRouter(tags=["quarantine"], route_class=LazyRoute)
 _BODY_BYTES: Final = 512 << 10
 
 

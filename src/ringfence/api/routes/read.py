@@ -12,12 +12,13 @@ import ringfence.api.http.path_ids  # noqa: F401 (paths below use it)
 from ringfence.api.handlers import reading
 from ringfence.api.handlers.requests import as_json
 from ringfence.api.http.callers import owner_of
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import RecordServices, services_of
 from ringfence.api.streaming.stream import Filter
 from ringfence.decisions.index import DecisionQuery
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ringfence.access.restriction import Restriction
 
 T = TypeVar("T")
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 
 _ID: Final = {"min_length": 1, "max_length": 4096}
 _ENTITY: Final = f"^({'|'.join(ENTITY_KEYS)})$"

@@ -12,6 +12,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.analysis.list_history import shadow_report
 from ringfence.api.handlers.checking import checked, warnings_on
 from ringfence.api.handlers.requests import BOOK_BYTES, as_json, body_of, refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RuleServices, services_of
 from ringfence.rulebook.wire import Activate, CheckBook, ImpactOf, Noted, RollBack, SaveBook, SetMode
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
     from ringfence.rulebook.desk import Desk
     from ringfence.rulebook.wire import Saved
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 T = TypeVar("T")
-router = APIRouter(tags=["rules"])
+router = APIRouter(tags=["rules"], route_class=LazyRoute)
 
 _DIGEST: Final = "^[0-9a-z]{4,16}$"
 _TIME: Final = {"ge": 0, "le": 4_102_444_800_000}

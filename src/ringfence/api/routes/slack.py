@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ringfence.alerts.buttons import ACKNOWLEDGE, FRAUD, NOT_FRAUD, button_key, label_of, pressed
 from ringfence.api.audited import tell
 from ringfence.api.http.bodies import header, read_body
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal, unavailable
 from ringfence.api.services import AnswerServices, services_of
 from ringfence.compose.messaging.notifiers import slack_actions
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.alerts.buttons import Buttons, Press
 
 PATH: Final = "/slack/actions"
-router = APIRouter(tags=["bus"])
+router = APIRouter(tags=["bus"], route_class=LazyRoute)
 _LOGGER: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 256 << 10
 _OF_SLACK: Final = "slack:"

@@ -12,6 +12,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.analysis.report import Report  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.background.jobs import JobState
 from ringfence.api.handlers.requests import BOOK_BYTES, as_json, body_of, refusals
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes import read
 from ringfence.api.services import TrialServices, services_of
@@ -20,7 +21,7 @@ from ringfence.rulebook.wire import Digest, RequestBody
 if TYPE_CHECKING:
     from ringfence.api.background.jobs import Job
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 Moment = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="As the start of the backtest told.")]
 _ID: Final = {"min_length": 1, "max_length": 4096}

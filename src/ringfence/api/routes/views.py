@@ -10,6 +10,7 @@ from starlette.responses import Response  # noqa: TC002 (FastAPI reads the annot
 from ringfence.access.views import LONGEST_PATH, PATH, NewView
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import as_json, body_of, refusals
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import ViewServices, services_of
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.access.views import ViewDesk
 
 T = TypeVar("T")
-router = APIRouter(tags=["access"])
+router = APIRouter(tags=["access"], route_class=LazyRoute)
 ViewId = Annotated[str, Path(pattern="^[Vv]-[0-9]{1,15}$")]
 PagePath = Annotated[str, Query(max_length=LONGEST_PATH, pattern=PATH)]
 _BYTES = 64 << 10

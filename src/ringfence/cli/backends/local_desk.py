@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.shadow import ShadowReport
     from ringfence.rulebook.wire import ImpactOf, Saved
     from ringfence.scoring.rulesets.actions import ListKind
-    from ringfence.scoring.rulesets.rules import Mode
+    from ringfence.scoring.rulesets.outcomes import Mode
 
 
 class LocalReading:

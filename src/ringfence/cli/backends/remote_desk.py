@@ -26,7 +26,7 @@ from ringfence.rulebook.shadow import ShadowReport
 if TYPE_CHECKING:
     from ringfence.cases.wire import Action, NextCase
     from ringfence.scoring.rulesets.actions import ListKind
-    from ringfence.scoring.rulesets.rules import Mode
+    from ringfence.scoring.rulesets.outcomes import Mode
 
 T = TypeVar("T")
 _TIMEOUT_SECONDS: Final = 60.0

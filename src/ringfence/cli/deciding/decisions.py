@@ -23,7 +23,7 @@ from ringfence.errors import InputError
 from ringfence.events.values.vocabulary import nearest
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.scoring.language.words import in_words
-from ringfence.scoring.rulesets.rules import RuleSet
+from ringfence.scoring.rulesets.ruleset import RuleSet
 from ringfence.store import DataFolder
 
 if TYPE_CHECKING:

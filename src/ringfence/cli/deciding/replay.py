@@ -15,7 +15,8 @@ from ringfence.compose.folder.store import open_store
 from ringfence.features.spec import FeatureSpec
 from ringfence.pipeline import Pipeline
 from ringfence.replay import ReplayComparison, Verification, backtest, verify
-from ringfence.scoring.rulesets.rules import OUTCOMES, RuleSet
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
+from ringfence.scoring.rulesets.ruleset import RuleSet
 from ringfence.store import DataFolder
 
 if TYPE_CHECKING:

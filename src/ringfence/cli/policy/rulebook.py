@@ -13,7 +13,7 @@ from ringfence.cli.terminal import options, screen
 from ringfence.errors import InputError, RuleError
 from ringfence.events.values.texts import read_text
 from ringfence.rulebook.wire import ImpactOf
-from ringfence.scoring.rulesets.rules import Mode
+from ringfence.scoring.rulesets.outcomes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

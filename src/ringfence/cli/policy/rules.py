@@ -24,7 +24,8 @@ from ringfence.rulebook import checking
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.possible import check_possible
 from ringfence.scoring.rulesets.reason_texts import check_texts
-from ringfence.scoring.rulesets.rules import RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import compile_rules
+from ringfence.scoring.rulesets.ruleset import RuleSet
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import typer
 
 from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import say
+from ringfence.compose.lean_start import lean
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -63,12 +64,17 @@ def follow(
 
 
 def _at_work(where: Path, messages: bool) -> AbstractContextManager[None]:
-    """What delivers messages loads half of what the others need: it is imported only there."""
+    """What delivers messages loads half of what the others need: each is imported where it is wanted.
+
+    The command line has loaded its commands by then, so what that leaves out has to be left out again.
+    """
     if messages:
-        from ringfence.compose.messaging.messages import delivering  # noqa: PLC0415 (see above)
+        with lean():
+            from ringfence.compose.messaging.messages import delivering  # noqa: PLC0415 (see above)
 
         return delivering(where)
-    from ringfence.compose.following.followers import following  # noqa: PLC0415 (see above)
+    with lean():
+        from ringfence.compose.following.followers import following  # noqa: PLC0415 (see above)
 
     return following(where, _warn, lambda: os.nice(_NICE))
 

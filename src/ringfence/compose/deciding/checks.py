@@ -35,7 +35,7 @@ from ringfence.scoring.reference import Lookups
 from ringfence.scoring.rulesets.books import load_book
 from ringfence.scoring.rulesets.compiled_books import compiled_of
 from ringfence.scoring.rulesets.possible import has_new_conditions
-from ringfence.scoring.rulesets.rules import RuleSet
+from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,8 @@ from ringfence.errors import InputError, RingfenceError
 from ringfence.features.spec import FeatureSpec
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.scoring.rulesets.possible import check_possible
-from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet, compile_rules, fit
+from ringfence.scoring.rulesets.rules import CompiledRules, compile_rules, fit
+from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ringfence.analysis.tunable_numbers import Tunable
     from ringfence.decisions.decision import Decision
     from ringfence.scoring.artifacts.manifest import Bands
-    from ringfence.scoring.rulesets.rules import Rule
+    from ringfence.scoring.rulesets.ruleset import Rule
     from ringfence.store import DataFolder
 
 

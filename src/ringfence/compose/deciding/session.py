@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.checking import Checked, Rate
     from ringfence.saving import Snapshotting
     from ringfence.scoring.artifacts.deployment import Deployment
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
     from ringfence.store import DataFolder
 
 NORMS: Final = "norms"  # of ids, in which the lists have them

@@ -14,7 +14,7 @@ from ringfence.features.spec import FeatureSpec
 from ringfence.scoring.rulesets.compiled_books import compiled_of
 from ringfence.scoring.rulesets.possible import check_possible
 from ringfence.scoring.rulesets.reason_texts import check_texts
-from ringfence.scoring.rulesets.rules import RuleSet
+from ringfence.scoring.rulesets.ruleset import RuleSet
 
 if TYPE_CHECKING:
     from ringfence.compose.deciding.definitions import Definitions

@@ -21,7 +21,7 @@ from ringfence.features.spec import FeatureSpec
 from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.artifacts.models import NO_MODELS, Models
 from ringfence.scoring.rulesets.compiled_books import compiled_of
-from ringfence.scoring.rulesets.rules import RuleSet
+from ringfence.scoring.rulesets.ruleset import RuleSet
 from ringfence.sharded import ShardedPlan
 from ringfence.sharded.changes import activation_record
 from ringfence.sharded.library import ControlLibrary

@@ -13,7 +13,7 @@ from ringfence.alerts.policy import FILE_NAME, LANGUAGES, AlertPolicy, parse_pol
 from ringfence.alerts.wording import MOST_BYTES, NAMES, check_template
 from ringfence.errors import InputError, RingfenceError
 from ringfence.events.values.texts import TOML_LIMIT, read_text
-from ringfence.scoring.rulesets.rules import RuleSet
+from ringfence.scoring.rulesets.ruleset import RuleSet
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from ringfence.masking import mask_cards
 from ringfence.rulebook.foreign.result import ForeignRefusal, Imported
 from ringfence.scoring.rulesets.books import dump_book, load_book
 from ringfence.scoring.rulesets.possible import check_possible
-from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
+from ringfence.scoring.rulesets.rules import compile_rules
+from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 _COMMENT_CHARACTERS: Final = 500
 

@@ -11,7 +11,8 @@ from ringfence.scoring.rulesets.rules import fit
 
 if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
-    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 
 def compiled_of(book: RuleSet, spec: FeatureSpec) -> CompiledRules:

@@ -15,7 +15,6 @@ import yaml
 
 from ringfence.errors import RuleError
 from ringfence.scoring.language import operations as ops
-from ringfence.scoring.language.lower_boolean import compile_expression
 from ringfence.scoring.language.names import TYPOLOGY_PREFIX, Names
 from ringfence.scoring.rulesets.outcomes import Mode, Outcome, as_members, check_id
 
@@ -83,6 +82,10 @@ class Typology(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def fired(self, names: Names, build: Builder) -> list[int]:
         """Registers of the signals."""
+        from ringfence.scoring.language.lower_boolean import (  # noqa: PLC0415 (loads sqlglot, and few compile)
+            compile_expression,
+        )
+
         fired = []
         for number, signal in enumerate(self.signals, start=1):
             try:

@@ -9,7 +9,7 @@ import pytest
 from ringfence.errors import RuleError, StoreError
 from ringfence.features.spec import FeatureSpec, entity
 from ringfence.scoring.rulesets.outcomes import Outcome
-from ringfence.scoring.rulesets.rules import Rule, RuleSet
+from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 
 if TYPE_CHECKING:
     from ringfence.ports import Library

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ringfence.scoring.artifacts.deployment import Deployment
     from ringfence.scoring.artifacts.manifest import ReasonText
     from ringfence.scoring.artifacts.models import Scorer
-    from ringfence.scoring.rulesets.rules import CompiledRules, RuleSet
+    from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import RuleSet
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import Decision
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.artifacts.models import Models
-    from ringfence.scoring.rulesets.rules import RuleSet
+    from ringfence.scoring.rulesets.ruleset import RuleSet
     from ringfence.store import DataFolder
 
 _PREFIX = "pipeline."

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ringfence.decisions.decision import Decision, FiredReason
     from ringfence.decisions.verdict import Verdict
     from ringfence.scoring.artifacts.manifest import ReasonText
-    from ringfence.scoring.rulesets.rules import Rule
+    from ringfence.scoring.rulesets.ruleset import Rule
     from ringfence.web.dashboard import Dashboard
 
 _TOLD_APART: Final = frozenset(

@@ -11,7 +11,8 @@ import pyarrow as pa
 from ringfence.analysis.impact import newest
 from ringfence.api.services import RecordServices
 from ringfence.scoring.language.names import Names
-from ringfence.scoring.rulesets.rules import Outcome, Rule
+from ringfence.scoring.rulesets.outcomes import Outcome
+from ringfence.scoring.rulesets.ruleset import Rule
 from ringfence.web.parts.rendering import feature
 
 if TYPE_CHECKING:

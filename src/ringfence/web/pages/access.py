@@ -11,6 +11,7 @@ from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import AccessServices, ModelServices, RuleServices, services_of
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import TOKEN
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ringfence.access.approvals import ApprovalRequest
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/approvals"  # in the navigation
 RequestId = Annotated[str, Path(pattern="^[Aa]-[0-9]{1,15}$")]
 Note = Annotated[str, Form(max_length=500)]

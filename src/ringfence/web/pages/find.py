@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ringfence.analysis import list_history as lists_of
 from ringfence.api.handlers.reading import is_card
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import CaseServices, ModelServices, RecordServices, Surroundings
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
@@ -22,7 +23,7 @@ from ringfence.web.parts.asking import beside, dashboard_of
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _EACH: Final = 5
 _FEW: Final = 3
 _PLAIN: Final = re.compile(r"[\w.:-]{3,80}")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ringfence.access.roles import Permission
 from ringfence.api.handlers.requests import queues_of, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import CaseServices, HealthServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/home"  # in the navigation
 VIEWS: Final = ("analyst", "manager", "engineer")
 _COOKIE: Final = "ringfence_home"

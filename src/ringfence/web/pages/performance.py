@@ -12,6 +12,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RecordServices, Surroundings
 from ringfence.web.measure.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of, ends_of, from_tables
@@ -23,7 +24,7 @@ from ringfence.web.parts.rendering import render, when
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/performance"  # in the navigation
 _DAYS: Final = 30
 _MOST_DAYS: Final = 3660

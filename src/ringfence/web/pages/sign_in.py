@@ -11,13 +11,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from ringfence.access.oidc import BEGUN_SECONDS, SignInError
 from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import AccessServices, Surroundings, services_of
 from ringfence.web.parts.asking import dashboard_of, visit_of
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 from ringfence.web.shield import CALLBACK, address_of, cookie, local_path, no_cookie
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _LONGEST_KEY: Final = 8192
 _BEGUN: Final = "ringfence_begun"  # the cookie of a browser that is on its way to the provider
 

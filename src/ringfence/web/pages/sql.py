@@ -13,6 +13,7 @@ from pyarrow import types
 from starlette.responses import Response
 
 from ringfence.api.audited import tell
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import Surroundings
 from ringfence.errors import InputError
 from ringfence.masking import find_cards, mask_cards
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/sql"  # in the navigation
 MOST_ROWS: Final = 1000
 SECONDS: Final = 10.0

@@ -11,7 +11,7 @@ from ringfence.api.handlers.reading import PLACE, is_card, parse_place
 from ringfence.decisions.index import LISTS, Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
-from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.outcomes import Outcome
 from ringfence.web.parts.period import current, moment_ms
 from ringfence.web.parts.rendering import when
 

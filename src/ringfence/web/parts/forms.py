@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotation)
 
 from ringfence.api.handlers.wording import of_parameter
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.errors import InputError
 from ringfence.masking import mask_cards
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FAILED: Final = 500
 
 
-def kept_forms(again: PageAgain) -> type[APIRoute]:
+def kept_forms(again: PageAgain) -> type[LazyRoute]:
     """Routes of a page whose forms are refused on that page.
 
     `again` gives it for a request, the status of the refusal, and what is wrong by field: "" for all of it.
@@ -32,7 +32,7 @@ def kept_forms(again: PageAgain) -> type[APIRoute]:
     the change may still happen.
     """
 
-    class KeptForms(APIRoute):
+    class KeptForms(LazyRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             answer = super().get_route_handler()
 

@@ -17,7 +17,7 @@ from ringfence.access.table import NEEDED
 from ringfence.api.services import Surroundings, services_of
 from ringfence.events.values.currencies import major
 from ringfence.scoring.language.words import percent, times
-from ringfence.scoring.rulesets.rules import OUTCOMES
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 from ringfence.web.parts import period
 from ringfence.web.parts.metric_names import metric_name
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.access.roles import Permission, holders
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.errors import InputError, StoreError
 from ringfence.masking import mask_cards
 from ringfence.ports.topics import MessageQuery, MessagesFound
@@ -19,7 +20,7 @@ from ringfence.web.parts.rendering import render
 if TYPE_CHECKING:
     from ringfence.ports.topics import TopicBrowser
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PAGE_MESSAGES: Final = 25
 _MOST: Final = 1 << 60
 _HOLDERS: Final = holders(Permission.OPERATE)

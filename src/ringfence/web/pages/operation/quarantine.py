@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.handlers import replaying
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import QuarantineServices
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.rendering import render
@@ -15,7 +16,7 @@ from ringfence.web.parts.rendering import render
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/quarantine"  # in the navigation
 _SHOWN: Final = 100
 

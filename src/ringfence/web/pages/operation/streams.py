@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import HealthServices, RecordServices
 from ringfence.masking import mask_cards
 from ringfence.web.parts import messages
@@ -18,7 +19,7 @@ from ringfence.web.parts.rendering import render
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/streams"  # in the navigation
 PAGE_MESSAGES: Final = 25
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ringfence.api.hot.path import DEADLINE
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import HealthServices, Surroundings
 from ringfence.compose.folder.store import open_snapshots
 from ringfence.decisions.index import Term, Wanted
@@ -21,7 +22,7 @@ from ringfence.web.vitals import memory_bytes
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/system"  # in the navigation
 CAUSES: Final = (LATE, FUTURE, MODEL, DEADLINE)
 """Why a decision can be degraded."""

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.handlers.reading import is_card
 from ringfence.api.handlers.requests import queues_of
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.errors import StoreError
 from ringfence.features.spec import ENTITY_KEYS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ringfence.api.background.jobs import Job
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/decisions"  # in the navigation
 PAGE_ROWS: Final = 50
 TransactionId = Annotated[str, Path(min_length=1, max_length=4096)]

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ringfence.api.handlers import reading
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RecordServices
 from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rulesets.rules import OUTCOMES
+from ringfence.scoring.rulesets.outcomes import OUTCOMES
 from ringfence.web.investigate.dossier import id_of
 from ringfence.web.investigate.neighbours import neighbours_of
 from ringfence.web.investigate.portrait import portrait_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
     from ringfence.web.investigate.portrait import Portrait
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _POINTS: Final = 1000
 _RECENT: Final = 25
 EntityType = Annotated[str, Path(pattern=f"^({'|'.join(ENTITY_KEYS)})$")]

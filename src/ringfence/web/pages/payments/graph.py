@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ringfence.api.handlers.reading import is_card
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import Surroundings
 from ringfence.compose.folder.links import links_in
 from ringfence.errors import InputError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/graph"  # in the navigation
 _RINGS: Final = 100
 _MOST: Final = 2000

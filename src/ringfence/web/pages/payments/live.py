@@ -11,10 +11,11 @@ from starlette.responses import Response, StreamingResponse
 
 from ringfence.api.handlers.reading import id_in_norm, is_card
 from ringfence.api.http.callers import owner_of
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import HealthServices, Surroundings
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.scoring.rulesets.rules import OUTCOMES, Outcome
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, Outcome
 from ringfence.web.activity import SECONDS, SampleSieve
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.errors import Stop
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ringfence.api.streaming.stream_places import Place
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/"  # in the navigation
 FRAME_SECONDS: Final = 0.5
 ROWS_A_FRAME: Final = 12

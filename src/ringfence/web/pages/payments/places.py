@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RecordServices
 from ringfence.decisions.index import Term, Wanted
 from ringfence.web.parts.asking import beside, dashboard_of
@@ -17,7 +18,7 @@ from ringfence.web.parts.rendering import render, when
 if TYPE_CHECKING:
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _OF: Final = ("customer", "card", "account", "device")
 _MOST: Final = 30
 _COLUMNS: Final = ("transaction_id", "country", "city")

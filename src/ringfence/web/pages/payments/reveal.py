@@ -7,13 +7,14 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes.privacy import reveal_original, tell_reason
 from ringfence.events.privacy.personal import TOKEN
 from ringfence.masking import mask_cards
 from ringfence.web.parts.rendering import render
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/reveal"  # in the navigation, where tokens stand for anything
 Token = Annotated[str, Form(max_length=100)]
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ringfence.api.handlers.checking import warnings_on
 from ringfence.api.handlers.requests import refusals
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RuleServices, services_of
 from ringfence.rulebook.wire import ImpactOf
 from ringfence.scoring.rulesets.outcomes import Mode  # noqa: TC001 (FastAPI reads the annotations)
@@ -19,7 +20,7 @@ from ringfence.web.parts.rendering import render
 if TYPE_CHECKING:
     from ringfence.decisions.impact import Impact
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _UNCONFIRMED: Final = 409
 _DIGEST: Final = "^[0-9a-z]{4,16}$"
 SealField = Annotated[str, Form(max_length=64)]

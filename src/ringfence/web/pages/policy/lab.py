@@ -13,14 +13,15 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.analysis.rule_lab import try_rule
 from ringfence.api.handlers.checking import checked
 from ringfence.api.handlers.requests import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RuleServices, Surroundings, TrialServices, services_of
 from ringfence.compose.deciding.questions import laboratory
 from ringfence.desks.seals import said
 from ringfence.errors import InputError, RuleError
 from ringfence.rulebook.single_rule import STAGES, at_stage, dump_rule, load_rule, stage_of, with_rule
 from ringfence.scoring.rulesets.books import dump_book
-from ringfence.scoring.rulesets.outcomes import Mode
-from ringfence.scoring.rulesets.rules import OUTCOMES, Rule, RuleSet
+from ringfence.scoring.rulesets.outcomes import OUTCOMES, Mode
+from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 from ringfence.web.measure.lab_names import TEMPLATES, names_of
 from ringfence.web.pages.policy.impact import SealField, change_of_stage, sheet
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ringfence.api.background.jobs import Job
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _BYTES: Final = 64 << 10
 _DAYS: Final = 90.0
 _SHOWN: Final = ("id", "title", "when", "outcome", "points", "reason", "analyst", "customer")

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.analysis import list_history as lists_of
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import ListServices, services_of
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.entries import ListResult
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/lists"  # in the navigation
 ListName = Annotated[str, Path(min_length=1, max_length=400)]
 Field = Annotated[str, Form(max_length=4096)]

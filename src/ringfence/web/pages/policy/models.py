@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.handlers.requests import who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import ModelServices, services_of
 from ringfence.compose.upkeep.watching import watch_book
 from ringfence.desks.confirming import UnconfirmedError
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ringfence.web.answer_cache import CachedAnswer
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/models"  # in the navigation
 Version = Annotated[str, Path(max_length=100)]
 Note = Annotated[str, Form(max_length=1000)]

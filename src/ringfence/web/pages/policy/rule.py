@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ringfence.analysis.statistics import wilson
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RecordServices, RuleServices
 from ringfence.errors import RingfenceError
 from ringfence.rulebook.single_rule import STAGES, stage_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ringfence.rulebook.difference import RuleChange
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 RuleId = Annotated[str, Path(pattern=r"^[\w.-]{1,80}$")]
 _CHANGES: Final = 60  # newest versions that are compared for the edits of a rule
 _EACH: Final = 10

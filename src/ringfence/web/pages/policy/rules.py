@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.handlers.checking import checked as check
 from ringfence.api.handlers.requests import BOOK_BYTES, UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RuleServices, Surroundings, services_of
 from ringfence.decisions.index import Term, Wanted
 from ringfence.desks.seals import said
@@ -21,10 +22,10 @@ from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
     from ringfence.rulebook.changes import Change
-    from ringfence.scoring.rulesets.rules import Rule
+    from ringfence.scoring.rulesets.ruleset import Rule
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/rules"  # in the navigation
 DAY_MS: Final = 86_400_000
 DAYS: Final = 28

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ringfence.analysis.list_history import shadow_report
 from ringfence.api.handlers.requests import BOOK_BYTES, refusals
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RuleServices, TrialServices, services_of
 from ringfence.ports import DECISIONS
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of, is_part
@@ -16,7 +17,7 @@ from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.period import moment_ms
 from ringfence.web.parts.rendering import render
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 Moment = Annotated[str, Form(max_length=40)]
 
 

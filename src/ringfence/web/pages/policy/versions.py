@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.handlers.requests import UnconfirmedRefusal, refusals, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RuleServices, services_of
 from ringfence.desks.seals import said
 from ringfence.web.pages.policy.impact import SealField, change_of_version, sheet
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ringfence.rulebook.desk import Desk
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _DIGEST = "^[0-9a-z]{4,16}$"
 Digest = Annotated[str, Path(pattern=_DIGEST)]
 Note = Annotated[str, Form(max_length=1000)]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ringfence.alerts import answers
 from ringfence.api.audited import UNRECORDED, tell
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import AnswerServices, BusServices, Surroundings
 from ringfence.compose.messaging.alerts import alert_policy
 from ringfence.errors import InputError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ringfence.alerts.book import Alerts
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _LOGGER: Final = logging.getLogger(__name__)
 _FORGED: Final = "a link that is not ours"  # in the trail: what a stranger wrote is not kept
 _THANKS: Final = "Thank you for your answer. You can close this page."

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import keep_to_queue, next_in, queues_of, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.routes.cases import file_answer
 from ringfence.api.services import CaseServices, Surroundings, services_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ringfence.cases.model import Case
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/cases"  # in the navigation
 PAGE_ROWS: Final = 50
 CaseId = Annotated[str, Path(pattern="^[Cc]-[0-9]{1,15}$")]

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ringfence.alerts.events import Wording
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import BusServices, services_of
 from ringfence.bus.subscription import is_for_people, shown
 from ringfence.compose.messaging.alerts import alert_policy, templates
@@ -21,7 +22,7 @@ from ringfence.web.parts.rendering import render
 if TYPE_CHECKING:
     from ringfence.bus.words import Words
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 
 
 @router.get("/outbox/{message_id:id}")

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ringfence.access.approvals import ApprovalState
 from ringfence.access.roles import Permission
 from ringfence.api.handlers.requests import queues_of, who_asks
+from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import AccessServices, BusServices, CaseServices, HealthServices, RuleServices
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import LIVE, CaseState
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ringfence.web.dashboard import Dashboard
 
-router = APIRouter()
+router = APIRouter(route_class=LazyRoute)
 _DAY_MS: Final = 86_400_000
 
 
