@@ -10,6 +10,8 @@ from tests.web.conftest import serving
 from ringfence.access import views as kept
 from ringfence.access.principal import Role
 from ringfence.adapters.access import views as stored
+from ringfence.adapters.sqlite import Store
+from ringfence.compose.folder.privacy import begin_vault
 
 CARD = "4111111111111111"
 ENCODED = "".join(f"%3{digit}" for digit in CARD)
@@ -81,6 +83,10 @@ def test_a_view_is_its_owners_until_it_is_shared(office, people):
         {"layout": {"hidden": ["x"] * 101}},
         {"layout": {"widths": {"Amount": -1}}},
         {"colour": "red"},
+        {"path": "/decisions\n"},
+        {"query": "?outcome=decline\n"},
+        {"name": "declined\0"},
+        {"name": "\u202edenilced"},
     ],
 )
 def test_a_view_that_is_none_is_refused(people, change):
@@ -135,6 +141,43 @@ def test_the_page_of_any_entity_has_views(people, path):
     analyst = people[Role.ANALYST]
     saved = analyst.post("/v1/views", json=VIEW | {"path": path}).raise_for_status().json()
     assert (saved["path"], names(analyst, path)) == (path, ["declined"])
+
+
+MAIL, CUSTOMER = "ada@mail.example", "ada-17"
+
+
+@pytest.fixture
+def private(tmp_path, monkeypatch):
+    """A server that keeps tokens for personal data, and where its files are."""
+    monkeypatch.setenv("RINGFENCE_PERSONAL_DATA", "vault")
+    monkeypatch.setenv("RINGFENCE_VAULT_KEY", str(tmp_path / "keys.json"))
+    with Store.open(tmp_path / "data") as store:
+        begin_vault(store)
+    with serving(tmp_path / "data") as site:
+        yield site
+
+
+def test_a_view_names_nobody_where_personal_data_becomes_tokens(private, tmp_path):
+    tokens = private.server.session.tokenizer
+    layout = {"hidden": [f"of {MAIL}"], "sort": [MAIL, True], "widths": {MAIL: 80}}
+    query = f"?outcome=decline&entity=customer&entity_id={CUSTOMER}&q=ada%40mail.example&reason="
+    view = VIEW | {"name": f"of {MAIL}", "layout": layout, "query": query, "shared": True}
+    saved = httpx.post(f"{private.url}/v1/views", json=view, timeout=60).raise_for_status().json()
+    mail, customer = tokens.as_kept("email", MAIL), tokens.as_kept("customer_id", CUSTOMER)
+    assert saved["name"] == f"of {mail}"
+    assert saved["query"] == f"?outcome=decline&entity=customer&entity_id={customer}&q={mail}&reason="
+    assert saved["layout"]["widths"] == {mail: 80}
+    for path in (
+        "/entities/email/ada%40mail.example",
+        f"/entities/customer/{CUSTOMER}",
+        "/lists/ada@mail.example",
+    ):
+        refused = httpx.post(f"{private.url}/v1/views", json=VIEW | {"path": path}, timeout=60)
+        assert (refused.status_code, "names a person" in refused.json()["detail"]) == (422, True), path
+    by_token = VIEW | {"path": f"/entities/customer/{customer}"}
+    assert httpx.post(f"{private.url}/v1/views", json=by_token, timeout=60).json()["path"] == by_token["path"]
+    for file in (tmp_path / "data").glob("views.db*"):
+        assert not [word for word in (b"mail.example", CUSTOMER.encode()) if word in file.read_bytes()]
 
 
 def test_views_are_bounded_and_say_which_to_remove(people, monkeypatch):

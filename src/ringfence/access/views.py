@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 import msgspec
 
 from ringfence.access.roles import Permission, holders
 from ringfence.errors import InputError
+from ringfence.events.privacy.personal import id_field
 from ringfence.masking import mask_cards, names_card
 
 if TYPE_CHECKING:
     from ringfence.access.principal import Principal
+    from ringfence.events.privacy.tokens import Tokenizer
 
 MOST_OWN: Final = 200
 """Views of one person on all pages."""
@@ -25,6 +28,8 @@ PATH: Final = r"^/([A-Za-z0-9_.:~@+=,%!$&'()*;-][A-Za-z0-9_.:~@+=,%!$&'()*;/-]*)
 """A page's path as addresses have it, with percent signs: two slashes in front would name another host."""
 
 QUERY: Final = r"^[^#\s]*$"
+
+_ENTITY: Final = re.compile("/(?:entities|graph|places)/([^/]+)/(.+)")  # pages of one, by type and id
 
 LONGEST_PATH: Final = 1000
 """Characters of a path; an entity's id in it may be an e-mail address, percent-encoded."""
@@ -96,18 +101,24 @@ class Views(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ViewDesk:
-    """What people do with views, the same on pages and in the API."""
+    """What people do with views, the same on pages and in the API.
+
+    Attributes:
+        tokenizer: makes tokens of personal data, which others see and no erasure would find.
+    """
 
     views: Views
+    tokenizer: Tokenizer
 
     def of(self, who: Principal, path: str) -> ViewList:
         """Views that somebody sees on a page; only their own where they are restricted."""
         return ViewList(self.views.of(who.name, path, with_shared=not who.restriction), _may_share(who))
 
     def save(self, view: NewView, who: Principal, now_ms: int) -> SavedView:
-        """Keep a view under its name, with card numbers in texts masked.
+        """Keep a view under its name, with card numbers in texts masked, and tokens for personal data.
 
-        `InputError` where it is to be shared and the caller may not, and where its address names a card.
+        `InputError` where it is to be shared and the caller may not, where its address names a card or a
+        person, and for a name that looks like another one.
         """
         if view.shared and not _may_share(who):
             raise InputError(
@@ -115,24 +126,56 @@ class ViewDesk:
             )
         if names_card(unquote(view.path), view.query):
             raise InputError("the address of a view names a card by its number: use its token (card_id)")
-        return self.views.save(_masked(view), who.name, now_ms)
+        self._check_texts(view)
+        return self.views.save(self._cleaned(view), who.name, now_ms)
 
     def remove(self, view_id: str, who: Principal) -> SavedView | None:
         """Remove one's own view or, who may approve, one that is shared; None of any other."""
         return self.views.remove(view_id, who.name, with_shared=_may_tidy(who))
 
+    def _check_texts(self, view: NewView) -> None:
+        if not view.name.strip().isprintable() or not (view.path + view.query).isprintable():
+            raise InputError("a view may not have invisible characters in its name or address")
+        path = unquote(view.path)
+        page = _ENTITY.fullmatch(path)
+        kept = self._kept(page[1], page[2]) if page else path
+        if kept != (page[2] if page else path) or self._cleaned_text(path) != mask_cards(path):
+            raise InputError(
+                "the address of a view names a person: open the page from the search box, which makes a "
+                "token of what is personal"
+            )
 
-def _masked(view: NewView) -> NewView:
-    look = view.layout
-    layout = msgspec.structs.replace(
-        look,
-        hidden=[mask_cards(title) for title in look.hidden],
-        sort=look.sort and (mask_cards(look.sort[0]), look.sort[1]),
-        widths={mask_cards(title): width for title, width in look.widths.items()},
-    )
-    name, query = mask_cards(view.name.strip()), mask_cards(view.query.removeprefix("?"))
-    query = query and f"?{query}"
-    return msgspec.structs.replace(view, name=name, query=query, layout=layout)
+    def _cleaned(self, view: NewView) -> NewView:
+        look, text = view.layout, self._cleaned_text
+        layout = msgspec.structs.replace(
+            look,
+            hidden=[text(title) for title in look.hidden],
+            sort=look.sort and (text(look.sort[0]), look.sort[1]),
+            widths={text(title): width for title, width in look.widths.items()},
+        )
+        query = self._query(view.query.removeprefix("?"))
+        query = query and f"?{query}"
+        return msgspec.structs.replace(view, name=text(view.name.strip()), query=query, layout=layout)
+
+    def _cleaned_text(self, text: str) -> str:
+        return self.tokenizer.clean(mask_cards(text))
+
+    def _query(self, query: str) -> str:
+        """A query as it is, unless it names a person: `entity` says of `entity_id` what it is."""
+        pairs, text = parse_qsl(query, keep_blank_values=True), self._cleaned_text
+        kind = dict(pairs).get("entity", "")
+        kept = [
+            (text(name), self._kept(kind, value) if name == "entity_id" else text(value))
+            for name, value in pairs
+        ]
+        return query if kept == pairs else urlencode(kept)
+
+    def _kept(self, entity_type: str, entity_id: str) -> str:
+        """A token for an id that is personal."""
+        field, personal = id_field(entity_type), self.tokenizer.personal
+        if personal is None or personal.class_of(field) is None:
+            return self._cleaned_text(entity_id)
+        return self.tokenizer.as_kept(field, entity_id)
 
 
 def _may_tidy(who: Principal) -> bool:
