@@ -165,6 +165,14 @@ def test_days_that_may_begin_with_the_year_or_the_day_are_not_guessed(tmp_path):
         Drafted(written(tmp_path, lines("id,date,amount", *rows)))
 
 
+def test_who_is_refused_for_want_of_a_time_reads_how_to_name_one(tmp_path):
+    """Steps of a simulation that are not in order: the column was there, and no word said how to take it."""
+    file = written(tmp_path, lines("id,time,amount", *(f"a{at},{149 - at % 140},1" for at in range(2000))))
+    with pytest.raises(InputError, match="--answer event_time=COLUMN"):
+        Drafted(file)
+    assert Drafted(file, event_time="time").refused == 0
+
+
 def test_a_second_number_that_is_no_part_of_a_day_is_no_time():
     assert to_ms(pa.array(["45413 0.5", "45413 10", "45413"]), "excel", "UTC")[1].tolist() == [
         False,

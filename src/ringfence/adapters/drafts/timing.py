@@ -351,13 +351,12 @@ def _counted(desk: DraftDesk, named: Column | None) -> None:
         for one in desk.sample.columns.values()
         if one.clock is not None and one.meanings & {"time", "when"}
     ]
-    hint = (
-        f"; {', '.join(seen)} hold times, but seem to be other ones: --answer event_time=COLUMN"
-        if seen
-        else ""
-    )
+    hint = f"; {', '.join(seen)} hold times, but seem to be other ones" if seen else ""
     hint += f"; {', '.join(clocks)} holds a time of day without a date" if clocks and not seen else ""
-    desk.plan.remarks.append(f"no column seems to be the time of the payment: event_time is missing{hint}")
+    desk.plan.remarks.append(
+        f"no column seems to be the time of the payment: event_time is missing{hint}. "
+        "Name it with --answer event_time=COLUMN, also where it counts steps"
+    )
 
 
 def _days_since_1970(desk: DraftDesk, column: Column, numbers: list[float]) -> bool:
