@@ -389,10 +389,12 @@ def encode(value: msgspec.Struct) -> bytes:
     return msgspec.json.encode(value)
 
 
+_CHANGES: msgspec.json.Decoder[AnyChange] = msgspec.json.Decoder(AnyChange)  # making one costs 70 µs
+
+
 def decode_change(data: bytes | str) -> AnyChange:
     """Back from JSON."""
-    found: AnyChange = msgspec.json.decode(data, type=AnyChange)
-    return found
+    return _CHANGES.decode(data)
 
 
 def decode_case(data: bytes | str) -> Case:

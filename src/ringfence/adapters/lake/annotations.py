@@ -17,7 +17,7 @@ from ringfence.adapters.lake import statement_guard, views
 from ringfence.adapters.lake.shapes import concat, rows_of
 from ringfence.errors import InputError
 from ringfence.events import codec
-from ringfence.events.ids.hashing import hash_column, hash_text
+from ringfence.events.ids.hashing import hash_column
 from ringfence.events.model import Kind
 from ringfence.events.truth import source_ranks
 from ringfence.ports import EVENTS
@@ -72,7 +72,7 @@ class LogAnnotations:
         """Likewise of several, in their order."""
         with self._lock:
             self._read()
-            return self._labels.of_each([hash_text(one, self._seed) for one in transaction_ids])
+            return self._labels.of_each(hash_column(pa.array(transaction_ids, pa.string()), self._seed))
 
     def fraud(self, keys: NDArray[np.int64]) -> NDArray[np.int8]:
         """What the label in force says, by keyed hashes of transactions: 1 fraud, 0 none, -1 no label."""
@@ -146,11 +146,11 @@ class LabelTable:
             self._parts = [pa.concat_tables(self._parts).combine_chunks()]
         self._table = None
 
-    def of_each(self, keys: Sequence[int]) -> list[list[dict[str, Any]]]:
+    def of_each(self, keys: NDArray[np.int64]) -> list[list[dict[str, Any]]]:
         """All labels of each of some transactions, in the order of the log."""
-        table, wanted = self._whole(), np.array(keys, np.int64)
-        spans = zip(self._keys.searchsorted(wanted), self._keys.searchsorted(wanted, "right"), strict=True)
-        rows = [np.sort(self._ranked()[low:high]) for low, high in spans]
+        table, ranked = self._whole(), self._ranked()
+        spans = zip(self._keys.searchsorted(keys), self._keys.searchsorted(keys, "right"), strict=True)
+        rows = [np.sort(ranked[low:high]) if low < high else ranked[:0] for low, high in spans]
         taken = table.take(pa.array(np.concatenate([np.empty(0, np.int64), *rows])))
         found = iter(taken.drop_columns(["key"]).to_pylist())
         return [list(itertools.islice(found, len(one))) for one in rows]

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
+import pyarrow as pa
 
 from ringfence.api.services import CaseServices, RecordServices
 from ringfence.cases import model
 from ringfence.cases.words import FOUND, told
 from ringfence.decisions.index import Term, Wanted
-from ringfence.events.ids.hashing import hash_text
+from ringfence.events.ids.hashing import hash_column
 from ringfence.web.investigate import dossier
-from ringfence.web.investigate.usual import compare
+from ringfence.web.investigate.usual import COLUMNS, compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,6 +154,7 @@ def _strip(dashboard: Dashboard, case: Case, lead: Payment | None) -> list[Compa
             until_ms=lead.event_time_ms + 1,
         ),
         20,
+        ("transaction_id", *COLUMNS),
     ).rows
     this = next((one for one in row if one["transaction_id"] == lead.transaction_id), None)
     return compare(dashboard.finder, this, subject) if this else []
@@ -239,7 +240,7 @@ def _alerts(alerted: Sequence[CaseEvent]) -> str:
 def _link(dashboard: Dashboard, kind: str, identity: str) -> Linked:
     found = dashboard.finder.find(Wanted(terms=(Term(kind, identity),)), _LOOKED_AT, ("transaction_id",))
     seed = dashboard.store.meta.hash_seed
-    keys = np.array([hash_text(row["transaction_id"], seed) for row in found.rows], np.int64)
+    keys = hash_column(pa.array([row["transaction_id"] for row in found.rows], pa.string()), seed)
     said = dashboard.of(RecordServices).annotations.fraud(keys)
     return Linked(kind, identity, found.total, int((said == 1).sum()), int((said >= 0).sum()))
 

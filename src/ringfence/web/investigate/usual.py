@@ -22,7 +22,8 @@ _FEW: Final = 4  # payments below which nothing is called unusual
 _FAR: Final = 3.0  # times the median from which an amount is
 _NEAR_HOURS: Final = 2
 _RARE: Final = 0.05
-_COLUMNS: Final = ("event_time_ms", "amount", "currency", "country", "merchant_id", "device_id", "channel")
+COLUMNS: Final = ("event_time_ms", "amount", "currency", "country", "merchant_id", "device_id")
+"""Of the index, which a comparison needs of each payment."""
 
 
 class Comparison(NamedTuple):
@@ -35,12 +36,12 @@ class Comparison(NamedTuple):
 
 
 def compare(finder: DecisionIndex, row: dict[str, Any], subject: Subject) -> list[Comparison]:
-    """The strip of a payment (a row of the index) against the payments of a subject before it."""
+    """A payment (a row of the index with `COLUMNS`) against the payments of a subject before it."""
     at_ms = row["event_time_ms"]
     wanted = Wanted(
         terms=(Term(subject.entity_type, subject.entity_id),), since_ms=at_ms - _WINDOW_MS, until_ms=at_ms
     )
-    before = finder.find(wanted, _MOST, _COLUMNS).rows
+    before = finder.find(wanted, _MOST, COLUMNS).rows
     found = [_amount(row, before), _hour(row, before)]
     found += [
         _value(name, row.get(column), [one[column] for one in before])
