@@ -143,14 +143,16 @@ def find_cards(text: str, *, strict: bool = False) -> list[FoundCard]:
     return found
 
 
-def names_card(path: str, query: str = "") -> bool:
-    """Whether an address names a card by its number: a path that has been decoded, a query that has not.
+def names_card(text: str, query: str = "") -> bool:
+    """Whether an id, or an address, names a card by its number.
+
+    The text, or path, counts as it stands and percent-decoded; a query has not been decoded.
 
     >>> names_card("/%B4111111111111111^DOE"), names_card("/x", "id=4111%201111%201111%201111")
     (True, True)
     """
-    texts = (path, unquote_plus(path), unquote_plus(query))
-    return any(find_cards(text, strict=True) for text in texts)
+    texts = (text, unquote_plus(text), unquote_plus(query))
+    return any(find_cards(one, strict=True) for one in texts)
 
 
 def fold(text: str) -> str:

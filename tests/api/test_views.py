@@ -1,6 +1,7 @@
 """Saved views: everybody's own, shared where a role may, bounded, and on record."""
 
 from contextlib import closing
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -73,13 +74,13 @@ def test_a_view_is_its_owners_until_it_is_shared(office, people):
     [
         {"name": ""},
         {"name": "   "},
-        {"name": "x" * 61},
+        {"name": "x" * 81},
         {"path": "//elsewhere.example/<script>"},
         {"path": "//elsewhere.example/decisions"},
         {"path": "javascript:alert(1)"},
         {"path": "/" + "a" * 1000},
         {"query": "?outcome=decline #2"},
-        {"query": "?" + "a" * 2000},
+        {"query": "?" + "a" * 16_000},
         {"layout": {"hidden": ["x"] * 101}},
         {"layout": {"widths": {"Amount": -1}}},
         {"colour": "red"},
@@ -178,6 +179,25 @@ def test_a_view_names_nobody_where_personal_data_becomes_tokens(private, tmp_pat
     assert httpx.post(f"{private.url}/v1/views", json=by_token, timeout=60).json()["path"] == by_token["path"]
     for file in (tmp_path / "data").glob("views.db*"):
         assert not [word for word in (b"mail.example", CUSTOMER.encode()) if word in file.read_bytes()]
+
+
+def test_numbers_that_are_no_card_stay_in_a_saved_query(people):
+    statement = "SELECT count(*) FROM decisions WHERE transaction_id = 'order-1000000000000008'"
+    query = urlencode({"statement": statement})
+    saved = people[Role.ANALYST].post("/v1/views", json=VIEW | {"path": "/sql", "query": query}).json()
+    assert saved["query"] == f"?{query}"
+    refused = people[Role.ANALYST].post(
+        "/v1/views", json=VIEW | {"path": "/sql", "query": f"statement={CARD}"}
+    )
+    assert (refused.status_code, "token" in refused.json()["detail"]) == (422, True)
+
+
+def test_a_shared_view_names_the_person_who_saved_it(people):
+    saved = people[Role.ANALYST].post("/v1/views", json=VIEW | {"shared": True}).json()
+    (seen,) = people[Role.VIEWER].get("/v1/views", params={"path": "/decisions"}).json()["views"]
+    assert (seen["by"], seen["by_name"]) == (saved["by"], saved["by_name"])
+    assert not seen["by_name"].startswith("key:")
+    people[Role.ANALYST].post(f"/v1/views/{saved['id']}/remove")
 
 
 def test_views_are_bounded_and_say_which_to_remove(people, monkeypatch):

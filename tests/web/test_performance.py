@@ -129,6 +129,32 @@ def test_a_time_that_is_none_is_refused(site, visitor, query, status):
     assert client.get("/performance/nothing?since=&until=").status_code == 404
 
 
+def test_a_query_is_saved_on_the_server_and_opened_in_another_browser(site, watched):
+    page = watched.open(f"{site.url}/sql")
+    old = [{"name": "from before", "text": "SELECT 1 AS a\n-- 100 % & more"}]
+    page.evaluate("old => localStorage.setItem('ringfence_sql_saved', JSON.stringify(old))", old)
+    page.evaluate("document.querySelector('.CodeMirror').CodeMirror.setValue('SELECT 2')")
+    page.locator("summary", has_text="Saved queries").click()
+    page.get_by_label("Name of the query").fill("two")
+    page.get_by_label("Share with everybody").check()
+    page.get_by_label("Name of the query").press("Enter")
+    expect(page.locator("#saved .view", has_text="two")).to_contain_text("shared by you")
+    assert violations(page) == []
+    assert page.evaluate("localStorage.getItem('ringfence_sql_saved')") == "[]"
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    page.locator("summary", has_text="Saved queries").click()
+    page.get_by_role("link", name="from before").click()
+    assert page.locator("#statement").input_value() == old[0]["text"]
+    page.locator("summary", has_text="Saved queries").click()
+    page.goto(page.get_by_role("link", name="two").evaluate("link => link.href"))
+    assert page.locator("#statement").input_value() == "SELECT 2"
+    page.locator("summary", has_text="Saved queries").click()
+    for left in (1, 0):
+        page.locator("#saved .view").get_by_role("button", name="Remove").first.click()
+        expect(page.locator("#saved .view")).to_have_count(left)
+
+
 def test_sql_is_asked_and_nothing_can_be_changed(site, watched, visitor):
     page = watched.open(f"{site.url}/sql")
     assert violations(page) == []
@@ -138,17 +164,11 @@ def test_sql_is_asked_and_nothing_can_be_changed(site, watched, visitor):
     expect(page.locator(".CodeMirror-hint-active")).to_contain_text("outcome")
     page.keyboard.press("Enter")
     page.keyboard.insert_text(", count(*) AS n FROM decisions GROUP BY outcome ORDER BY n DESC")
-    page.locator("#save-as").fill("Outcomes of all")
-    page.locator("#save").click()
+    editor.press("Escape")
     editor.press("Control+Enter")
     expect(page.locator("#result")).to_contain_text("approve")
     expect(page.locator("[data-measure=asked] canvas")).to_be_visible()
     assert violations(page) == []
-    page.reload()
-    page.locator("#saved").select_option("Outcomes of all")
-    assert "AS n FROM decisions" in page.locator("#statement").input_value()
-    page.locator("#forget").click()
-    expect(page.locator("#saved option")).to_have_count(1)
     picture(page, "sql")
     client = visitor(site)
     client.get("/sign-in")

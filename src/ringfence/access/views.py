@@ -1,4 +1,4 @@
-"""Saved views of lists: what somebody filters, sorts and hides, under a name, for themselves or for all."""
+"""Saved views of pages, for oneself or for all: filters and order of a list, a statement of the SQL page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ringfence.events.privacy.personal import id_field
 from ringfence.masking import mask_cards, names_card
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ringfence.access.principal import Principal
     from ringfence.events.privacy.tokens import Tokenizer
 
@@ -34,6 +36,9 @@ _ENTITY: Final = re.compile("/(?:entities|graph|places)/([^/]+)/(.+)")  # pages 
 LONGEST_PATH: Final = 1000
 """Characters of a path; an entity's id in it may be an e-mail address, percent-encoded."""
 
+LONGEST_QUERY: Final = 16_000
+"""Characters of a query, percent-encoded: the page for SQL has its statement there."""
+
 _Title = Annotated[str, msgspec.Meta(max_length=200)]
 _Titles = Annotated[list[_Title], msgspec.Meta(max_length=100)]
 _Width = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
@@ -52,21 +57,23 @@ class TableLook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NewView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A view to be kept: the page's path, its query with the filters, and the look of its table.
 
-    A question mark before the query may be left out.
+    A question mark before the query may be left out. A saved query of the page `/sql` has its
+    statement there, percent-encoded: `statement=SELECT%201`.
     """
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"\S")]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
     path: Annotated[str, msgspec.Meta(max_length=LONGEST_PATH, pattern=PATH)]
-    query: Annotated[str, msgspec.Meta(max_length=2000, pattern=QUERY)] = ""
+    query: Annotated[str, msgspec.Meta(max_length=LONGEST_QUERY, pattern=QUERY)] = ""
     layout: TableLook = TableLook()
     shared: bool = False
 
 
 class SavedView(NewView, frozen=True, kw_only=True):
-    """A view that is kept: its id, such as V-3, whose it is, and when it was saved."""
+    """A view that is kept: its id, such as V-3, whose it is (an id, a name), and when it was saved."""
 
     id: str
     by: str
+    by_name: str = ""
     saved_ms: int
 
 
@@ -104,15 +111,18 @@ class ViewDesk:
     """What people do with views, the same on pages and in the API.
 
     Attributes:
+        person: names the owner of a view.
         tokenizer: makes tokens of personal data, which others see and no erasure would find.
     """
 
     views: Views
     tokenizer: Tokenizer
+    person: Callable[[str], str]
 
     def of(self, who: Principal, path: str) -> ViewList:
         """Views that somebody sees on a page; only their own where they are restricted."""
-        return ViewList(self.views.of(who.name, path, with_shared=not who.restriction), _may_share(who))
+        found = self.views.of(who.name, path, with_shared=not who.restriction)
+        return ViewList([self._named(one) for one in found], _may_share(who))
 
     def save(self, view: NewView, who: Principal, now_ms: int) -> SavedView:
         """Keep a view under its name, with card numbers in texts masked, and tokens for personal data.
@@ -127,11 +137,15 @@ class ViewDesk:
         if names_card(unquote(view.path), view.query):
             raise InputError("the address of a view names a card by its number: use its token (card_id)")
         self._check_texts(view)
-        return self.views.save(self._cleaned(view), who.name, now_ms)
+        return self._named(self.views.save(self._cleaned(view), who.name, now_ms))
 
     def remove(self, view_id: str, who: Principal) -> SavedView | None:
         """Remove one's own view or, who may approve, one that is shared; None of any other."""
-        return self.views.remove(view_id, who.name, with_shared=_may_tidy(who))
+        removed = self.views.remove(view_id, who.name, with_shared=_may_tidy(who))
+        return removed and self._named(removed)
+
+    def _named(self, view: SavedView) -> SavedView:
+        return msgspec.structs.replace(view, by_name=self.person(view.by))
 
     def _check_texts(self, view: NewView) -> None:
         if not view.name.strip().isprintable() or not (view.path + view.query).isprintable():

@@ -140,7 +140,9 @@ def _people(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroundi
     yield groups.AccessServices(
         **common, approvals=server.approvals, sessions=server.sessions, provider=server.provider
     )
-    yield groups.ViewServices(**common, views=ViewDesk(server.views, server.session.tokenizer))
+    yield groups.ViewServices(
+        **common, views=ViewDesk(server.views, server.session.tokenizer, server.authoriser.person)
+    )
     yield groups.PrivacyServices(**common, inquiries=server.inquiries, trail=server.trail)
     yield groups.AuditServices(**common, trail=server.trail)
     yield groups.PageServices(

@@ -16,7 +16,6 @@ from ringfence.events.ids.hashing import hash_text
 from ringfence.events.values.norms import norm
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.intake import event_json
-from ringfence.masking import find_cards
 from ringfence.scoring.reference.flags import NEVER
 
 if TYPE_CHECKING:
@@ -112,11 +111,6 @@ def check_log(identity: str, log: EventLog) -> None:
             f"this place is in the log {identity}, and the server has {log.identity}: begin with the first "
             "page, or ask the server that has that log",
         )
-
-
-def is_card(text: str) -> bool:
-    """Whether somebody names a card by its number."""
-    return bool(find_cards(text, strict=True))
 
 
 def id_in_norm(entity_type: str, entity_id: str) -> str:

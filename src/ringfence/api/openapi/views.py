@@ -17,7 +17,12 @@ _NEW: Final[dict[str, Any]] = {
     "layout": {"hidden": ["Merchant"], "dense": True, "sort": ["Amount", False], "widths": {}},
     "shared": False,
 }
-_VIEW: Final[dict[str, Any]] = _NEW | {"id": "V-3", "by": "key:1f2e3d4c", "saved_ms": 1767225600000}
+_VIEW: Final[dict[str, Any]] = _NEW | {
+    "id": "V-3",
+    "by": "key:1f2e3d4c",
+    "by_name": "anna",
+    "saved_ms": 1767225600000,
+}
 CONTRACT: Final[Contract] = {
     ("get", "/v1/views"): (
         {"200": json_answer("ViewList", "By name.", example={"views": [_VIEW], "may_share": True})},

@@ -17,6 +17,7 @@ from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.graph.shapes import ring_and_shapes
 from ringfence.graph.wire import neighbours_of, ring_of, rings_of
+from ringfence.masking import names_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ async def _asked(request: Request, question: Callable[[LinkBook], T]) -> T:
 
 
 def _node(book: LinkBook, entity_type: str, entity_id: str) -> Node:
-    if reading.is_card(entity_id):
+    if names_card(entity_id):
         raise Refusal(422, "card_number", "a card is asked for by its token (card_id), never by its number")
     found = book.find(entity_type, reading.id_in_norm(entity_type, entity_id))
     if found is None:

@@ -18,6 +18,7 @@ from ringfence.api.services import RecordServices, services_of
 from ringfence.api.streaming.stream import Filter
 from ringfence.decisions.index import DecisionQuery
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.masking import names_card
 from ringfence.scoring.rulesets.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -133,5 +134,5 @@ def _whole(entity_type: str | None, entity_id: str | None) -> None:
 
 
 def _no_card(entity_id: str) -> None:
-    if reading.is_card(entity_id):
+    if names_card(entity_id):
         raise Refusal(422, "card_number", "a card is asked for by its token (card_id), never by its number")

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from ringfence.analysis import list_history as lists_of
-from ringfence.api.handlers.reading import is_card
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import CaseServices, ModelServices, RecordServices, Surroundings
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.model import CaseState
 from ringfence.errors import StoreError
+from ringfence.masking import names_card
 from ringfence.web.pages.payments.decisions import place_of
 from ringfence.web.parts.asking import beside, dashboard_of
 
@@ -99,7 +99,7 @@ def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
     if not text:
         return []
     word, now_ms = text.lower(), dashboard.of(RecordServices).clock.now_ms()
-    if is_card(text):
+    if names_card(text):
         token = dashboard.of(Surroundings).tokenizer.as_kept("card_id", text)
         return [Hit("the card with this number", "card", f"/entities/card/{quote(token, safe='')}")]
     found = _cases(dashboard, text, now_ms)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Form, Query, Request
 from pyarrow import types
 from starlette.responses import Response
 
+from ringfence.access.views import LONGEST_QUERY
 from ringfence.api.audited import tell
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import Surroundings
@@ -74,10 +75,14 @@ async def editor(
     since: Annotated[str, Query(max_length=40)] = "",
     until: Annotated[str, Query(max_length=40)] = "",
     currency: Annotated[str | None, Query(pattern="^[A-Z]{0,3}$")] = None,
+    statement: Annotated[str, Query(max_length=LONGEST_QUERY)] = "",
 ) -> Response:
-    """The editor, with the tables and their columns; with the frauds behind a place of a chart to be run."""
+    """The editor, with the tables and their columns; with the frauds behind a place of a chart to be run.
+
+    A statement in the address, such as that of a saved query, is shown and not run.
+    """
     dashboard = dashboard_of(request)
-    statement = _EXAMPLES[0][1]
+    statement = statement or _EXAMPLES[0][1]
     if panel in MEASURES and MEASURES[panel].kind in ("hours", "bars"):
         begin, end = await beside(request, span_of, dashboard, since, until)
         try:

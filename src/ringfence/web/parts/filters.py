@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
-from ringfence.api.handlers.reading import PLACE, is_card, parse_place
+from ringfence.api.handlers.reading import PLACE, parse_place
 from ringfence.decisions.index import LISTS, Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
-from ringfence.masking import mask_cards
+from ringfence.masking import mask_cards, names_card
 from ringfence.scoring.rulesets.outcomes import Outcome
 from ringfence.web.parts.period import current, moment_ms
 from ringfence.web.parts.rendering import when
@@ -82,7 +82,7 @@ class DecisionFilter:
 
     def _entity(self, id_of: Callable[[str, str], str]) -> list[Term]:
         kind, name = self.given["entity"] or "card", self.given["entity_id"]
-        if is_card(name):
+        if names_card(name):
             self.given["entity_id"] = ""
             self.problems["entity_id"] = "A card number is looked up in the search box, which never shows it."
             return []

@@ -1,30 +1,13 @@
-// The SQL page: names complete as one types, Ctrl-Enter runs; the last statements, and those saved by name, stay in this browser.
+// The SQL page: names complete as one types, Ctrl-Enter runs. The last statements stay in this browser; the server keeps saved queries.
 "use strict";
 
 const area = document.getElementById("statement");
 const asking = area.form;
 const earlier = document.getElementById("earlier");
 const saved = document.getElementById("saved");
-const saveAs = document.getElementById("save-as");
 const tables = JSON.parse(asking.dataset.tables);
 const KEPT = 20;
 const WORDS = "SELECT FROM WHERE GROUP BY ORDER LIMIT JOIN LEFT ON USING AND OR NOT NULL IS IN BETWEEN LIKE CASE WHEN THEN ELSE END AS DISTINCT HAVING UNION ALL WITH DESC ASC FILTER OVER PARTITION count sum avg min max median quantile_cont unnest date_trunc coalesce round extract timezone".split(" ");
-
-function read(key) {
-  try {
-    return JSON.parse(localStorage.getItem(key)) ?? [];
-  } catch {
-    return [];
-  }
-}
-
-function keep(key, value) {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // a browser that keeps nothing: the page works without
-  }
-}
 
 // What a name may be: after a dot the columns of that table or alias, else columns, tables and words of SQL.
 function candidates(text) {
@@ -80,32 +63,33 @@ function write(text) {
 
 function list() {
   const short = (text) => text.replace(/\s+/g, " ").slice(0, 80);
-  earlier.replaceChildren(earlier.options[0], ...read("ringfence_sql").map((text) => new Option(short(text), text)));
-  saved.replaceChildren(saved.options[0], ...read("ringfence_sql_saved").map((one) => new Option(one.name, one.text)));
+  earlier.replaceChildren(earlier.options[0], ...remembered("ringfence_sql", []).map((text) => new Option(short(text), text)));
 }
+
+const queryOf = (statement) => `?${new URLSearchParams({ statement })}`;
+const queries = new SavedViews({
+  word: "query",
+  key: "ringfence_sql_saved",
+  now: () => ({ query: queryOf(code.getValue()) }),
+  opened: (event, one) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+    event.preventDefault();
+    saved.open = false;
+    write(new URLSearchParams(one.query).get("statement") ?? "");
+  },
+  old: ({ name, text }) => ({ name: name.trim(), path: location.pathname, query: queryOf(text) }),
+});
 
 asking.addEventListener("submit", () => {
   const text = code.getValue().trim();
-  keep("ringfence_sql", [text, ...read("ringfence_sql").filter((one) => one !== text)].slice(0, KEPT));
+  remember("ringfence_sql", [text, ...remembered("ringfence_sql", []).filter((one) => one !== text)].slice(0, KEPT));
   list();
 });
-for (const chosen of [earlier, saved]) {
-  chosen.addEventListener("change", () => {
-    if (!chosen.value) return;
-    if (chosen === saved) saveAs.value = saved.selectedOptions[0].text;
-    write(chosen.value);
-  });
-}
-document.getElementById("save").addEventListener("click", () => {
-  const name = saveAs.value.trim();
-  if (!name) return saveAs.focus();
-  keep("ringfence_sql_saved", [...read("ringfence_sql_saved").filter((one) => one.name !== name), { name, text: code.getValue() }].slice(-KEPT));
-  list();
+earlier.addEventListener("change", () => {
+  if (earlier.value) write(earlier.value);
 });
-document.getElementById("forget").addEventListener("click", () => {
-  keep("ringfence_sql_saved", read("ringfence_sql_saved").filter((one) => one.name !== saveAs.value.trim()));
-  saveAs.value = "";
-  list();
+saved.addEventListener("toggle", () => {
+  if (saved.open) queries.show(saved.querySelector(".menu-box"));
 });
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-example], [data-insert]");

@@ -4,47 +4,12 @@
 
 const RISKY = /^[=+\-@\t\r]/;
 
-function remembered(key, otherwise) {
-  try {
-    return JSON.parse(localStorage.getItem(key)) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch { /* the browser keeps nothing: the page works without */ }
-}
-
 const textOf = (cell) => cell.innerText.replace(/\s+/g, " ").trim();
 
 function valueOf(cell) {
   const text = cell ? textOf(cell) : "";
   const number = /^[+-]?[\d,]+(\.\d+)?/.exec(text.replace("−", "-"));
   return number && cell.classList.contains("r") ? Number(number[0].replaceAll(",", "")) : text.toLowerCase();
-}
-
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
-
-// What the server answers on views; an error with its words where it refuses.
-async function viewsAsked(address, body) {
-  const headers = { "X-CSRF-Token": document.body.dataset.csrf, "content-type": "application/json" };
-  const asked = body ? { method: "POST", headers, body: JSON.stringify(body) } : {};
-  let answer;
-  try {
-    answer = await fetch(`/views${address}`, asked);
-  } catch {
-    throw new Error("The server cannot be reached: try again.");
-  }
-  if (!answer.ok) throw new Error(wordsOf(await answer.text()) || `Problem ${answer.status}`);
-  return answer.json();
 }
 
 class Table {
@@ -54,7 +19,6 @@ class Table {
     const area = location.pathname.split("/")[1] || "live";
     this.name = table.dataset.table || table.caption?.innerText.replace(/[^a-z ]/gi, "").slice(0, 40) || "table";
     this.key = `ringfence_table:${area}:${this.name}`;
-    this.viewsKey = `ringfence_views:${location.pathname}`;
     this.kept = { hidden: [], dense: false, sort: null, widths: {}, ...remembered(this.key, {}) };
     table.dataset.real = "yes";
     this.headings();
@@ -154,13 +118,6 @@ class Table {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
-  button(text, act) {
-    const made = element("button", "button small", text);
-    made.type = "button";
-    made.addEventListener("click", act);
-    return made;
-  }
-
   bar() {
     const bar = element("div", "table-bar");
     if ("paged" in this.table.dataset) {
@@ -189,113 +146,35 @@ class Table {
       label.append(tick, ` ${title}`);
       return label;
     })));
-    menu("Views", (box) => this.views(box));
-    const dense = this.button("Compact", () => {
+    menu("Views", (box) => this.views().show(box));
+    const dense = smallButton("Compact", () => {
       this.kept.dense = !this.kept.dense;
       dense.setAttribute("aria-pressed", String(this.kept.dense));
       this.save();
       this.apply();
     });
     dense.setAttribute("aria-pressed", String(this.kept.dense));
-    bar.append(dense, this.button("CSV", () => this.csv()), this.button("Copy", () => copyText(this.cells().map((row) => row.join("\t")).join("\n"))));
+    bar.append(dense, smallButton("CSV", () => this.csv()), smallButton("Copy", () => copyText(this.cells().map((row) => row.join("\t")).join("\n"))));
     const box = this.table.closest(".scroll") ?? this.table;
     box.before(bar);
   }
 
-  async views(box) {
-    const list = () => viewsAsked(`?path=${encodeURIComponent(location.pathname)}`);
-    let [kept, refused] = [null, []];
-    try {
-      kept = await list();
-      const old = this.oldViews();
-      if (old.length) {
-        refused = await this.takeOver(old, kept.views);
-        kept = await list();
-      }
-    } catch (error) {
-      box.replaceChildren(element("p", "note", `Views cannot be shown. ${error.message}`));
-      return;
-    }
-    const act = async (address, body) => {
-      try {
-        await viewsAsked(address, body);
-      } catch (error) {
-        notice(error.message, true);
-        return;
-      }
-      await this.views(box);
-    };
-    const lines = kept.views.map((one) => {
-      const line = element("p", "view");
-      const link = element("a", "", one.name);
-      link.href = one.path + one.query;
-      link.addEventListener("click", () => remember(this.key, one.layout));
-      line.append(link);
-      if (one.shared) line.append(" ", element("span", "note", `shared by ${one.by}`));
-      line.append(this.button("Remove", () => act(`/${one.id}/remove`, {})));
-      return line;
+  views() {
+    return new SavedViews({
+      word: "view",
+      key: `ringfence_views:${location.pathname}`,
+      now: () => ({ query: location.search, layout: this.layout() }),
+      opened: (_, one) => remember(this.key, one.layout),
+      old: ({ name, href, kept }) => {
+        const { pathname, search } = new URL(href, location.origin);
+        return { name: name.trim(), path: pathname, query: search, layout: this.layout(kept), shared: false };
+      },
     });
-    lines.push(...refused.map(([one, message]) => {
-      const line = element("p", "view note", `${one?.name ?? "A view"}, which this browser keeps, is not saved. ${message}`);
-      line.append(" ", this.button("Discard", () => {
-        this.forget(one);
-        return this.views(box);
-      }));
-      return line;
-    }));
-    const name = element("input");
-    name.setAttribute("aria-label", "Name of the view");
-    name.placeholder = "Name of this view";
-    name.maxLength = 60;
-    const tick = element("input");
-    tick.type = "checkbox";
-    const keep = this.button("Save view", () => {
-      if (!name.value.trim()) return name.focus();
-      return act("", { name: name.value.trim(), path: location.pathname, query: location.search, layout: this.layout(), shared: tick.checked });
-    });
-    name.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") keep.click();
-    });
-    const share = element("label", "check");
-    share.append(tick, " Share with everybody");
-    box.replaceChildren(...lines, name, ...(kept.may_share ? [share] : []), keep);
   }
 
   layout(kept = this.kept) {
     const { hidden = [], dense = false, sort = null, widths = {} } = kept ?? {};
     return { hidden, dense, sort, widths };
-  }
-
-  // Views that this browser kept before the server did.
-  oldViews() {
-    const old = remembered(this.viewsKey, []);
-    return Array.isArray(old) ? old : [];
-  }
-
-  forget(old) {
-    const text = JSON.stringify(old);
-    remember(this.viewsKey, this.oldViews().filter((one) => JSON.stringify(one) !== text));
-  }
-
-  // Each old view leaves the browser once the server has one of its name, which is newer and stays as it is.
-  // Those that the server refuses stay here, and are returned with its words.
-  async takeOver(old, saved) {
-    const names = new Set(saved.filter((one) => one.by === document.body.dataset.me).map((one) => one.name));
-    const refused = [];
-    for (const one of old) {
-      try {
-        const name = one.name.trim();
-        if (!names.has(name)) {
-          const { pathname, search } = new URL(one.href, location.origin);
-          await viewsAsked("", { name, path: pathname, query: search, layout: this.layout(one.kept), shared: false });
-          names.add(name);
-        }
-        this.forget(one);
-      } catch (error) {
-        refused.push([one, error instanceof TypeError ? "It cannot be read." : error.message]);
-      }
-    }
-    return refused;
   }
 }
 

@@ -9,12 +9,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
-from ringfence.api.handlers.reading import is_card
 from ringfence.api.handlers.requests import queues_of
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
 from ringfence.errors import StoreError
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.masking import names_card
 from ringfence.web.investigate import dossier
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
@@ -146,7 +146,7 @@ async def search(request: Request, q: Annotated[str, Form(max_length=4096)] = ""
     dashboard, text = dashboard_of(request), q.strip()
     if not text:
         return RedirectResponse("/decisions", 303)
-    if is_card(text):
+    if names_card(text):
         token = dashboard.of(Surroundings).tokenizer.as_kept("card_id", text)
         return RedirectResponse(f"/entities/card/{quote(token, safe='')}", 303)
     place = await beside(request, place_of, dashboard, text)

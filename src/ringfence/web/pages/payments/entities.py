@@ -8,11 +8,11 @@ import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from ringfence.api.handlers import reading
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RecordServices
 from ringfence.decisions.index import Term, Wanted
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.masking import names_card
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 from ringfence.web.investigate.dossier import id_of
 from ringfence.web.investigate.neighbours import neighbours_of
@@ -71,5 +71,5 @@ async def neighbours(request: Request, entity_type: EntityType, entity_id: Entit
 
 
 def _no_card(entity_id: str) -> None:
-    if reading.is_card(entity_id):
+    if names_card(entity_id):
         raise Stop(422, "A card is asked for by its token. The search box takes a number, and forgets it.")

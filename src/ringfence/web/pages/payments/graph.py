@@ -8,7 +8,6 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from ringfence.api.handlers.reading import is_card
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import Surroundings
 from ringfence.compose.folder.links import links_in
@@ -16,6 +15,7 @@ from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.graph.shapes import ring_and_shapes
 from ringfence.graph.wire import neighbours_of, ring_of, rings_of
+from ringfence.masking import names_card
 from ringfence.web.investigate.dossier import id_of
 from ringfence.web.parts.asking import dashboard_of
 from ringfence.web.parts.errors import Stop
@@ -103,7 +103,7 @@ def _expand(dashboard: Dashboard, entity_type: str, entity_id: str) -> bytes:
 
 
 def _kept(dashboard: Dashboard, entity_type: str, entity_id: str) -> str:
-    if is_card(entity_id):
+    if names_card(entity_id):
         raise Stop(422, "A card is asked for by its token. The search box takes a number, and forgets it.")
     return id_of(dashboard, entity_type, entity_id)
 

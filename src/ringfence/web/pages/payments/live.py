@@ -9,12 +9,13 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from ringfence.api.handlers.reading import id_in_norm, is_card
+from ringfence.api.handlers.reading import id_in_norm
 from ringfence.api.http.callers import owner_of
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import HealthServices, Surroundings
 from ringfence.decisions.index import Wanted
 from ringfence.features.spec import ENTITY_KEYS
+from ringfence.masking import names_card
 from ringfence.scoring.rulesets.outcomes import OUTCOMES, Outcome
 from ringfence.web.activity import SECONDS, SampleSieve
 from ringfence.web.parts.asking import beside, dashboard_of
@@ -64,7 +65,7 @@ async def stream(
 ) -> Response:
     """Frames for the live page, twice a second: figures, and decisions that pass the filter."""
     dashboard = dashboard_of(request)
-    if entity_id and (entity not in ENTITY_KEYS or is_card(entity_id)):
+    if entity_id and (entity not in ENTITY_KEYS or names_card(entity_id)):
         raise Stop(422, "An entity is watched by its kind and id, a card by its token.")
     place = dashboard.of(HealthServices).places.take(
         owner_of(request.scope), lambda: None
