@@ -129,32 +129,6 @@ def test_a_time_that_is_none_is_refused(site, visitor, query, status):
     assert client.get("/performance/nothing?since=&until=").status_code == 404
 
 
-def test_a_query_is_saved_on_the_server_and_opened_in_another_browser(site, watched):
-    page = watched.open(f"{site.url}/sql")
-    old = [{"name": "from before", "text": "SELECT 1 AS a\n-- 100 % & more"}]
-    page.evaluate("old => localStorage.setItem('ringfence_sql_saved', JSON.stringify(old))", old)
-    page.evaluate("document.querySelector('.CodeMirror').CodeMirror.setValue('SELECT 2')")
-    page.locator("summary", has_text="Saved queries").click()
-    page.get_by_label("Name of the query").fill("two")
-    page.get_by_label("Share with everybody").check()
-    page.get_by_label("Name of the query").press("Enter")
-    expect(page.locator("#saved .view", has_text="two")).to_contain_text("shared by you")
-    assert violations(page) == []
-    assert page.evaluate("localStorage.getItem('ringfence_sql_saved')") == "[]"
-    page.evaluate("localStorage.clear()")
-    page.reload()
-    page.locator("summary", has_text="Saved queries").click()
-    page.get_by_role("link", name="from before").click()
-    assert page.locator("#statement").input_value() == old[0]["text"]
-    page.locator("summary", has_text="Saved queries").click()
-    page.goto(page.get_by_role("link", name="two").evaluate("link => link.href"))
-    assert page.locator("#statement").input_value() == "SELECT 2"
-    page.locator("summary", has_text="Saved queries").click()
-    for left in (1, 0):
-        page.locator("#saved .view").get_by_role("button", name="Remove").first.click()
-        expect(page.locator("#saved .view")).to_have_count(left)
-
-
 def test_sql_is_asked_and_nothing_can_be_changed(site, watched, visitor):
     page = watched.open(f"{site.url}/sql")
     assert violations(page) == []
