@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,19 @@ if TYPE_CHECKING:
 
 
 class Caseload:
-    """Off the event loop. `put` appends events to the log, durable on return."""
+    """Off the event loop. `put` appends events to the log, durable on return; `person` as of `CaseDesk`."""
 
-    def __init__(self, session: Session, stored: Stored, put: Callable[[EventBatch], int]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        stored: Stored,
+        put: Callable[[EventBatch], int],
+        person: Callable[[str], str],
+    ) -> None:
         self._session, self._stored, self._put = session, stored, put
         self._delivering = Lock()
         self.book = open_cases(session.store.folder)
-        self.desk = session.case_desk(self.book)
+        self.desk = replace(session.case_desk(self.book), person=person)
 
     def open(self, transaction_id: str, who: Who) -> Case | None:
         """A case on a payment; None where there is no decision on it. Errors as of `CaseDesk.open`."""

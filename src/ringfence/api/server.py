@@ -131,7 +131,7 @@ class Server:
             open_approvals(session.store.folder),
             open_views(session.store.folder),
         )
-        self.cases = Caseload(session, self.stored, self._put_in_force)
+        self.cases = Caseload(session, self.stored, self._put_in_force, authoriser.person)
         self.ring_news = RingWatcher(
             session.store.folder, session.tokenizer, self._put_in_force, self.cases.desk, session.clock
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from ringfence.cases.model import SYSTEM, Attached, Case, Disposition, Proposed,
 from ringfence.cases.policy import MINUTE_MS
 from ringfence.cases.report import report_xml
 from ringfence.cases.rings import take_ring
-from ringfence.errors import InputError, RingfenceError
+from ringfence.errors import ConflictError, InputError, RingfenceError
 from ringfence.events.decoding.draft import Draft
 from ringfence.events.model import AUTHOR, Kind
 from ringfence.features.spec import ENTITY_KEYS
@@ -26,7 +27,7 @@ from ringfence.rulebook.entries import Entry, to_events
 from ringfence.scoring.rulesets.actions import ListKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ringfence.cases.book import CaseBook, CaseQuery, Outgoing, QueueCount, Work
     from ringfence.cases.model import Payment, Subject
@@ -40,6 +41,7 @@ LABEL_SOURCE: Final = "case"
 
 _LOGGER: Final = logging.getLogger(__name__)
 SHOWN_PAYMENTS: Final = 500
+_KEY: Final = re.compile(r"\bkey:[0-9A-Za-z]+")
 _AT_ONCE: Final = 200  # overdue cases of one transaction
 
 
@@ -49,11 +51,23 @@ class CaseDesk:
 
     Attributes:
         guard: makes tokens of card numbers in a text.
+        person: names whoever signed something.
     """
 
     book: CaseBook
     policy: CasePolicy
     guard: Callable[[str], str]
+    person: Callable[[str], str] = str
+
+    @contextmanager
+    def _work(self) -> Iterator[Work]:
+        """A transaction whose refusals name people, not their keys."""
+        try:
+            with self.book.work() as work:
+                yield work
+        except ConflictError as error:
+            error.args = (_KEY.sub(lambda found: self.person(found[0]), str(error)),)
+            raise
 
     def view(self, case_id: str, *, with_reports: bool = False) -> wire.CaseView:
         """A case with its newest payments and its history; `UnknownCaseError`.
@@ -85,7 +99,7 @@ class CaseDesk:
             raise InputError(
                 f"there is no queue {asked.queue!r}: queues are {', '.join(self.policy.queue_names())}"
             )
-        with self.book.work() as work:
+        with self._work() as work:
             if asked.passing is not None:
                 case = work.case(_norm(asked.passing.id), asked.passing.version)
                 if case.is_live and case.holder(who.now_ms) == who.name:
@@ -95,13 +109,13 @@ class CaseDesk:
     def open(self, payment: Payment, who: Who) -> Case:
         """Open a case on a payment, or have it join its customer's; `CaseStateError` where it is in one."""
         _check(who)
-        with self.book.work() as work:
+        with self._work() as work:
             return actions.open_by_hand(work, self.policy, payment, who.name, who.now_ms)
 
     def act(self, case_id: str, asked: wire.Action, who: Who) -> Case:
         """Do what is asked; the case after it. Errors as of `cases.errors`, and `InputError`."""
         _check(who)
-        with self.book.work() as work:
+        with self._work() as work:
             case = work.case(_norm(case_id), asked.version)
             return _perform(asked, _At(self, work, case, who))
 
@@ -121,7 +135,7 @@ class CaseDesk:
         """Attach a file; the case after it. `InputError` for one that may not be kept, or one too many."""
         _check(who)
         file = inspected(self.guard(name), body)
-        with self.book.work() as work:
+        with self._work() as work:
             case = work.case(_norm(case_id), version)
             kept = [one for one in self.book.events(case.id) if isinstance(one.change, Attached)]
             if len(kept) >= MOST_FILES:
