@@ -153,7 +153,7 @@ class ViewDesk:
         path = unquote(view.path)
         page = _ENTITY.fullmatch(path)
         kept = self._kept(page[1], page[2]) if page else path
-        if kept != (page[2] if page else path) or self._cleaned_text(path) != mask_cards(path):
+        if kept != (page[2] if page else path) or self._private(path) != path:
             raise InputError(
                 "the address of a view names a person: open the page from the search box, which makes a "
                 "token of what is personal"
@@ -174,9 +174,13 @@ class ViewDesk:
     def _cleaned_text(self, text: str) -> str:
         return self.tokenizer.clean(mask_cards(text))
 
+    def _private(self, text: str) -> str:
+        personal = self.tokenizer.personal
+        return text if personal is None else personal.guard_text(text)
+
     def _query(self, query: str) -> str:
         """A query as it is, unless it names a person: `entity` says of `entity_id` what it is."""
-        pairs, text = parse_qsl(query, keep_blank_values=True), self._cleaned_text
+        pairs, text = parse_qsl(query, keep_blank_values=True), self._private
         kind = dict(pairs).get("entity", "")
         kept = [
             (text(name), self._kept(kind, value) if name == "entity_id" else text(value))
@@ -188,7 +192,7 @@ class ViewDesk:
         """A token for an id that is personal."""
         field, personal = id_field(entity_type), self.tokenizer.personal
         if personal is None or personal.class_of(field) is None:
-            return self._cleaned_text(entity_id)
+            return self._private(entity_id)
         return self.tokenizer.as_kept(field, entity_id)
 
 
