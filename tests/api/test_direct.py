@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from benchmarks.serving import PATIENT, Process
+from benchmarks.serving import ALONE, Process
 
 from ringfence.api.direct import is_one_payment
 
@@ -16,7 +16,7 @@ from .conftest import payment
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    process = Process(tmp_path_factory.mktemp("served"), **PATIENT)
+    process = Process(tmp_path_factory.mktemp("served"), **ALONE)
     yield process
     assert process.end() == 0
 
@@ -158,7 +158,7 @@ def answered(server):
 
 
 def test_while_nobody_is_let_in_a_payment_is_refused_and_the_connection_goes_on(tmp_path):
-    process = Process(tmp_path / "narrow", RINGFENCE_SERVE_MOST_WAITING="1", **PATIENT)
+    process = Process(tmp_path / "narrow", RINGFENCE_SERVE_MOST_WAITING="1", **ALONE)
     with ExitStack() as stack:
         stack.callback(process.end)
         lines = [stack.enter_context(connected(process)) for _ in range(40)]

@@ -1,7 +1,7 @@
 """Ids of any text are found again: by the routes, through a socket, by the client."""
 
 import pytest
-from benchmarks.serving import PATIENT, Process
+from benchmarks.serving import ALONE, Process
 
 from ringfence.client import Client
 
@@ -39,7 +39,7 @@ IDS = [
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    process = Process(tmp_path_factory.mktemp("ids"), **PATIENT)
+    process = Process(tmp_path_factory.mktemp("ids"), **ALONE)
     with Client(process.url, tries=1, timeout_seconds=30) as client:
         yield client
     assert process.end() == 0

@@ -5,16 +5,22 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from benchmarks.serving import PATIENT, Process
+from benchmarks.serving import ALONE, Process
 
 from .conftest import payment
 
 
-@pytest.fixture
-def server(tmp_path):
-    process = Process(tmp_path, **PATIENT)
+@contextmanager
+def serving(folder):
+    process = Process(folder, **ALONE)
     yield process
     assert process.end() == 0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("stream")) as process:
+        yield process
 
 
 @contextmanager
@@ -62,8 +68,12 @@ def test_a_listener_hears_of_every_decision_that_passes_its_filters_in_order(ser
     assert "4111111111111111" not in json.dumps([heard, ours])
 
 
-def test_filters_by_outcome_and_score_leave_out_what_nobody_asked_for(server):
-    with listening(server, outcome="approve") as approved, listening(server, min_score="100") as grave:
+def test_filters_by_outcome_and_score_leave_out_what_nobody_asked_for(tmp_path):
+    with (
+        serving(tmp_path) as server,
+        listening(server, outcome="approve") as approved,
+        listening(server, min_score="100") as grave,
+    ):
         answer = decide(server, "t1")
         assert answer["outcome"] == "approve"
         [(_, _, heard)] = events(approved, 1)
