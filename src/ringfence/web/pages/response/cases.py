@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from ringfence.access.roles import Permission, holders
 from ringfence.api.audited import tell
 from ringfence.api.handlers.requests import keep_to_queue, next_in, queues_of, who_asks
 from ringfence.api.http.lazy_routes import LazyRoute
@@ -326,6 +327,7 @@ async def _page(
         "policy": dashboard.of(CaseServices).cases.policy,
         "me": who_asks(request, "").name,
         "may_report": seen,
+        "reporters": holders(Permission.REPORT),
         "now_ms": dashboard.of(CaseServices).clock.now_ms(),
         "found_as": FOUND,
         "done": done,
