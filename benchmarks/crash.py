@@ -17,7 +17,9 @@ import signal
 import tempfile
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -29,13 +31,18 @@ from ringfence.adapters.lake import Lake, LakeFollower
 from ringfence.adapters.sqlite import Store
 from ringfence.cli.backends.remote_desk import RemoteDesk
 from ringfence.client import Answer, Client
+from ringfence.compose.following.followers import undisturbed
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.index import Wanted
-from ringfence.errors import RingfenceError
+from ringfence.errors import InUseError, RingfenceError
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 from ringfence.rulebook.entries import Entry
 from ringfence.scoring.rulesets.actions import ListKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 CALLERS = 3  # that send payments one by one
 BATCH = 40
@@ -119,9 +126,24 @@ def payment(identity, chance, now_ms):
     }
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While the block runs no follower works; that of a killed server ends a little later."""
+    end = time.monotonic() + 120
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(undisturbed(folder))
+                break
+            except InUseError:
+                assert time.monotonic() < end, "the followers of a killed server do not end"
+                time.sleep(0.05)
+        yield
+
+
 def damage(folder: Path, chance: random.Random) -> str:
     """Harm one of the files that are made from the log, tables and an index among them; which, and how."""
-    with Store.open(folder, read_only=True) as store:
+    with alone(folder), Store.open(folder, read_only=True) as store:
         catch_up(
             store.log, IndexFollower(store.log, folder / "index", store.meta.hash_seed, FILE_ROWS, FILE_ROWS)
         )
