@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,6 +36,7 @@ Entity = Annotated[
     str, typer.Argument(help="A kind and an id, such as account=1234 or phone=+15550100.", metavar="KIND=ID")
 ]
 Most = Annotated[int, typer.Option("--most", help="Stop at so many members.", min=2, max=100_000)]
+_MORE_MEMBERS = "There are more members: --most looks for more than {:,}"
 _FIELDS = {name.removesuffix("_id"): name for name in ID_FIELDS}
 
 
@@ -51,7 +53,10 @@ def neighbours(
     """
     with _book(data) as (store, book):
         node = _node(store, book, entity)
-        pairs = book.pairs(node, limit)
+        pairs, longer = _newest(node, book.pairs(node, limit + 1), limit)
+    for link in longer:
+        title = book.graph.links[link].title
+        screen.say(f"{title}: there are more than the {limit:,} newest, see --limit")
     if json:
         screen.show_json(neighbours_of(node, pairs, book.graph))
         return
@@ -97,7 +102,7 @@ def ring(
     for hub, reason in found.hubs.items():
         screen.show(f"· {_said(hub)} joins nobody: {reason}")
     if found.cut:
-        screen.say(f"There are more members: --most looks for more than {most:,}")
+        screen.say(_MORE_MEMBERS.format(most))
 
 
 @app.command()
@@ -146,7 +151,9 @@ def path(
         line = f"{_said(pair.source)} {verb} {_said(pair.target)}"
         screen.show(f"{line}, {pair.count:,} times, last {screen.format_time(pair.last_ms)}")
         at = pair.target if at == pair.source else pair.source
-    if not way:
+    if first == last:
+        screen.show(f"{_said(first)} is both ends: name two")
+    elif not way:
         screen.show(
             f"no way found within {most:,} nodes: --most looks further" if cut else "nothing connects them"
         )
@@ -174,6 +181,7 @@ def export(
     writers = {"graphml": graphml_of, "csv": csv_of, "json": None}
     if form not in writers:
         raise InputError(f"{out} has no known ending: name it .graphml, .csv or .json, or give --format")
+    cut = False
     with _book(data) as (store, book):
         pairs: Iterator[Pair] | list[Pair]
         if around is None:
@@ -181,8 +189,11 @@ def export(
         else:
             found = ring_and_shapes(book, _node(store, book, around), most)
             pairs = [*found.pairs, *(one for one in found.payments if one not in found.pairs)]
+            cut = found.cut
         written = _write(out, form, pairs, book)
     screen.show(f"{written:,} links written to {out}")
+    if cut:
+        screen.say(_MORE_MEMBERS.format(most))
 
 
 @app.command()
@@ -241,6 +252,17 @@ def _write(out: Path, form: str, pairs: Iterator[Pair] | list[Pair], book: LinkB
 
 def _lines(pairs: Iterator[Pair], graph: Graph) -> Iterator[str]:
     return (msgspec.json.encode(pair_of(pair, graph)).decode() + "\n" for pair in pairs)
+
+
+def _newest(node: Node, pairs: list[Pair], limit: int) -> tuple[list[Pair], list[int]]:
+    """At most so many of each list of a node's pairs, newest first; and which links have more."""
+    lists = Counter[tuple[int, bool]]()
+    kept = []
+    for pair in pairs:
+        lists[pair.link, pair.source == node] += 1
+        if lists[pair.link, pair.source == node] <= limit:
+            kept.append(pair)
+    return kept, sorted({link for (link, _), count in lists.items() if count > limit})
 
 
 def _said(node: Node) -> str:
