@@ -63,8 +63,8 @@ CONTRACT: Final[Contract] = {
 """Answers and refusals of each route."""
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
-    "/v1/approvals/{request_id}/approve": json_body("ApprovalNote", {"note": "looked at the report"}),
-    "/v1/approvals/{request_id}/decline": json_body("ApprovalNote", {"note": "not before the audit"}),
+    "/v1/approvals/{request_id}/approve": json_body("Noted", {"note": "looked at the report"}),
+    "/v1/approvals/{request_id}/decline": json_body("Noted", {"note": "not before the audit"}),
     "/v1/keys": json_body("NewKey", {"name": "anna", "roles": ["analyst"], "restrict": ["queue=vip"]}),
     "/v1/keys/{key_id}": json_body("ChangedKey", {"roles": ["viewer"], "restrict": []}),
 }
