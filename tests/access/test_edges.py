@@ -183,13 +183,15 @@ def test_what_waits_is_approved_over_the_api_and_on_the_page(place):
         page = (await client.get("/approvals")).text
         declined = await client.post("/approvals/A-2/decline", data={"note": "no"}, headers=form)
         twice = await client.post("/approvals/A-2/approve", headers=form)
+        none = await client.post("/v1/approvals/A-9/approve", json=body, **place.by(Role.SUPERVISOR))
         listed = (await client.get("/v1/approvals", **place.by(Role.VIEWER))).json()
-        return own, given, page, declined, twice, listed, act("c-1")
+        return own, given, page, declined, (twice, none), listed, act("c-1")
 
-    own, given, page, declined, twice, listed, done = place(talk)
+    own, given, page, declined, (twice, none), listed, done = place(talk)
     assert (own.status_code, given.status_code, given.json()["state"]) == (403, 200, "approved")
     assert "c-2" in page
     assert (declined.status_code, twice.status_code) == (303, 409)
+    assert (none.status_code, none.json()["code"]) == (404, "not_found")
     assert [(one["id"], one["state"]) for one in listed] == [("A-2", "declined"), ("A-1", "approved")]
     assert done == "done"
 

@@ -6,6 +6,22 @@ from benchmarks import contract
 from ringfence.access.roles import Role
 
 
+def named(told, key):
+    """Every value of this name in a document."""
+    if isinstance(told, dict):
+        yield from (value for name, value in told.items() if name == key and isinstance(value, str))
+        told = list(told.values())
+    if isinstance(told, list):
+        for one in told:
+            yield from named(one, key)
+
+
+def test_whatever_the_document_refers_to_is_in_it(api):
+    document = api(lambda client: client.get("/openapi.json")).json()
+    described = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(named(document, "$ref")) - described == set()
+
+
 def test_every_route_is_described_with_its_errors(api):
     document = api(lambda client: client.get("/openapi.json")).json()
     assert set(document["paths"]) == {

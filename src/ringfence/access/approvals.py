@@ -84,6 +84,10 @@ class AwaitingApprovalError(ApprovalError):
         )
 
 
+class UnknownApprovalError(InputError):
+    """There is no request of this id."""
+
+
 class Approvals(Protocol):
     """Where requests are kept. Any thread and any process may use them."""
 
@@ -92,7 +96,7 @@ class Approvals(Protocol):
         ...
 
     def get(self, request_id: str) -> ApprovalRequest:
-        """`InputError` where there is none of this id."""
+        """`UnknownApprovalError` where there is none of this id."""
         ...
 
     def latest(self, content: str, asked_by: str) -> ApprovalRequest | None:

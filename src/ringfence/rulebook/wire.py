@@ -52,7 +52,7 @@ class SetMode(RequestBody, frozen=True, kw_only=True):
     confirm: Confirm = ""
 
 
-class Noted(RequestBody, frozen=True, kw_only=True):
+class ApprovalNote(RequestBody, frozen=True, kw_only=True):
     """Why something is approved or rejected."""
 
     note: Note = ""

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ringfence.access.approvals import LONGEST, ApprovalRequest, ApprovalState, Deed
+from ringfence.access.approvals import LONGEST, ApprovalRequest, ApprovalState, Deed, UnknownApprovalError
 from ringfence.adapters.access.keys import IF_DAMAGED
 from ringfence.adapters.sqlite.shared_file import FileAtFirstUse
-from ringfence.errors import InputError
 from ringfence.store import KEYS
 
 if TYPE_CHECKING:
@@ -59,12 +58,14 @@ class SqliteApprovals:
         return msgspec.structs.replace(asked, id=f"A-{number}")
 
     def get(self, request_id: str) -> ApprovalRequest:
-        """`InputError` where there is none of this id."""
+        """`UnknownApprovalError` where there is none of this id."""
         number = request_id.strip().upper().removeprefix("A-")
         if number.isascii() and number.isdigit() and len(number) <= 15:
             for found in self._rows("WHERE number = ?", int(number)):
                 return found
-        raise InputError(f"there is no request {request_id[:20]!r}: `ringfence approvals list` shows them")
+        raise UnknownApprovalError(
+            f"there is no request {request_id[:20]!r}: `ringfence approvals list` shows them"
+        )
 
     def latest(self, content: str, asked_by: str) -> ApprovalRequest | None:
         """The newest request of somebody for the same thing."""

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request  # noqa: TC002 (FastAPI reads the annotation)
 from starlette.responses import Response
 
+from ringfence.access.approvals import UnknownApprovalError
 from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED, unrestricted
 from ringfence.api.handlers.wording import of_field
@@ -201,7 +202,7 @@ def refusals() -> Iterator[None]:
         raise _conflict(error) from error
     except ApprovalError as error:
         raise Refusal(403, "needs_approval", str(error)) from error
-    except (UnknownCaseError, UnknownVersionError) as error:
+    except (UnknownApprovalError, UnknownCaseError, UnknownVersionError) as error:
         raise Refusal(404, "not_found", str(error)) from error
     except RuleError as error:
         found = FieldError("text", "invalid_rules", str(error))

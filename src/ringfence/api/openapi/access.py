@@ -45,8 +45,8 @@ _DECIDED: Final = {"200": json_answer("ApprovalRequest", "The request, decided."
 _CHANGED: Final = {"200": json_answer("ShownKey", "The key as it is now.", example=_KEY)}
 CONTRACT: Final[Contract] = {
     ("get", "/v1/approvals"): ({"200": _many("ApprovalRequest", "The newest first.")}, (422, *ASKED)),
-    ("post", "/v1/approvals/{request_id}/approve"): (_DECIDED, (*BODY, 409, *ASKED)),
-    ("post", "/v1/approvals/{request_id}/decline"): (_DECIDED, (*BODY, 409, *ASKED)),
+    ("post", "/v1/approvals/{request_id}/approve"): (_DECIDED, (*BODY, 404, 409, *ASKED)),
+    ("post", "/v1/approvals/{request_id}/decline"): (_DECIDED, (*BODY, 404, 409, *ASKED)),
     ("get", "/v1/sessions"): ({"200": _many("ShownSession", "Who is signed in.")}, ASKED),
     ("post", "/v1/sessions/{session_id}/end"): (
         {"200": json_answer("EndedSession", "Whose it was.", example={"caller": "key:1f2e3d4c"})},
@@ -63,8 +63,8 @@ CONTRACT: Final[Contract] = {
 """Answers and refusals of each route."""
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
-    "/v1/approvals/{request_id}/approve": json_body("Noted", {"note": "looked at the report"}),
-    "/v1/approvals/{request_id}/decline": json_body("Noted", {"note": "not before the audit"}),
+    "/v1/approvals/{request_id}/approve": json_body("ApprovalNote", {"note": "looked at the report"}),
+    "/v1/approvals/{request_id}/decline": json_body("ApprovalNote", {"note": "not before the audit"}),
     "/v1/keys": json_body("NewKey", {"name": "anna", "roles": ["analyst"], "restrict": ["queue=vip"]}),
     "/v1/keys/{key_id}": json_body("ChangedKey", {"roles": ["viewer"], "restrict": []}),
 }

@@ -44,7 +44,7 @@ _CHANGE: Final = {
 STRUCTS: Final = (
     *(BookState, VersionState, Change, Activation, Difference, Checked, ShadowReport, StaleProblem),
     UnconfirmedProblem,
-    *(wire.CheckBook, wire.SaveBook, wire.SetMode, wire.Noted, wire.RollBack, wire.Saved),
+    *(wire.CheckBook, wire.SaveBook, wire.SetMode, wire.ApprovalNote, wire.RollBack, wire.Saved),
     *(wire.Activate, wire.ImpactOf),
     *(wire.AddEntries, wire.RemoveEntries, ListResult, ListSummary, ListChange),
 )
@@ -153,8 +153,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/rules/check": json_body("CheckBook", {"text": _TEXT}),
     "/v1/rules/impact": json_body("ImpactOf", {"version": _VERSION}),
     "/v1/rules/versions": json_body("SaveBook", {"text": _TEXT, "based_on": _VERSION, "note": "first draft"}),
-    "/v1/rules/versions/{digest}/approve": json_body("Noted", _NOTE),
-    "/v1/rules/versions/{digest}/reject": json_body("Noted", _NOTE),
+    "/v1/rules/versions/{digest}/approve": json_body("ApprovalNote", _NOTE),
+    "/v1/rules/versions/{digest}/reject": json_body("ApprovalNote", _NOTE),
     "/v1/rules/versions/{digest}/activate": json_body("Activate", _NOTE),
     "/v1/rules/rollback": json_body("RollBack", {"note": "too many challenges"}),
     "/v1/rules/modes/{rule_id}": json_body(

@@ -17,7 +17,7 @@ from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import Refusal
 from ringfence.api.services import AccessServices, services_of
 from ringfence.masking import mask_cards
-from ringfence.rulebook.wire import Noted
+from ringfence.rulebook.wire import ApprovalNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ async def revoke_key(request: Request, key_id: KeyId) -> Response:
 
 
 async def _decide(request: Request, request_id: str, *, approve: bool) -> Response:
-    who = who_asks(request, (await body_of(request, Noted)).note)
+    who = who_asks(request, (await body_of(request, ApprovalNote)).note)
     return as_json(
         await _run(request, lambda services: services.approvals.decide(request_id, who, approve=approve))
     )

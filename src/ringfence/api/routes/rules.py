@@ -14,7 +14,7 @@ from ringfence.api.handlers.checking import checked, warnings_on
 from ringfence.api.handlers.requests import BOOK_BYTES, as_json, body_of, refusals, who_asks
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RuleServices, services_of
-from ringfence.rulebook.wire import Activate, CheckBook, ImpactOf, Noted, RollBack, SaveBook, SetMode
+from ringfence.rulebook.wire import Activate, ApprovalNote, CheckBook, ImpactOf, RollBack, SaveBook, SetMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,14 +95,14 @@ async def version(
 @router.post("/v1/rules/versions/{digest}/approve")
 async def approve(request: Request, digest: Digest) -> Response:
     """Say that a version may take effect; its author may not."""
-    who = who_asks(request, (await body_of(request, Noted)).note)
+    who = who_asks(request, (await body_of(request, ApprovalNote)).note)
     return as_json(await _at_the_desk(request, lambda desk: desk.review(digest, who, approve=True)))
 
 
 @router.post("/v1/rules/versions/{digest}/reject")
 async def reject(request: Request, digest: Digest) -> Response:
     """Say that a version may not take effect: the next edit starts from before it."""
-    who = who_asks(request, (await body_of(request, Noted)).note)
+    who = who_asks(request, (await body_of(request, ApprovalNote)).note)
     return as_json(await _at_the_desk(request, lambda desk: desk.review(digest, who, approve=False)))
 
 

@@ -86,7 +86,9 @@ class RemoteDesk:
 
     def review(self, digest: str, note: str, *, approve: bool) -> Change:
         act = "approve" if approve else "reject"
-        return self._post(f"/v1/rules/versions/{quote(digest, safe='')}/{act}", wire.Noted(note=note), Change)
+        return self._post(
+            f"/v1/rules/versions/{quote(digest, safe='')}/{act}", wire.ApprovalNote(note=note), Change
+        )
 
     def activate(self, digest: str, note: str, confirm: str = "") -> Activation:
         path = f"/v1/rules/versions/{quote(digest, safe='')}/activate"
