@@ -33,6 +33,8 @@ from benchmarks.api_load import payments
 from benchmarks.planted import PROOF_FIELDS, SETTINGS, Planted
 from benchmarks.serving import Process
 from ringfence.access.roles import PERMITTED, Permission, Role
+from ringfence.api.http.lazy_routes import add_routes
+from ringfence.web.parts.asking import permitted
 from ringfence.web.site import PAGES
 
 MIB = 1 << 20
@@ -286,8 +288,7 @@ def operations(document: dict) -> list[tuple[str, str, dict]]:
 def page_document() -> dict:
     """The pages as their functions have them: parameters, and the fields of forms."""
     app = FastAPI()
-    for module in PAGES:
-        app.include_router(module.router)
+    add_routes(app, (module.router for module in PAGES), permitted)
     found = get_openapi(title="pages", version="1", routes=app.routes)
     schemas = found.get("components", {}).get("schemas", {})
     for _, _, operation in operations(found):

@@ -61,9 +61,12 @@ def test_each_request_passes_the_question_first_in_every_application():
     assert asked.passed == ["permitted", "route"] * 2
 
 
-def test_a_route_of_no_application_answers_nobody():
+def test_a_route_of_no_application_answers_nobody_until_it_belongs_to_one():
+    asked = Asked()
     with pytest.raises(AssertionError, match="/double belongs to no application"):
-        _ = Asked().route.app
+        _ = asked.route.app
+    assert [one.status_code for one in answers(asked.app(), ("GET", "/double?number=4"))] == [200]
+    assert asked.passed == ["permitted", "route"]
 
 
 def test_only_lazy_routes_are_taken():

@@ -37,9 +37,9 @@ class LazyRoute(APIRoute):
 
     def __getattr__(self, name: str) -> Any:
         with _READING:
-            options = self.__dict__.pop("_options", None)
-            if options is not None:
+            if "_options" in self.__dict__:
                 assert self._asked_first is not None, f"{self.path} belongs to no application"
+                options = self.__dict__.pop("_options")
                 options["dependencies"] = [Depends(self._asked_first), *options.get("dependencies", ())]
                 super().__init__(self.path, self.endpoint, **options)
         return self.__getattribute__(name)

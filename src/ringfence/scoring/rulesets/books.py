@@ -142,7 +142,8 @@ def _compose(text: str, origin: str) -> Any:
         _check_events(text, origin)
         root = nodes_of(text)
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        last = text.count("\n")  # libyaml counts the end of a text as a line of its own
+        line = f", line {min(error.problem_mark.line, last) + 1}" if error.problem_mark else ""
         raise RuleError(f"{origin}{line}: {error.problem or 'this is no YAML'}") from error
     except (yaml.YAMLError, UnicodeEncodeError) as error:  # half a surrogate pair is no character
         raise RuleError(f"{origin}: this is no YAML") from error
