@@ -144,6 +144,10 @@ def test_of_bytes_that_are_no_json_every_long_run_of_digits_is_masked():
         b'{"memo": "paid", "track2": \x83hunter77"}',
         b'{"memo": "paid", "cvc": "hunter77\xb3}',
         b'{"memo": "paid", "cvv":;"hunter77", "ip": "::1"}',
+        b'{"cvv": {"entered": "hunter77", "of": [1, {"was": "hunter77"}]}, "ip": "::1", "amount": 1',
+        b'{"pin": ["1234", "hunter77"], "ip": "::1", "amount": }',
+        b'{"track2":\n  {\n    "data": "hunter77"\n',
+        b'{"pin": [[["hunter77", {"cvv": {"a": "hunter77"}}]',
     ],
 )
 def test_of_bytes_that_are_no_json_nothing_stays_behind_the_name_of_a_secret(original):

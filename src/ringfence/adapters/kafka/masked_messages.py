@@ -16,8 +16,8 @@ from ringfence.adapters.kafka.registry import begins_with_id
 from ringfence.events.bad import ORIGINAL_LIMIT, Fault
 from ringfence.events.decoding.decode import CARD_FIELDS
 from ringfence.events.personal_names import PersonalClass
+from ringfence.events.privacy.garbled import mask_digits
 from ringfence.events.privacy.nameless import READ
-from ringfence.events.privacy.tokens import mask_digits
 from ringfence.masking import mask_cards
 from ringfence.ports.topics import MessageSeen
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.kafka.registry import begins_with_id
 from ringfence.adapters.stream_records import LONGEST, Streamed, json_in, too_large
 from ringfence.events.bad import Fault
-from ringfence.events.privacy.tokens import mask_digits
+from ringfence.events.privacy.garbled import mask_digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,15 +25,16 @@ from ringfence.events.bad import ORIGINAL_LIMIT
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.privacy.card_memory import CardMemory
 from ringfence.events.privacy.cards import may_hold_card
+from ringfence.events.privacy.garbled import mask_digits, mask_runs, names_secret
 from ringfence.events.privacy.nameless import without_persons
-from ringfence.events.privacy.sensitive import Secret, named, secret_in
+from ringfence.events.privacy.sensitive import Secret, secret_in
 from ringfence.events.repeated import repeated_fault
 from ringfence.events.values.bins import NO_CARD, Card, bins_of
 from ringfence.events.values.norms import Norms, norm
 from ringfence.masking import FoundCard, find_cards, fold, is_card_number, replace_cards
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -49,15 +50,6 @@ IDS: Final = RECORD_IDS | frozenset(ID_FIELDS)
 _TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4})(?:/b([0-9]{6}|[0-9]{8}))?)?")
 _DIGITS: Final = re.compile(r"[0-9]{12,19}")
 _BETWEEN: Final = re.compile("[^0-9A-Za-z*#?\u2022\u25cf\u2217\u2026]")  # digits; none of what hides some
-_DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
-_NAMED_VALUE: Final = re.compile(  # what is no name's value may be a name: it is only looked at
-    r"(?<!\w)([^\W\d][^\n,;:={}\[\]\"']{0,79}?)([\s\"']*[:=,;][\s\"']*)"
-    r"(?=((?<=[\"'])[^\"'\n]{1,200}(?=[\"'])|[0-9A-Fa-f;%?=^]{3,}))"
-)
-_AFTER_A_NAME: Final = re.compile(  # to the next quote, comma or line, whatever separates them
-    r"(?<=[\"'])([^\W\d][^\n,;:={}\[\]\"']{0,79})([\"'])(?=([^\"'\n]{0,6}[\"']?[^\"'\n,}]{1,200}))"
-)
-_PLAIN_SECRET: Final = re.compile("[0-9A-Fa-f;%?=^]{3,}")
 _WRITTEN: Final = re.compile(rb"[A-Za-z\x80-\xff]")
 _SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
@@ -183,7 +175,7 @@ class Tokenizer:
         if _DIGITS.fullmatch(digits):
             six, eight = bins_of(digits)
             return f"{self.token(digits)}/{digits[-4:]}" + (f"/b{eight or six}" if six else "")
-        return _mask_digits(self.guard_text(text, counted=counted))
+        return mask_runs(self.guard_text(text, counted=counted))
 
     def as_kept(self, field: str, text: str) -> str:
         """A value of a field as the log has it: what is asked for must match that.
@@ -306,59 +298,7 @@ class Tokenizer:
 def _hides_some(original: bytes) -> bool:
     """Whether JSON text may hold more than its reader sees: of two members with one name that is the last."""
     text = original.decode()
-    return bool(find_cards(text)) or any(map(_is_secret, _NAMED_VALUE.finditer(text)))
-
-
-def mask_digits(original: bytes, *, every: bool = False) -> bytes:
-    """Bytes in which every run of 12 digits or more, with what stands between them, keeps its last four.
-
-    Nor is anything kept that follows the name of sensitive authentication data; with `every` no digit is.
-
-    >>> mask_digits(b'{"card": 4111111111111111')
-    b'{"card": ************1111'
-    >>> mask_digits(b'd": 7, "pin": "hunter", "cid": "autumn"')
-    b'd": 7, "pin": "***", "cid": "autumn"'
-    """
-    text = original[:ORIGINAL_LIMIT].decode(errors="surrogateescape")
-    if every:
-        text = "".join("*" if letter.isdigit() else letter for letter in text)
-    masked = _without_secrets(_mask_digits(text)).encode(errors="surrogateescape")
-    return masked + b"*" * (len(original) - ORIGINAL_LIMIT)  # the rest is not kept anyway
-
-
-def _mask_digits(text: str) -> str:
-    out, at = "", 0
-    for run in _DIGIT_RUN.finditer(fold(text)):
-        end = run.end()
-        out += text[at : run.start()] + "*" * (end - run.start() - 4) + text[end - 4 : end]
-        at = end
-    return out + text[at:] if at else text
-
-
-def _without_secrets(text: str) -> str:
-    text = _stars(text, [found.span(3) for found in _NAMED_VALUE.finditer(text) if _is_secret(found)])
-    return _stars(text, [found.span(3) for found in _AFTER_A_NAME.finditer(text) if _is_left(found)])
-
-
-def _stars(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """A text with three stars for each of these parts, which come in order."""
-    out, at = "", 0
-    for start, end in spans:
-        if start >= at:
-            out, at = f"{out}{text[at:start]}***", end
-    return out + text[at:]
-
-
-def _is_left(found: re.Match[str]) -> bool:
-    """Whether what follows the name of authentication data, and of nothing else, is still there."""
-    known = named(found[1].strip())
-    return known is not None and known.surely and not found[3].endswith("***")
-
-
-def _is_secret(found: re.Match[str]) -> bool:
-    """Whether a name and a value are of authentication data: any text is where nothing else has the name."""
-    known = named(found[1].strip())
-    return known is not None and (known.surely or _PLAIN_SECRET.fullmatch(found[3]) is not None)
+    return bool(find_cards(text)) or names_secret(text)
 
 
 def numeric_cards(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -1,0 +1,107 @@
+"""What is kept of bytes that are no JSON: no card number, and nothing that follows the name of a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ringfence.events.bad import ORIGINAL_LIMIT
+from ringfence.events.privacy.sensitive import named
+from ringfence.masking import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
+_NAMED_VALUE: Final = re.compile(  # what is no name's value may be a name: it is only looked at
+    r"(?<!\w)([^\W\d][^\n,;:={}\[\]\"']{0,79}?)([\s\"']*[:=,;][\s\"']*)"
+    r"(?=((?<=[\"'])[^\"'\n]{1,200}(?=[\"'])|[0-9A-Fa-f;%?=^]{3,}))"
+)
+_AFTER_A_NAME: Final = re.compile(  # to the next quote, comma or line, whatever separates them
+    r"(?<=[\"'])([^\W\d][^\n,;:={}\[\]\"']{0,79})([\"'])(?=([^\"'\n]{0,6}[\"']?[^\"'\n,}]{1,200}))"
+)
+_OPENS_AFTER_A_NAME: Final = re.compile(
+    r"(?<=[\"'])([^\W\d][^\n,;:={}\[\]\"']{0,79})[\"']\s{0,99}[:=,;]?\s{0,99}[\[{]"
+)
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+_PLAIN_SECRET: Final = re.compile("[0-9A-Fa-f;%?=^]{3,}")
+
+
+def mask_digits(original: bytes, *, every: bool = False) -> bytes:
+    """Bytes in which every run of 12 digits or more, with what stands between them, keeps its last four.
+
+    Nor is anything kept that follows the name of sensitive authentication data; with `every` no digit is.
+
+    >>> mask_digits(b'{"card": 4111111111111111')
+    b'{"card": ************1111'
+    >>> mask_digits(b'd": 7, "pin": "hunter", "cid": "autumn"')
+    b'd": 7, "pin": "***", "cid": "autumn"'
+    """
+    text = original[:ORIGINAL_LIMIT].decode(errors="surrogateescape")
+    if every:
+        text = "".join("*" if letter.isdigit() else letter for letter in text)
+    masked = _without_secrets(mask_runs(text)).encode(errors="surrogateescape")
+    return masked + b"*" * (len(original) - ORIGINAL_LIMIT)  # the rest is not kept anyway
+
+
+def mask_runs(text: str) -> str:
+    """A text in which every run of 12 digits or more keeps its last four."""
+    out, at = "", 0
+    for run in _DIGIT_RUN.finditer(fold(text)):
+        end = run.end()
+        out += text[at : run.start()] + "*" * (end - run.start() - 4) + text[end - 4 : end]
+        at = end
+    return out + text[at:] if at else text
+
+
+def names_secret(text: str) -> bool:
+    """Whether a name of authentication data and a value stand in a text."""
+    return any(map(_is_secret, _NAMED_VALUE.finditer(text)))
+
+
+def _without_secrets(text: str) -> str:
+    text = _stars(text, _nested_secrets(text))
+    text = _stars(text, [found.span(3) for found in _NAMED_VALUE.finditer(text) if _is_secret(found)])
+    return _stars(text, [found.span(3) for found in _AFTER_A_NAME.finditer(text) if _is_left(found)])
+
+
+def _nested_secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Lists and objects with the name of authentication data, each to its end, or to that of the text."""
+    at = 0
+    while found := _OPENS_AFTER_A_NAME.search(text, at):
+        at = found.end()
+        known = named(found[1].strip())
+        if known is not None and known.surely:
+            start, at = at - 1, _closed(text, at)
+            yield start, at
+
+
+def _closed(text: str, at: int) -> int:
+    """Where the list or object ends that `at` is the inside of."""
+    depth = 1
+    for bracket in _BRACKET.finditer(text, at):
+        depth += 1 if bracket[0] in "[{" else -1
+        if not depth:
+            return bracket.end()
+    return len(text)
+
+
+def _stars(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """A text with three stars for each of these parts, which come in order."""
+    out, at = "", 0
+    for start, end in spans:
+        if start >= at:
+            out, at = f"{out}{text[at:start]}***", end
+    return out + text[at:]
+
+
+def _is_left(found: re.Match[str]) -> bool:
+    """Whether what follows the name of authentication data, and of nothing else, is still there."""
+    known = named(found[1].strip())
+    return known is not None and known.surely and not found[3].endswith("***")
+
+
+def _is_secret(found: re.Match[str]) -> bool:
+    """Whether a name and a value are of authentication data: any text is where nothing else has the name."""
+    known = named(found[1].strip())
+    return known is not None and (known.surely or _PLAIN_SECRET.fullmatch(found[3]) is not None)
