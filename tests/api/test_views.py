@@ -200,6 +200,13 @@ def test_a_shared_view_names_the_person_who_saved_it(people):
     people[Role.ANALYST].post(f"/v1/views/{saved['id']}/remove")
 
 
+def test_a_shared_query_is_shown_to_those_who_may_run_it(people):
+    query = VIEW | {"path": "/sql", "query": "?statement=SELECT%201", "shared": True}
+    saved = people[Role.ANALYST].post("/v1/views", json=query).json()
+    assert [names(people[role], "/sql") for role in (Role.VIEWER, Role.SUPERVISOR)] == [[], ["declined"]]
+    people[Role.ANALYST].post(f"/v1/views/{saved['id']}/remove")
+
+
 def test_views_are_bounded_and_say_which_to_remove(people, monkeypatch):
     monkeypatch.setattr(stored, "MOST_OWN", 2)
     analyst = people[Role.ANALYST]

@@ -190,12 +190,16 @@ def test_a_part_or_a_time_that_there_is_not_is_refused(project, times, said):
         load_settings()
 
 
-def test_originals_are_not_asked_for_where_there_is_no_vault(project, ringfence, payments):
-    assert ringfence("run", payments).code in (0, 4)
+def test_originals_without_a_vault_are_refused_before_anything_is_deleted(project, ringfence):
+    (project / "ringfence.toml").write_text("batch_rows = 1\n")
+    rows = [payment(0, event_time="2024-04-01T12:00:00Z"), payment(1)]
+    assert ringfence("run", write_ndjson(project / "payments.ndjson", rows)).code in (0, 4)
     assert not has_originals(project / "ringfence-data")
-    (project / "ringfence.toml").write_text('[retention]\ntext = "1d"\n')
+    (project / "ringfence.toml").write_text('[retention]\ndecisions = "10d"\ntext = "1d"\n')
     refused = ringfence("retention", "--yes")
-    assert (refused.code, "has no vault" in refused.err) == (2, True)
+    assert (refused.code, "has no vault. Nothing was deleted" in refused.err) == (2, True)
+    (project / "ringfence.toml").write_text('[retention]\ndecisions = "10d"\n')
+    assert ringfence("retention", "--yes", "--json").json[0]["gone"] == 1  # it was still there
     (project / "ringfence.toml").write_text('[retention]\nquarantine = "1d"\ncases = "1d"\nalerts = "1d"\n')
     assert ringfence("retention", "--yes").code == 0
 

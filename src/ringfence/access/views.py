@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import msgspec
 
 from ringfence.access.roles import Permission, holders
+from ringfence.access.table import NEEDED
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import id_field
 from ringfence.masking import mask_cards, names_card
@@ -120,8 +121,8 @@ class ViewDesk:
     person: Callable[[str], str]
 
     def of(self, who: Principal, path: str) -> ViewList:
-        """Views that somebody sees on a page; only their own where they are restricted."""
-        found = self.views.of(who.name, path, with_shared=not who.restriction)
+        """Views that somebody sees on a page; only their own where they are restricted or may not open it."""
+        found = self.views.of(who.name, path, with_shared=not who.restriction and _may_open(who, path))
         return ViewList([self._named(one) for one in found], _may_share(who))
 
     def save(self, view: NewView, who: Principal, now_ms: int) -> SavedView:
@@ -194,6 +195,11 @@ class ViewDesk:
         if personal is None or personal.class_of(field) is None:
             return self._private(entity_id)
         return self.tokenizer.as_kept(field, entity_id)
+
+
+def _may_open(who: Principal, path: str) -> bool:
+    needed = NEEDED.get(("GET", path))
+    return needed is None or who.may(needed)
 
 
 def _may_tidy(who: Principal) -> bool:

@@ -55,20 +55,27 @@ class Retention:
     def apply(self, keep_ms: Mapping[str, int]) -> list[Kept]:
         """Delete what is older than its part is kept, topics first and originals last.
 
-        `InputError` where topics cannot be shortened yet.
+        `InputError` where topics cannot be shortened yet, and for originals without a vault: nothing is
+        deleted then.
         """
         found: list[Kept] = []
         with self._desk() as desk:
+            originals = {part: keep for part, keep in keep_ms.items() if is_of_originals(part)}
+            if originals and desk is None:
+                raise InputError(
+                    f"retention.{next(iter(originals))} is about originals, and {self._store.folder} has no "
+                    "vault. Nothing was deleted"
+                )
             held = desk.search.under_hold() if desk else NOBODY
             topics = {name: keep for name, keep in keep_ms.items() if name in TOPICS}
             if topics:
                 found += self._topics(topics, desk)
-            originals = {part: keep for part, keep in keep_ms.items() if is_of_originals(part)}
             for part, keep in keep_ms.items():
                 if part not in TOPICS and part not in originals:
                     found.append(self._part(part, self._now_ms() - keep, held))
-            if originals:
-                found += self._originals(originals, desk)
+            if desk and originals:
+                gone = desk.outlive(originals, dry=self._dry)
+                found += [Kept(part, gone[part], None) for part in originals]
         return found
 
     def _topics(self, keep_ms: Mapping[str, int], desk: PrivacyDesk | None) -> list[Kept]:
@@ -107,14 +114,6 @@ class Retention:
             with closing(open_cases(folder)) as cases:
                 return Kept(part, CasePersons(cases).expire(before_ms, held, dry=self._dry), None)
         return Kept(part, self._of_bus(part, before_ms, held) if has_outbox(folder) else 0, None)
-
-    def _originals(self, keep_ms: Mapping[str, int], desk: PrivacyDesk | None) -> list[Kept]:
-        if desk is None:
-            raise InputError(
-                f"retention.{next(iter(keep_ms))} is about originals, and {self._store.folder} has no vault"
-            )
-        gone = desk.outlive(keep_ms, dry=self._dry)
-        return [Kept(part, gone[part], None) for part in keep_ms]
 
     def _of_bus(self, part: str, before_ms: int, held: PersonTokens) -> int:
         with closing(open_bus(self._store.folder)) as bus:
