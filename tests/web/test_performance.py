@@ -265,6 +265,7 @@ def test_figures_are_those_of_one_currency_where_there_are_several(site, lake, v
     assert euro == whole
     assert (dollar["payments"], dollar["volume"]) == (0, 0)
     page = counted(visitor(site), f"/performance/kpis?{SPAN}&currency=EUR")
+    assert f"payments stopped, of {euro['genuine']:,} labelled genuine" in page
     assert "coalesce(t.currency, &#39;&#39;) = &#39;EUR&#39;" in page
     assert visitor(site).get(f"/performance/kpis?{SPAN}&currency=E'R").status_code == 422
 

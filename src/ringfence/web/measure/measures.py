@@ -41,6 +41,7 @@ SELECT count(*) AS payments,
   count(*) FILTER (is_fraud) AS frauds,
   coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
   coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed,
+  count(*) FILTER (NOT is_fraud) AS genuine,
   avg(({STOPPED})::INT) FILTER (NOT is_fraud) AS false_positive_rate,
   avg((is_fraud IS NOT NULL)::INT) AS labelled
 FROM chosen"""

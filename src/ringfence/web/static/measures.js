@@ -18,7 +18,7 @@ function looks() {
       textStyle: text,
       legend: { textStyle: text, top: 0, right: 8 },
       tooltip: { trigger: "axis", renderMode: "richText", backgroundColor: tint("surface"), borderColor: tint("line-strong"), textStyle: { color: tint("text"), fontSize: 12 } },
-      grid: { left: 8, right: 16, top: 28, bottom: 8, containLabel: true },
+      grid: { left: 8, right: 32, top: 28, bottom: 8, containLabel: true },
     },
   };
 }
