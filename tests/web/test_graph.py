@@ -34,6 +34,14 @@ def rows():
             "amount": 900 if account in RING and number > 40 else 20,
             "currency": "EUR",
         }
+    yield {
+        "transaction_id": "alone",
+        "event_time": "2024-05-01T13:30:00Z",
+        "account_id": "lone",
+        "phone": "+4915299999",
+        "amount": 20,
+        "currency": "EUR",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +85,12 @@ def test_a_stopped_payment_has_its_ring_found_by_itself(ringed):
 )
 def test_what_cannot_be_asked_is_refused(ringed, path, status):
     assert httpx.get(ringed.url + path, timeout=60).status_code == status
+
+
+def test_who_is_linked_to_nobody_is_called_no_ring(ringed, watched):
+    page = watched.open(f"{ringed.url}/graph/account/lone")
+    assert page.get_by_role("heading", name="No ring at present").is_visible()
+    assert page.get_by_text("No live link leads to another entity").is_visible()
 
 
 def test_the_network_is_drawn_and_a_click_leads_to_it(ringed, watched):
