@@ -13,8 +13,11 @@ from .conftest import payment
 @contextmanager
 def serving(folder):
     process = Process(folder, **ALONE)
-    yield process
-    assert process.end() == 0
+    try:
+        yield process
+    finally:
+        code = process.end()
+    assert code == 0
 
 
 @pytest.fixture(scope="module")

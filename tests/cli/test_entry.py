@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -66,8 +65,13 @@ def test_followers_start_without_what_they_do_not_use(tmp_path, part):
         pass
     command = [sys.executable, "-X", "importtime", "-m", "ringfence.cli", "follow", "--data", str(tmp_path)]
     with subprocess.Popen([*command, *part], stderr=subprocess.PIPE, text=True) as follower:
-        said = list(takewhile(lambda line: "Following" not in line, follower.stderr))
+        said = []
+        for line in follower.stderr:
+            said.append(line)
+            if "Following" in line:
+                break
         follower.kill()
+    assert "Following" in said[-1], "it has started"
     loaded = {line.rpartition("|")[2].strip() for line in said}
     assert "ringfence.compose.messaging.messages" in loaded
     assert loaded & {"pandas.core", "scipy._lib", "sqlglot"} == set()  # what is left out is listed, too

@@ -95,6 +95,12 @@ def test_find_says_until_when_each_original_is_kept(bank, ringfence):
     until = {field: one["kept_until"] for one in found for field in one["fields"]}
     assert until["phone"].startswith("2124-04-07")
     assert until["email"] is None
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    ahead = payment(8, customer_id="ada", event_time=f"{tomorrow:%Y-%m-%dT%H:%M:%SZ}")
+    assert ringfence("run", write_ndjson(bank / "ahead.ndjson", [ahead])).code in (0, 4)
+    found = ringfence("privacy", "find", "ada", "--json").json["originals"]
+    ends = {one["kept_until"] for one in found if "phone" in one["fields"]}
+    assert max(ends) <= f"{datetime.now(UTC) + timedelta(days=36_500):%Y-%m-%dT%H:%M:%SZ}"
     assert "legal hold" in ringfence("privacy", "find", "eve").out
 
 

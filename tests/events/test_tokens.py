@@ -147,6 +147,8 @@ def test_of_bytes_that_are_no_json_every_long_run_of_digits_is_masked():
         b'{"cvv": {"entered": "hunter77", "of": [1, {"was": "hunter77"}]}, "ip": "::1", "amount": 1',
         b'{"pin": ["1234", "hunter77"], "ip": "::1", "amount": }',
         b'{"track2":\n  {\n    "data": "hunter77"\n',
+        b'{"memo": "paid", "cvv"G "hunter77***"}',
+        b'{"memo": "paid", "cvv" hunter77***',
         b'{"pin": [[["hunter77", {"cvv": {"a": "hunter77"}}]',
     ],
 )

@@ -129,7 +129,7 @@ class ViewDesk:
         """Keep a view under its name, with card numbers in texts masked, and tokens for personal data.
 
         `InputError` where it is to be shared and the caller may not, where its address names a card or a
-        person, and for a name that looks like another one.
+        person, and for invisible characters.
         """
         if view.shared and not _may_share(who):
             raise InputError(

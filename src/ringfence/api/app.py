@@ -223,7 +223,9 @@ async def _http(request: Request, error: Exception) -> Response:
     detail = _DETAILS.get(status, "the request cannot be understood")
     headers = []
     if status == 405:
-        methods = ", ".join(document.allowed_methods(request.url.path))
+        methods = (
+            ", ".join(document.allowed_methods(request.url.path)) or "GET"
+        )  # of the documents themselves
         headers = [(b"allow", methods.encode())]
         detail = f"this route takes {methods} and no other method: /openapi.json lists every route"
     return _answer(request, Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))

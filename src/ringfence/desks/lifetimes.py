@@ -23,17 +23,18 @@ _START: Final = "pd_"
 
 
 def dated(
-    originals: Sequence[Held], events: Iterable[Mapping[str, Any]], keep_ms: Mapping[str, int]
+    originals: Sequence[Held], events: Iterable[Mapping[str, Any]], keep_ms: Mapping[str, int], now_ms: int
 ) -> list[Held]:
     """Originals with until when each is kept, `events` being what the log holds of their persons.
 
-    An original that stood in several fields is kept as long as the field with the longest time.
+    An original that stood in several fields is kept as long as the field with the longest time. A time in
+    the future counts as now, as in `last_named`.
     """
     last_ms = {one.person: one.last_ms for one in originals}
     for row in events:
         for value in row.values():
             if isinstance(value, str) and value in last_ms:
-                last_ms[value] = max(last_ms[value], row["event_time_ms"])
+                last_ms[value] = max(last_ms[value], min(row["event_time_ms"], now_ms))
     return [
         msgspec.structs.replace(one, last_ms=last_ms[one.person], until_ms=_until(one, last_ms, keep_ms))
         for one in originals

@@ -108,6 +108,7 @@ class PersonSearch:
 
     Attributes:
         decided: the decisions on payments with an entity's id, by entity type and id: so many at most.
+        now_ms: milliseconds since 1970.
         check: called between two pieces of the log that are read; it raises where that takes too long.
         most: how many events, and decisions, `find` tells of one person, where that is bounded.
         keep_ms: how long originals are kept after their person's last event, by field or class.
@@ -118,6 +119,7 @@ class PersonSearch:
     tokenizer: Tokenizer
     places: Sequence[PersonPlace]
     decided: Callable[[str, str, int | None], list[dict[str, Any]]]
+    now_ms: Callable[[], int]
     check: Callable[[], None] = lambda: None
     most: int | None = None
     keep_ms: Mapping[str, int] = field(default_factory=dict)
@@ -199,13 +201,13 @@ class PersonSearch:
             kind=who.kind,
             hold=first_hold(self.vault, self.places, who),
             erased=self.vault.erasures([who.person]),
-            originals=dated(self.vault.of_persons(who.own | who.texts), events, self.keep_ms),
+            originals=dated(self.vault.of_persons(who.own | who.texts), events, self.keep_ms, self.now_ms()),
             events=events,
             decisions=decisions,
             elsewhere=elsewhere,
         )
 
-    def learn(self, now_ms: int) -> None:
+    def note_last_events(self, now_ms: int) -> None:
         """Tell the vault when its persons were last named in the log, which may be shortened thereafter."""
         for last_ms in last_named((events for _, events in self._events()), now_ms):
             self.vault.note_events(last_ms)

@@ -174,10 +174,10 @@ class PrivacyDesk:
     def outlive(self, keep_ms: Mapping[str, int], *, dry: bool = False) -> Counter[str]:
         """Forget originals whose person's last event is older than their field is kept; how many by part.
 
-        `keep_ms` is by field, or by class for fields without a time of their own. Legal holds stay.
+        `keep_ms` is by field, or by class for fields without a time of their own. Legal holds stay. The last
+        events are those of the last `PersonSearch.note_last_events`.
         """
         now_ms = self.now_ms()
-        self.search.learn(now_ms)
         before_ms = {part: now_ms - keep for part, keep in keep_ms.items()}
         return self.vault.outlive(before_ms, self._kept_by_holds(), dry=dry)
 

@@ -95,9 +95,9 @@ def find(customer: Customer, data: Data = None, json: Json = False) -> None:
         originals = [
             {
                 "kind": kind, "fields": list(one.fields), "masked": shown, "token": token, "seen": seen,
-                "kept_until": until or None,
+                "kept_until": None if one.until_ms is None else format_time(one.until_ms),
             }
-            for one, (kind, _, shown, token, seen, until) in zip(found.originals, rows, strict=True)
+            for one, (kind, _, shown, token, seen, _) in zip(found.originals, rows, strict=True)
         ]  # fmt: skip
         show_json(
             {

@@ -56,7 +56,7 @@ def neighbours(
         pairs, longer = _newest(node, book.pairs(node, limit + 1), limit)
     for link in longer:
         title = book.graph.links[link].title
-        screen.say(f"{title}: there are more than the {limit:,} newest, see --limit")
+        screen.say(f"{title}: only the newest {limit:,} are shown; --limit shows more")
     if json:
         screen.show_json(neighbours_of(node, pairs, book.graph))
         return
@@ -141,6 +141,8 @@ def path(
     """
     with _book(data) as (store, book):
         first, last = (_node(store, book, text) for text in (start, end))
+        if first == last:
+            raise InputError(f"both ends are {_said(first)}: name two different entities")
         way, cut = path_between(book, first, last, most)
     if json:
         screen.show_json({"path": [pair_of(pair, book.graph) for pair in way], "cut": cut})
@@ -151,9 +153,7 @@ def path(
         line = f"{_said(pair.source)} {verb} {_said(pair.target)}"
         screen.show(f"{line}, {pair.count:,} times, last {screen.format_time(pair.last_ms)}")
         at = pair.target if at == pair.source else pair.source
-    if first == last:
-        screen.show(f"{_said(first)} is both ends: name two")
-    elif not way:
+    if not way:
         screen.show(
             f"no way found within {most:,} nodes: --most looks further" if cut else "nothing connects them"
         )

@@ -10,6 +10,7 @@ from ringfence.access.approvals import Deed
 from ringfence.adapters.cases import CasePersons
 from ringfence.adapters.outbox import BusPersons
 from ringfence.adapters.vault import Keyring, SqliteVault, VaultWriter, has_vault
+from ringfence.compose.clock import now_ms
 from ringfence.compose.folder.approvals import open_approvals
 from ringfence.compose.folder.bus import has_outbox, open_bus
 from ringfence.compose.folder.cases import has_cases, open_cases
@@ -163,7 +164,7 @@ def person_search(
                 before = (page[-1]["event_time_ms"], page[-1]["offset"])
             return found
 
-        yield PersonSearch(store.log, vault, tokenizer, places, decided, check, most, _kept_for())
+        yield PersonSearch(store.log, vault, tokenizer, places, decided, now_ms, check, most, _kept_for())
     finally:
         for one in closing:
             one.close()

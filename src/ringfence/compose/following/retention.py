@@ -74,6 +74,8 @@ class Retention:
                 if part not in TOPICS and part not in originals:
                     found.append(self._part(part, self._now_ms() - keep, held))
             if desk and originals:
+                if self._dry or not topics:  # else they were noted before topics were shortened
+                    desk.search.note_last_events(self._now_ms())
                 gone = desk.outlive(originals, dry=self._dry)
                 found += [Kept(part, gone[part], None) for part in originals]
         return found
@@ -86,7 +88,7 @@ class Retention:
         if not self._dry:
             bring_up(self._store)
             if desk:
-                desk.search.learn(self._now_ms())
+                desk.search.note_last_events(self._now_ms())
         newest_ms = max((batch.last_time_ms for batch in log.read(EVENTS)), default=0)
         found = []
         for topic, keep in keep_ms.items():

@@ -60,9 +60,10 @@ def names_secret(text: str) -> bool:
 
 
 def _without_secrets(text: str) -> str:
-    text = _stars(text, _nested_secrets(text))
-    text = _stars(text, [found.span(3) for found in _NAMED_VALUE.finditer(text) if _is_secret(found)])
-    return _stars(text, [found.span(3) for found in _AFTER_A_NAME.finditer(text) if _is_left(found)])
+    spans = [*_nested_secrets(text), *(one.span(3) for one in _NAMED_VALUE.finditer(text) if _is_secret(one))]
+    ends = {end for _, end in spans}
+    behind = (one.span(3) for one in _AFTER_A_NAME.finditer(text) if _is_surely_secret(one[1]))
+    return _stars(text, sorted([*spans, *(span for span in behind if span[1] not in ends)]))
 
 
 def _nested_secrets(text: str) -> Iterator[tuple[int, int]]:
@@ -70,8 +71,7 @@ def _nested_secrets(text: str) -> Iterator[tuple[int, int]]:
     at = 0
     while found := _OPENS_AFTER_A_NAME.search(text, at):
         at = found.end()
-        known = named(found[1].strip())
-        if known is not None and known.surely:
+        if _is_surely_secret(found[1]):
             start, at = at - 1, _closed(text, at)
             yield start, at
 
@@ -87,18 +87,19 @@ def _closed(text: str, at: int) -> int:
 
 
 def _stars(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """A text with three stars for each of these parts, which come in order."""
+    """A text with three stars for each of these parts, which come in order and may overlap."""
     out, at = "", 0
     for start, end in spans:
         if start >= at:
-            out, at = f"{out}{text[at:start]}***", end
+            out += f"{text[at:start]}***"
+        at = max(at, end)
     return out + text[at:]
 
 
-def _is_left(found: re.Match[str]) -> bool:
-    """Whether what follows the name of authentication data, and of nothing else, is still there."""
-    known = named(found[1].strip())
-    return known is not None and known.surely and not found[3].endswith("***")
+def _is_surely_secret(name: str) -> bool:
+    """Whether a name means authentication data and nothing else."""
+    known = named(name.strip())
+    return known is not None and known.surely
 
 
 def _is_secret(found: re.Match[str]) -> bool:
