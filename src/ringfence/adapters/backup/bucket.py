@@ -85,7 +85,7 @@ class BackupBucket:
             newest = {mark: name for name, mark in sorted(found.items())}
             raise InputError(
                 f"{self.address} has backups of {len(newest)} logs: name one of them, whose newest are "
-                + ", ".join(sorted(newest.values())[-5:])
+                + " or ".join(sorted(newest.values())[-5:])  # digits around a comma may read as a card number
             )
         skipped: list[str] = []
         for name in sorted(found, reverse=True):
