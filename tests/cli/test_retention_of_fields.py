@@ -117,3 +117,16 @@ def test_what_tells_of_nobody_has_no_time(project, part):
     (project / "ringfence.toml").write_text(f'[retention]\n"{part}" = "1d"\n')
     with pytest.raises(InputError, match="to keep for a time"):
         load_settings()
+
+
+def test_an_attribute_that_nobody_has_is_named_with_the_nearest_one(bank, ringfence):
+    (bank / "ringfence.toml").write_text(
+        f'{VAULT}[retention]\n"attributes.biling_email" = "365d"\nphone = "36500d"\n"attributes.x" = "1d"\n'
+    )
+    ended = ringfence("retention", "--dry-run")
+    assert ended.code == 0
+    assert "came in attributes.biling_email: did you mean attributes.billing_email?" in ended.err
+    assert "The vault holds no original that came in attributes.x.\n" in ended.err
+    assert "in phone" not in ended.err
+    told = ringfence("retention", "--dry-run", "--json").json
+    assert [bool(one["remark"]) for one in told] == [True, False, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from ringfence.rulebook.desk import Who
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from ringfence.desks.person_search import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_REASON: Final = 5
 _LONGEST_REASON: Final = 500
+_ATTRIBUTES: Final = "attributes."
 
 
 class ErasedData(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +182,17 @@ class PrivacyDesk:
         now_ms = self.now_ms()
         before_ms = {part: now_ms - keep for part, keep in keep_ms.items()}
         return self.vault.outlive(before_ms, self._kept_by_holds(), dry=dry)
+
+    def unmet(self, parts: Iterable[str]) -> dict[str, str]:
+        """Of these parts of originals, each attribute that the vault holds nothing of, and a remark on it."""
+        known, found = self.vault.fields(), {}
+        for part in parts:
+            if part.startswith(_ATTRIBUTES) and part not in known:
+                names = sorted(field.removeprefix(_ATTRIBUTES) for field in known)
+                near = get_close_matches(part.removeprefix(_ATTRIBUTES), names, 1)
+                hint = f": did you mean {_ATTRIBUTES}{near[0]}?" if near else "."
+                found[part] = f"The vault holds no original that came in {part}{hint}"
+        return found
 
     def _kept_by_holds(self) -> frozenset[str]:
         """Under which tokens there may be originals of somebody under legal hold, or on their payments."""

@@ -152,6 +152,10 @@ class Vault(Protocol):
         """Take in the time of the last event that named each of these persons; those unknown are left out."""
         ...
 
+    def fields(self) -> frozenset[str]:
+        """The fields in which originals came that are still here."""
+        ...
+
     def outlive(
         self, before_ms: Mapping[str, int], kept: Collection[str] = (), *, dry: bool = False
     ) -> Counter[str]:

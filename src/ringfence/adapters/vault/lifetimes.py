@@ -65,6 +65,11 @@ def note_events(file: SharedFile, last_ms: Mapping[str, int]) -> None:
             connection.executemany(_NAME, rows)
 
 
+def fields(file: SharedFile) -> frozenset[str]:
+    """See `Vault.fields`."""
+    return frozenset(field for (field,) in file.rows("SELECT DISTINCT field FROM stood"))
+
+
 def outlived(
     file: SharedFile, before_ms: Mapping[str, int], kept: Collection[str]
 ) -> list[tuple[str, str, str]]:

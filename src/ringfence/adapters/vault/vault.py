@@ -337,6 +337,10 @@ class SqliteVault:
         """See `Vault.note_events`."""
         lifetimes.note_events(self._file, last_ms)
 
+    def fields(self) -> frozenset[str]:
+        """See `Vault.fields`."""
+        return lifetimes.fields(self._file)
+
     def outlive(
         self, before_ms: Mapping[str, int], kept: Collection[str] = (), *, dry: bool = False
     ) -> Counter[str]:

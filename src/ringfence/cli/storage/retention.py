@@ -81,7 +81,7 @@ def retention(
         found = Retention(store, now_ms, dry=dry_run).apply(parts)
     tell_record("", **({"dry_run": "true"} if dry_run else {one.part: str(one.gone) for one in found}))
     if json:
-        screen.show_json([{"part": one.part, "gone": one.gone, "left": one.left} for one in found])
+        screen.show_json([one._asdict() for one in found])
         return
     _show(found, "would go, at least" if dry_run else "gone")
 
@@ -89,3 +89,6 @@ def retention(
 def _show(found: list[Kept], gone: str) -> None:
     rows = [(one.part, one.gone, "" if one.left is None else one.left) for one in found]
     screen.show_table(["part", gone, "kept"], rows, [gone, "kept"])
+    for one in found:
+        if one.remark:
+            screen.say(one.remark)

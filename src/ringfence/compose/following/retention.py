@@ -40,6 +40,7 @@ class Kept(NamedTuple):
     part: str
     gone: int
     left: int | None
+    remark: str = ""
 
 
 class Retention:
@@ -76,8 +77,9 @@ class Retention:
             if desk and originals:
                 if self._dry or not topics:  # else they were noted before topics were shortened
                     desk.search.note_last_events(self._now_ms())
+                remarks = desk.unmet(originals)
                 gone = desk.outlive(originals, dry=self._dry)
-                found += [Kept(part, gone[part], None) for part in originals]
+                found += [Kept(part, gone[part], None, remarks.get(part, "")) for part in originals]
         return found
 
     def _topics(self, keep_ms: Mapping[str, int], desk: PrivacyDesk | None) -> list[Kept]:
