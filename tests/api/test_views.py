@@ -1,7 +1,7 @@
 """Saved views: everybody's own, shared where a role may, bounded, and on record."""
 
 from contextlib import closing
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import httpx
 import msgspec
@@ -175,6 +175,13 @@ def test_a_view_names_nobody_where_personal_data_becomes_tokens(private, tmp_pat
     ):
         refused = httpx.post(f"{private.url}/v1/views", json=VIEW | {"path": path}, timeout=60)
         assert (refused.status_code, "names a person" in refused.json()["detail"]) == (422, True), path
+    statement = f"SELECT * FROM decisions WHERE customer_id = '{CUSTOMER}'"
+    asked = {"name": "hers", "path": "/sql", "query": urlencode({"statement": statement}), "shared": True}
+    kept_one = httpx.post(f"{private.url}/v1/views", json=asked, timeout=60).json()["query"]
+    assert parse_qs(kept_one[1:]) == {"statement": [statement.replace(CUSTOMER, customer)]}
+    for query in (f"?q={CUSTOMER}", f"?entity_id={CUSTOMER}"):
+        refused = httpx.post(f"{private.url}/v1/views", json=VIEW | {"query": query}, timeout=60)
+        assert (refused.status_code, CUSTOMER in refused.text) == (422, False), query
     by_token = VIEW | {"path": f"/entities/customer/{customer}"}
     assert httpx.post(f"{private.url}/v1/views", json=by_token, timeout=60).json()["path"] == by_token["path"]
     for file in (tmp_path / "data").glob("views.db*"):

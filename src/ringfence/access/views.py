@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import unquote
 
 import msgspec
 
+from ringfence.access.kept_queries import kept_query
 from ringfence.access.roles import Permission, holders
 from ringfence.access.table import NEEDED
 from ringfence.errors import InputError
@@ -180,14 +181,8 @@ class ViewDesk:
         return text if personal is None else personal.guard_text(text)
 
     def _query(self, query: str) -> str:
-        """A query as it is, unless it names a person: `entity` says of `entity_id` what it is."""
-        pairs, text = parse_qsl(query, keep_blank_values=True), self._private
-        kind = dict(pairs).get("entity", "")
-        kept = [
-            (text(name), self._kept(kind, value) if name == "entity_id" else text(value))
-            for name, value in pairs
-        ]
-        return query if kept == pairs else urlencode(kept)
+        """A query as it is, unless it names a person."""
+        return query if self.tokenizer.personal is None else kept_query(self.tokenizer.personal, query)
 
     def _kept(self, entity_type: str, entity_id: str) -> str:
         """A token for an id that is personal."""
