@@ -80,7 +80,7 @@ class SavedView(NewView, frozen=True, kw_only=True):
 
 
 class ViewList(msgspec.Struct, frozen=True):
-    """One's own views of a page and those that others share, by name; whether one may share."""
+    """One's own views and those that others share, by page and name; whether one may share."""
 
     views: list[SavedView]
     may_share: bool
@@ -89,8 +89,8 @@ class ViewList(msgspec.Struct, frozen=True):
 class Views(Protocol):
     """Where views are kept. Any thread may ask."""
 
-    def of(self, owner: str, path: str, *, with_shared: bool) -> list[SavedView]:
-        """Views of a page, by name: the owner's and, where wanted, what others share."""
+    def of(self, owner: str, path: str | None, *, with_shared: bool) -> list[SavedView]:
+        """Views of a page, or of all, by page and name: the owner's and, where wanted, what others share."""
         ...
 
     def save(self, view: NewView, owner: str, now_ms: int) -> SavedView:
@@ -121,10 +121,11 @@ class ViewDesk:
     tokenizer: Tokenizer
     person: Callable[[str], str]
 
-    def of(self, who: Principal, path: str) -> ViewList:
-        """Views that somebody sees on a page; only their own where they are restricted or may not open it."""
-        found = self.views.of(who.name, path, with_shared=not who.restriction and _may_open(who, path))
-        return ViewList([self._named(one) for one in found], _may_share(who))
+    def of(self, who: Principal, path: str | None) -> ViewList:
+        """Views that somebody sees on a page, or on all; of pages that they may not open only their own."""
+        found = self.views.of(who.name, path, with_shared=not who.restriction)
+        seen = [one for one in found if one.by == who.name or _may_open(who, one.path)]
+        return ViewList([self._named(one) for one in seen], _may_share(who))
 
     def save(self, view: NewView, who: Principal, now_ms: int) -> SavedView:
         """Keep a view under its name, with card numbers in texts masked, and tokens for personal data.

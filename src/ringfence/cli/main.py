@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "decision": "deciding.decisions:decision",
         "explain": "deciding.explain:explain",
         "sql": "deciding.decisions:sql",
+        "views": "deciding.views:app",
         "features": "deciding.features:features",
         "replay": "deciding.replay:replay",
         "backtest": "policy.backtest:backtest",

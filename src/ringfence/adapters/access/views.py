@@ -31,7 +31,8 @@ CREATE INDEX IF NOT EXISTS view_by_owner ON view (owner);
 """
 _COLUMNS: Final = "number, path, owner, name, query, layout, shared, saved_ms"
 _OF: Final = f"""
-SELECT {_COLUMNS} FROM view WHERE path = ? AND (owner = ? OR (? AND shared)) ORDER BY name, number
+SELECT {_COLUMNS} FROM view
+WHERE (?1 IS NULL OR path = ?1) AND (owner = ?2 OR (?3 AND shared)) ORDER BY path, name, number
 """  # noqa: S608 (constants)
 _REMOVE: Final = f"""
 DELETE FROM view WHERE number = ? AND (owner = ? OR (? AND shared)) RETURNING {_COLUMNS}
@@ -58,7 +59,7 @@ class SqliteViews:
         """Closing twice is allowed."""
         self._file.close()
 
-    def of(self, owner: str, path: str, *, with_shared: bool) -> list[SavedView]:
+    def of(self, owner: str, path: str | None, *, with_shared: bool) -> list[SavedView]:
         """See `Views.of`."""
         if not self._file.is_there:
             return []

@@ -25,7 +25,7 @@ _VIEW: Final[dict[str, Any]] = _NEW | {
 }
 CONTRACT: Final[Contract] = {
     ("get", "/v1/views"): (
-        {"200": json_answer("ViewList", "By name.", example={"views": [_VIEW], "may_share": True})},
+        {"200": json_answer("ViewList", "By page and name.", example={"views": [_VIEW], "may_share": True})},
         (422, *ASKED),
     ),
     ("post", "/v1/views"): (

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 router = APIRouter(tags=["access"], route_class=LazyRoute)
 ViewId = Annotated[str, Path(pattern="^[Vv]-[0-9]{1,15}$")]
-PagePath = Annotated[str, Query(max_length=LONGEST_PATH, pattern=PATH)]
+PagePath = Annotated[str | None, Query(max_length=LONGEST_PATH, pattern=PATH)]
 _BYTES = 64 << 10
 
 
 @router.get("/v1/views")
-async def views(request: Request, path: PagePath) -> Response:
-    """Views of a page, such as `/decisions`: one's own, and those that others share."""
+async def views(request: Request, path: PagePath = None) -> Response:
+    """Views of a page such as `/decisions`, else of all pages: one's own, and those that others share."""
     who = request.scope["ringfence.caller"]
     return as_json(await _done(request, lambda desk: desk.of(who, path)))
 

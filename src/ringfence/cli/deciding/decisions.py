@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.ports.tables import Tables
 
+Format = Literal["table", "csv", "json", "xlsx"]
+FormatOption = Annotated[Format, typer.Option("--format", help="Output format.")]
+
 _LISTED = ("event_time", "transaction_id", "outcome", "score", "amount", "currency", "reasons", "rules")
 _MOST_COLUMNS = 12
 _SLOW_SECONDS = 3.0
@@ -237,9 +240,7 @@ def sql(
         str, typer.Argument(help="One statement that reads, such as SELECT.", metavar="STATEMENT")
     ],
     data: options.Data = None,
-    fmt: Annotated[
-        Literal["table", "csv", "json", "xlsx"], typer.Option("--format", help="Output format.")
-    ] = "table",
+    fmt: FormatOption = "table",
 ) -> None:
     """Query the log in SQL (DuckDB). Only statements that read are accepted.
 
@@ -254,15 +255,29 @@ def sql(
 
     Example: ringfence sql "SELECT outcome, count(*) FROM decisions GROUP BY outcome"
     """
+    check_format(fmt)
+    show_answer(answer_to(statement, data), fmt)
+
+
+def check_format(fmt: Format) -> None:
+    """`InputError` where a terminal would show a workbook."""
     if fmt == "xlsx" and sys.stdout.isatty():
         raise InputError("a workbook is no text: write it into a file, ringfence sql ... > answer.xlsx")
+
+
+def answer_to(statement: str, data: Path | None) -> pa.Table:
+    """The rows that a statement gives over the analysis tables of a data folder."""
     with (
         open_lake(data) as (_, lake),
         screen.after(
             _SLOW_SECONDS, "Reading the newest records first: the files of the tables do not hold them yet."
         ),
     ):
-        table = lake.sql(statement)
+        return lake.sql(statement)
+
+
+def show_answer(table: pa.Table, fmt: Format) -> None:
+    """The rows of a table in one of the formats of `ringfence sql`."""
     names = table.schema.names
     if fmt == "xlsx":
         rows = ([row[name] for name in names] for row in _rows(table))
