@@ -188,7 +188,9 @@ class PrivacyDesk:
         known, found = self.vault.fields(), {}
         for part in parts:
             if part.startswith(_ATTRIBUTES) and part not in known:
-                names = sorted(field.removeprefix(_ATTRIBUTES) for field in known)
+                names = sorted(
+                    field.removeprefix(_ATTRIBUTES) for field in known if field.startswith(_ATTRIBUTES)
+                )
                 near = get_close_matches(part.removeprefix(_ATTRIBUTES), names, 1)
                 hint = f": did you mean {_ATTRIBUTES}{near[0]}?" if near else "."
                 found[part] = f"The vault holds no original that came in {part}{hint}"
