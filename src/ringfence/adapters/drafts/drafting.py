@@ -21,6 +21,7 @@ from ringfence.adapters.drafts.paying import choose_amount
 from ringfence.adapters.drafts.plan import MappingPlan
 from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_dialled, looks_masked
 from ringfence.adapters.drafts.sample import Column, FileSample, sample_of
+from ringfence.adapters.drafts.sides import find_sides
 from ringfence.adapters.drafts.steps import choose_step
 from ringfence.adapters.drafts.timing import choose_time, within_a_day
 from ringfence.adapters.drafts.trial import MappingTrial, tried
@@ -106,11 +107,12 @@ def _plan(
     _transaction(desk)
     _turned(desk)
     choose_step(desk)
+    sides = find_sides(desk)
     for target, points in FIELDS.items():
         if target in dropped:
             plan.remarks.append(f"{target} is left out: {dropped[target]}")
         else:
-            _field(desk, target, desk.best(target, points))
+            _field(desk, target, sides.get(target) or desk.best(target, points))
     _placeholders(desk)
     _attributes(desk, dropped)
     _empty(desk, dropped)
