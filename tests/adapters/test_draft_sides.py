@@ -37,9 +37,7 @@ def test_two_accounts_of_one_name_are_told_by_the_banks_before_them(tmp_path, on
         transfers(
             tmp_path,
             f"Timestamp,From Bank,{one},To Bank,{two},Amount Paid,Payment Currency,Is Laundering",
-            lambda n: (
-                f"2022/09/01 00:{n:02},{n % 3},8000{n % 7:03},{n % 4},8001{n % 5:03},{n}.1,US Dollar,0"
-            ),
+            lambda n: f"2022/09/01 00:{n:02},{n % 3},8000{n % 7:03},{n % 4},8001{n % 5:03},{n}.1,US Dollar,0",
         )
     )
     assert set(drafted.values["account_id"]) < {f"8000{n:03}" for n in range(7)}
