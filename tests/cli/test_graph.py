@@ -80,7 +80,13 @@ def test_sql_joins_measures_decisions_and_rings(decided):
 def test_opencypher_asks_the_same_links_and_only_reads(decided):
     pytest.importorskip("ladybug")
     query = "MATCH (a:account)-[:account_uses_email]->(e:email) WHERE a.id = '1234-5678-20' RETURN e.id AS id"
-    assert decided("graph", "cypher", query, "--json").json == {"rows": [{"id": "ring@example.com"}]}
+    rows = [{"id": "ring@example.com"}]
+    assert decided("graph", "cypher", query, "--json").json == {"rows": rows, "cut": False}
+    longer = decided("graph", "cypher", "MATCH (a:account) RETURN a.id AS id", "--limit", "2", "--json")
+    assert (len(longer.json["rows"]), longer.json["cut"]) == (2, True)
+    assert "only 2 are shown" in longer.err
+    own = decided("graph", "cypher", "MATCH (a:account) RETURN a.id AS id LIMIT 2", "--limit", "2", "--json")
+    assert (len(own.json["rows"]), own.json["cut"]) == (2, False)  # the query asked for two
     ended = decided("graph", "cypher", "MATCH (a) DETACH DELETE a")
     assert ended.code != 0
     assert "DETACH is refused" in ended.err
@@ -102,6 +108,7 @@ def test_neighbours_and_paths(decided):
 def test_an_answer_says_what_it_leaves_out(decided):
     found = decided("graph", "neighbours", "account=1234-5678-25", "--limit", "1", "--json")
     assert sorted(one["target"]["kind"] for one in found.json["links"]) == ["email", "merchant", "phone"]
+    assert found.json["cut"] == ["account pays merchant"]
     said = " ".join(found.err.split())
     assert "account pays merchant: only the newest 1 are shown; --limit shows more" in said
     assert "uses" not in said  # all of those are shown

@@ -65,6 +65,9 @@ def test_the_ring_around_a_member_has_all_and_only_its_members(ringed):
     assert found["payments"]
     near = httpx.get(f"{ringed.url}/v1/graph/neighbours/account/r3", timeout=60).json()
     assert {one["type"] for one in near["links"]} == {"account uses phone", "account pays counterparty"}
+    assert near["cut"] == []
+    fewer = httpx.get(f"{ringed.url}/v1/graph/neighbours/phone/%2B4915100000?limit=1", timeout=60).json()
+    assert (len(fewer["links"]), fewer["cut"]) == (1, ["account uses phone"])
 
 
 def test_a_stopped_payment_has_its_ring_found_by_itself(ringed):
@@ -87,10 +90,15 @@ def test_what_cannot_be_asked_is_refused(ringed, path, status):
     assert httpx.get(ringed.url + path, timeout=60).status_code == status
 
 
+def shared_ids(page):
+    return page.locator("dl.stats div", has_text="Shared ids").locator("dd").inner_text()
+
+
 def test_who_is_linked_to_nobody_is_called_no_ring(ringed, watched):
     page = watched.open(f"{ringed.url}/graph/account/lone")
     assert page.get_by_role("heading", name="No ring at present").is_visible()
     assert page.get_by_text("No live link leads to another entity").is_visible()
+    assert shared_ids(page) == "0"  # the phone is only theirs
 
 
 def test_the_network_is_drawn_and_a_click_leads_to_it(ringed, watched):
@@ -98,6 +106,7 @@ def test_the_network_is_drawn_and_a_click_leads_to_it(ringed, watched):
     page.get_by_role("link", name="account r").first.click()
     page.wait_for_selector("#ring canvas")
     assert page.get_by_role("heading", name="Why this is a ring").is_visible()
+    assert shared_ids(page) == "1"
     assert page.locator("#ring-until-text").inner_text().endswith("UTC")
     page.locator("#ring-until").fill("0")
     assert page.get_by_role("table", name="Members").locator("tbody tr").count() == len(RING) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ringfence.features.links import Graph
-    from ringfence.graph.rings import FoundRing, Node, Pair, Ring
+    from ringfence.graph.rings import FoundRing, LinkBook, Node, Pair, Ring
 
 
 class NodeView(msgspec.Struct, frozen=True):
@@ -66,10 +67,11 @@ class RingView(msgspec.Struct, frozen=True):
 
 
 class NeighboursView(msgspec.Struct, frozen=True):
-    """What a node is linked to, newest first."""
+    """What a node is linked to, newest first. `cut`: kinds of link of which there are more."""
 
     node: NodeView
     links: list[PairView]
+    cut: list[str]
 
 
 class FoundRingView(msgspec.Struct, frozen=True):
@@ -121,9 +123,16 @@ def ring_of(ring: Ring, graph: Graph, stopped: int = 0) -> RingView:
     )
 
 
-def neighbours_of(node: Node, pairs: Iterable[Pair], graph: Graph) -> NeighboursView:
-    """What a node is linked to."""
-    return NeighboursView(node_of(node), [pair_of(pair, graph) for pair in pairs])
+def neighbours_of(node: Node, book: LinkBook, limit: int) -> NeighboursView:
+    """What a node is linked to: of each kind of link and each direction, at most so many."""
+    lists = Counter[tuple[int, bool]]()
+    shown = []
+    for pair in book.pairs(node, limit + 1):
+        lists[pair.link, pair.source == node] += 1
+        if lists[pair.link, pair.source == node] <= limit:
+            shown.append(pair_of(pair, book.graph))
+    longer = {link for (link, _), count in lists.items() if count > limit}
+    return NeighboursView(node_of(node), shown, [book.graph.links[link].title for link in sorted(longer)])
 
 
 def rings_of(found: Iterable[FoundRing]) -> RingsView:

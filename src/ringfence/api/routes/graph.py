@@ -66,8 +66,7 @@ async def neighbours(
     """What an entity is linked to, newest first."""
 
     def asked(book: LinkBook) -> NeighboursView:
-        node = _node(book, entity_type, entity_id)
-        return neighbours_of(node, book.pairs(node, limit), book.graph)
+        return neighbours_of(_node(book, entity_type, entity_id), book, limit)
 
     return as_json(await _asked(request, asked))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,7 +20,7 @@ from ringfence.graph.cypher import MOST_ROWS, fill, guarded
 from ringfence.graph.drawing import csv_of, graphml_of
 from ringfence.graph.rings import MOST_NODES, LinkBook, Node, path_between, why
 from ringfence.graph.shapes import ring_and_shapes
-from ringfence.graph.wire import neighbours_of, pair_of, ring_of, rings_of
+from ringfence.graph.wire import NodeView, neighbours_of, pair_of, ring_of, rings_of
 from ringfence.store import DataFolder
 
 if TYPE_CHECKING:
@@ -53,22 +52,21 @@ def neighbours(
     """
     with _book(data) as (store, book):
         node = _node(store, book, entity)
-        pairs, longer = _newest(node, book.pairs(node, limit + 1), limit)
-    for link in longer:
-        title = book.graph.links[link].title
+        found = neighbours_of(node, book, limit)
+    for title in found.cut:
         screen.say(f"{title}: only the newest {limit:,} are shown; --limit shows more")
     if json:
-        screen.show_json(neighbours_of(node, pairs, book.graph))
+        screen.show_json(found)
         return
     rows = [
         (
-            book.graph.links[pair.link].title,
-            _said(pair.target if node == pair.source else pair.source),
+            pair.type,
+            _said(pair.target if found.node == pair.source else pair.source),
             pair.count,
             screen.format_time(pair.first_ms),
             screen.format_time(pair.last_ms),
         )
-        for pair in pairs
+        for pair in found.links
     ]
     screen.show_table(["link", "neighbour", "payments", "first", "last"], rows, ["payments"])
 
@@ -207,12 +205,18 @@ def cypher(
 
     Example: ringfence graph cypher "MATCH (a:account)-[:account_uses_phone]->(p) RETURN p.id, count(a) AS n"
     """
-    asked = guarded(query, limit)
+    guarded(query, limit)
+    asked = guarded(
+        query, limit + 1
+    )  # unless it has a limit of its own: the row beyond says that there are more
     with _book(data) as (_, book), embedded_graph() as store:
         fill(store, book.graph, book.every())
         rows = store.run(asked, {})
+    cut, rows = len(rows) > limit, rows[:limit]
+    if cut:
+        screen.say(f"There are more rows: only {limit:,} are shown; --limit shows up to {MOST_ROWS:,}")
     if json:
-        screen.show_json({"rows": rows})
+        screen.show_json({"rows": rows, "cut": cut})
         return
     names = list(rows[0]) if rows else []
     screen.show_table(names, [tuple(row.values()) for row in rows], [])
@@ -254,18 +258,7 @@ def _lines(pairs: Iterator[Pair], graph: Graph) -> Iterator[str]:
     return (msgspec.json.encode(pair_of(pair, graph)).decode() + "\n" for pair in pairs)
 
 
-def _newest(node: Node, pairs: list[Pair], limit: int) -> tuple[list[Pair], list[int]]:
-    """At most so many of each list of a node's pairs, newest first; and which links have more."""
-    lists = Counter[tuple[int, bool]]()
-    kept = []
-    for pair in pairs:
-        lists[pair.link, pair.source == node] += 1
-        if lists[pair.link, pair.source == node] <= limit:
-            kept.append(pair)
-    return kept, sorted({link for (link, _), count in lists.items() if count > limit})
-
-
-def _said(node: Node) -> str:
+def _said(node: Node | NodeView) -> str:
     return f"{node.kind} {node.id}"
 
 

@@ -58,7 +58,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const answer = await fetch(`/graph-neighbours/${node.data("kind")}/${encodeURIComponent(node.data("name"))}`);
     if (!answer.ok) return;
     const added = drawing.collection();
-    for (const link of (await answer.json()).links) {
+    const found = await answer.json();
+    for (const link of found.links) {
       for (const end of [link.source, link.target]) {
         if (drawing.getElementById(idOf(end)).empty() && drawing.nodes().length < MOST) {
           added.merge(drawing.add({ ...nodeOf(end, { frauds: 0, start: 0 }), position: { x: node.position("x") + 60 * Math.cos(added.length), y: node.position("y") + 60 * Math.sin(added.length) } }));
@@ -68,6 +69,10 @@ document.addEventListener("DOMContentLoaded", () => {
       const whole = [edge.data.source, edge.data.target].every((id) => drawing.getElementById(id).nonempty());
       if (whole && drawing.getElementById(edge.data.id).empty()) drawing.add(edge);
     }
+    const name = `${node.data("kind")} ${node.data("name")}`;
+    document.getElementById("ring-more").textContent =
+      drawing.nodes().length >= MOST ? `The drawing is full: it shows at most ${MOST.toLocaleString("en")} nodes.`
+        : found.cut.length ? `Of ${name}, only the newest links are drawn: there are more of ${found.cut.join(", ")}.` : "";
   });
   drawing.on("dbltap", "node", (event) => {
     window.location.href = `/graph/${event.target.data("kind")}/${encodeURIComponent(event.target.data("name"))}`;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from ringfence.compose.folder.links import links_in
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.graph.shapes import ring_and_shapes
-from ringfence.graph.wire import neighbours_of, ring_of, rings_of
+from ringfence.graph.wire import NodeView, neighbours_of, ring_of, rings_of
 from ringfence.masking import names_card
 from ringfence.web.investigate.dossier import id_of
 from ringfence.web.parts.asking import dashboard_of
@@ -75,11 +76,14 @@ def _ring(dashboard: Dashboard, entity_type: str, entity_id: str, most: int) -> 
             view = ring_of(found, book.graph, book.stopped(found.nodes))
     except InputError as error:
         raise Stop(404, str(error)) from error
+    ids = {NodeView(one.kind, one.id) for one in view.members if not one.is_entity}
+    holders = Counter(target for _, target in {(link.source, link.target) for link in view.links})
     drawn = {"members": view.members, "links": view.links, "payments": view.payments, "start": view.start}
     return {
         "entity_id": node.id,
         "ring": view,
         "rows": view.members[:_ROWS],
+        "shared": sum(holders[one] > 1 for one in ids),
         "drawn": msgspec.json.encode(drawn).decode(),
     }
 
@@ -97,7 +101,7 @@ def _expand(dashboard: Dashboard, entity_type: str, entity_id: str) -> bytes:
             node = book.find(entity_type, _kept(dashboard, entity_type, entity_id))
             if node is None:
                 raise Stop(404, f"This {entity_type} has no live link.")
-            return msgspec.json.encode(neighbours_of(node, book.pairs(node, _EXPANDED), book.graph))
+            return msgspec.json.encode(neighbours_of(node, book, _EXPANDED))
     except InputError as error:
         raise Stop(404, str(error)) from error
 
