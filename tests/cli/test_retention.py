@@ -207,3 +207,14 @@ def test_originals_without_a_vault_are_refused_before_anything_is_deleted(projec
 def test_every_part_that_can_be_named_is_known_to_the_command(ringfence):
     told = ringfence("retention", "--help").out
     assert [part for part in RETAINED if part not in told] == []
+
+
+def test_what_went_before_a_part_failed_is_on_record(project, ringfence):
+    rows = [payment(0), {"transaction_id": "bad"}]
+    assert ringfence("run", write_ndjson(project / "payments.ndjson", rows)).code == 4
+    (project / "ringfence-data" / "cases.db").write_bytes(b"no database" * 1000)
+    (project / "ringfence.toml").write_text('[retention]\nquarantine = "1ms"\ncases = "1d"\n')
+    ended = ringfence("retention", "--yes")
+    assert ended.code not in (0, 4)
+    record = ringfence("audit", "list", "--action", "data.trimmed", "--json").json[0]
+    assert (record["outcome"], record["details"]) == ("failed", {"quarantine": "1"})

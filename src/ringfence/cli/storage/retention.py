@@ -78,8 +78,12 @@ def retention(
             if not typer.confirm("Delete that? It cannot be undone.", err=True):
                 screen.say("Nothing was deleted.")
                 raise typer.Exit(1)
-        found = Retention(store, now_ms, dry=dry_run).apply(parts)
-    tell_record("", **({"dry_run": "true"} if dry_run else {one.part: str(one.gone) for one in found}))
+        work = Retention(store, now_ms, dry=dry_run)
+        try:
+            found = work.apply(parts)
+        finally:
+            gone = {one.part: str(one.gone) for one in work.found}
+            tell_record("", **({"dry_run": "true"} if dry_run else gone))
     if json:
         screen.show_json([one._asdict() for one in found])
         return

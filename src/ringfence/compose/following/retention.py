@@ -46,12 +46,14 @@ class Kept(NamedTuple):
 class Retention:
     """The parts of one data folder. With `dry` nothing is deleted, and counts are of what would be.
 
+    `found` has the parts that are done, also where a later one fails.
     Of topics only what followers have taken can go: unless `bring_up` was called on this store before, a dry
     count says the least that would go.
     """
 
     def __init__(self, store: DataFolder, now_ms: Callable[[], int], *, dry: bool = False) -> None:
         self._store, self._now_ms, self._dry = store, now_ms, dry
+        self.found: list[Kept] = []
 
     def apply(self, keep_ms: Mapping[str, int]) -> list[Kept]:
         """Delete what is older than its part is kept, topics first and originals last.
@@ -59,7 +61,6 @@ class Retention:
         `InputError` where topics cannot be shortened yet, and for originals without a vault: nothing is
         deleted then.
         """
-        found: list[Kept] = []
         with self._desk() as desk:
             originals = {part: keep for part, keep in keep_ms.items() if is_of_originals(part)}
             if originals and desk is None:
@@ -70,19 +71,19 @@ class Retention:
             held = desk.search.under_hold() if desk else NOBODY
             topics = {name: keep for name, keep in keep_ms.items() if name in TOPICS}
             if topics:
-                found += self._topics(topics, desk)
+                self._topics(topics, desk)
             for part, keep in keep_ms.items():
                 if part not in TOPICS and part not in originals:
-                    found.append(self._part(part, self._now_ms() - keep, held))
+                    self.found.append(self._part(part, self._now_ms() - keep, held))
             if desk and originals:
                 if self._dry or not topics:  # else they were noted before topics were shortened
                     desk.search.note_last_events(self._now_ms())
                 remarks = desk.unmet(originals)
                 gone = desk.outlive(originals, dry=self._dry)
-                found += [Kept(part, gone[part], None, remarks.get(part, "")) for part in originals]
-        return found
+                self.found += [Kept(part, gone[part], None, remarks.get(part, "")) for part in originals]
+        return self.found
 
-    def _topics(self, keep_ms: Mapping[str, int], desk: PrivacyDesk | None) -> list[Kept]:
+    def _topics(self, keep_ms: Mapping[str, int], desk: PrivacyDesk | None) -> None:
         held_from_ms = desk.search.earliest_held_ms() if desk else None
         log, snapshots = self._store.log, open_snapshots(self._store).offsets()
         if not snapshots:
@@ -92,7 +93,6 @@ class Retention:
             if desk:
                 desk.search.note_last_events(self._now_ms())
         newest_ms = max((batch.last_time_ms for batch in log.read(EVENTS)), default=0)
-        found = []
         for topic, keep in keep_ms.items():
             before_ms = newest_ms - keep
             if held_from_ms is not None:
@@ -100,10 +100,9 @@ class Retention:
             start, limit = log.start_offset(topic), min(snapshots) if topic == EVENTS else None
             reached = _older(log, topic, before_ms, limit)
             gone = reached - start if self._dry else log.trim(topic, reached)
-            found.append(Kept(topic, gone, log.end_offset(topic) - start - gone))
+            self.found.append(Kept(topic, gone, log.end_offset(topic) - start - gone))
         if not self._dry:
             trim_tables(self._store)
-        return found
 
     def _part(self, part: str, before_ms: int, held: PersonTokens) -> Kept:
         store, folder = self._store, self._store.folder
