@@ -7,7 +7,9 @@ decides, and between its parts, in a seeded order:
     manager     kill -9 of the JobManager; the next run goes on from the last checkpoint
     broker      kill -9 of the Kafka broker, which comes back some seconds later
     checkpoint  checkpoints that cannot be written
-    partition   a TaskManager that nobody hears for longer than the heartbeat's timeout, and that comes back
+    pause       a TaskManager that stands still for longer than the heartbeat's timeout, and goes on
+    partition   the network between the job and the broker is cut for up to `--longest-cut` seconds; what was
+                on its way then arrives after all, or is lost with its connections
     rescale     stopped with a savepoint twice: one TaskManager more goes on, then as many as before
     rules       another rule book, put in force on the running job
     upgrade     stopped with a savepoint; another book, and a model, in the project; more or fewer workers
@@ -30,7 +32,8 @@ from contextlib import ExitStack, chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.kafka import broker
+from tests.kafka import own_broker
+from tests.link import Link
 
 from benchmarks.api_load import payments
 from benchmarks.counted import Counted
@@ -40,6 +43,7 @@ from ringfence.cli import execute
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.flink_host.check import compare
 from ringfence.compose.flink_host.running import Ends, activate, flink_running
+from ringfence.compose.kafka import kafka_client
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
     from ringfence.compose.flink_host.check import Compared
     from ringfence.compose.flink_host.running import FlinkRun
 
-KINDS = ("worker", "manager", "broker", "checkpoint", "partition", "rescale", "rules", "upgrade")
+KINDS = ("worker", "manager", "broker", "checkpoint", "pause", "partition", "rescale", "rules", "upgrade")
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 BOOK = """
 rules:
@@ -66,24 +70,27 @@ _OFTEN = 300  # events for each list entry or flag
 class FlinkTrial:
     """One job in a folder of its own, until its decisions are compared."""
 
-    def __init__(self, kafka: Broker, folder: Path, lines: list[bytes], asked: Any) -> None:
+    def __init__(self, kafka: Broker, link: Link, folder: Path, lines: list[bytes], asked: Any) -> None:
         self.chance = random.Random(asked.seed)
         self.kafka = kafka
+        self.link = link
         self.lines = lines
         self.folder = folder
         self.workers = asked.workers
         self.model: Path | None = None
         self._partitions = asked.partitions
         self._checkpoint_ms = asked.checkpoint_ms
+        self._longest_cut = asked.longest_cut
         self._sent = self._payments = 0
         self._seen: set[str] = set()
         self._limit = 100
         names = [kafka.topic(asked.partitions, **STAMPED), kafka.topic(1, **STAMPED), *_made(kafka, 3)]
         source, control, decisions, quarantine, matches = names
         to = f"{decisions}?quarantine={quarantine}&flag_matches={matches}"
-        self.ends = Ends.of(f"kafka://{kafka.address}/{source}", to, control)
+        far = f"127.0.0.1:{link.port}" if "partition" in asked.kinds else kafka.address
+        self.ends = Ends.of(f"kafka://{far}/{source}", to, control)
         self._job = ExitStack()
-        self._counted = Counted(self.ends.source, decisions)
+        self._counted = Counted(kafka_client(f"kafka://{kafka.address}/{decisions}", {}), decisions)
         self._another_book()
 
     def run(self, kinds: list[str]) -> Compared:
@@ -140,9 +147,11 @@ class FlinkTrial:
         self._payments = len(self._seen)
 
     def _await(self, count: int) -> None:
-        end = time.monotonic() + _PATIENCE_SECONDS
+        most, end = self._counted.count, time.monotonic() + _PATIENCE_SECONDS
         while (found := self._counted.now()) < count:
             self.running.cluster.tend()
+            if found > most:
+                most, end = found, time.monotonic() + _PATIENCE_SECONDS
             if time.monotonic() > end:
                 look = self.running.cluster.jobs.look(self.running.job)
                 sys.exit(f"FAIL: {found} of {count} decisions; {look}\n{self.running.cluster.said()}")
@@ -156,11 +165,24 @@ class FlinkTrial:
     def _worker(self) -> None:
         self.chance.choice(self.running.cluster.workers).kill()
 
-    def _partition(self) -> None:
+    def _pause(self) -> None:
         worker = self.chance.choice(self.running.cluster.workers)
         worker.send_signal(signal.SIGSTOP)
         time.sleep(self.chance.uniform(9, 14))
         worker.send_signal(signal.SIGCONT)
+
+    def _partition(self) -> None:
+        self._send(len(self.lines) // 20 + 1)
+        self.link.cut()
+        seconds = self.chance.uniform(self._longest_cut / 4, self._longest_cut)
+        is_broken = self.chance.random() < 0.5
+        self._send(len(self.lines) // 20 + 1)
+        time.sleep(seconds)
+        self.running.cluster.tend()
+        print(f"a cut of {seconds:.0f} s, {'with' if is_broken else 'without'} its connections", flush=True)
+        if not self.link.held.is_set():
+            sys.exit("FAIL: nobody met the cut")
+        self.link.mend(broken=is_broken)
 
     def _manager(self) -> None:
         manager = self.running.cluster.manager
@@ -282,8 +304,11 @@ def main() -> int:
     parser.add_argument("--partitions", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--checkpoint-ms", type=int, default=500)
+    parser.add_argument("--longest-cut", type=float, default=45.0)
     asked = parser.parse_args()
-    kafka = broker()
+    link = Link()
+    kafka = own_broker(through=link.port)
+    link.lead(kafka.far)
     print(machine(), versions("ringfence"), sep="\n")
     failed = False
     for _ in range(asked.rounds):
@@ -292,7 +317,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name, chdir(name):
             folder = Path(name).resolve()
             begin = time.monotonic()
-            trial = FlinkTrial(kafka, folder, world(folder, asked), asked)
+            trial = FlinkTrial(kafka, link, folder, world(folder, asked), asked)
             found = trial.run(kinds)
             taken = time.monotonic() - begin
         is_good = found.is_same and found.equal == trial.payments

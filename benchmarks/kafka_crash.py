@@ -36,15 +36,29 @@ ROWS = 20  # of a commit: a kill should meet many
 LONGEST_SECONDS = 0.5
 
 
-def take(folder: Path, address: str, begun: Callable[[], object] = lambda: None) -> RunTotals:
-    """Decide what the topic holds, as a process of its own does; `begun` is called before any message."""
+def take(
+    folder: Path, address: str, begun: Callable[[], object] = lambda: None, until: int | None = None
+) -> RunTotals:
+    """Decide what the topic holds, as a process of its own does; `begun` is called before any message.
+
+    With `until` what comes into it as well, until so many payments are decided.
+    """
+    decided = 0
+
+    def told(_arrival: object, totals: RunTotals) -> None:
+        nonlocal decided
+        decided = totals.transactions
+
     with Store.open(folder) as store:
         pipeline = Pipeline(CATALOG, default_book(), store.meta.hash_seed)
         runner = Runner(store, pipeline, SystemClock(), Snapshots(store.snapshots))
         runner.recover()
         with opened(store, address) as source:
             begun()
-            totals = runner.run(source.batches(ROWS, until_end=True, is_over=lambda: False))
+            batches = source.batches(
+                ROWS, until_end=until is None, is_over=lambda: until is not None and decided >= until
+            )
+            totals = runner.run(batches, told)
         runner.close()
         return totals
 

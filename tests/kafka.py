@@ -33,10 +33,12 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 SETTINGS = """process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl},FAR://127.0.0.1:{far},\
+CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl},FAR://127.0.0.1:{through}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,\
+SASL_PLAINTEXT:SASL_PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
@@ -100,12 +102,16 @@ def _free_port() -> int:
 
 @dataclass
 class Broker:
-    """One running broker. `sasl` is the port where user `bank` has the password `hunter2`."""
+    """One running broker. `sasl` is the port where user `bank` has the password `hunter2`.
+
+    Who comes in by `far` is sent to another port for everything else: that of a link in between.
+    """
 
     folder: Path
     jars: Path
     port: int
     sasl: int
+    far: int
     process: subprocess.Popen | None = None
 
     @property
@@ -188,12 +194,12 @@ class Broker:
         return found
 
 
-def _brokers(count: int, attempts: int = ATTEMPTS) -> list[Broker]:
+def _brokers(count: int, attempts: int = ATTEMPTS, through: int = 0) -> list[Broker]:
     """Brokers of one cluster that know of each other, running; others where one ended at its start."""
     problem, jars = _problem_or_jars()
     if problem:
         _missing(problem)
-    made = _launched(count, jars)
+    made = _launched(count, jars, through)
     try:
         for one in made:
             one.wait()
@@ -202,21 +208,23 @@ def _brokers(count: int, attempts: int = ATTEMPTS) -> list[Broker]:
             one.kill()
         if attempts == 1:
             raise
-        return _brokers(count, attempts - 1)
+        return _brokers(count, attempts - 1, through)
     return made
 
 
-def _launched(count: int, jars: Path) -> list[Broker]:
-    ports = [[_free_port() for _ in range(3)] for _ in range(count)]
+def _launched(count: int, jars: Path, through: int) -> list[Broker]:
+    ports = [[_free_port() for _ in range(4)] for _ in range(count)]
     voters = ",".join(f"{node}@127.0.0.1:{own[2]}" for node, own in enumerate(ports, 1))
     made = []
-    for node, (port, sasl, controller) in enumerate(ports, 1):
+    for node, (port, sasl, controller, far) in enumerate(ports, 1):
         folder = Path(tempfile.mkdtemp(prefix="ringfence-kafka-", dir="/tmp"))
         settings = SETTINGS.format(
             node=node,
             voters=voters,
             port=port,
             sasl=sasl,
+            far=far,
+            through=through or far,
             controller=controller,
             data=folder / "data",
             copies=count,
@@ -226,7 +234,7 @@ def _launched(count: int, jars: Path) -> list[Broker]:
         tool = [*JAVA, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"]
         told = ["-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(folder / "server.properties")]
         subprocess.run([*tool, *told], check=True, capture_output=True)
-        made.append(Broker(folder, jars, port, sasl))
+        made.append(Broker(folder, jars, port, sasl, far))
         at_end(shutil.rmtree, folder, ignore_errors=True)
         at_end(made[-1].kill)
     for one in made:
@@ -245,6 +253,9 @@ def three_brokers() -> list[Broker]:
     return _brokers(3)
 
 
-def own_broker() -> Broker:
-    """One that may be killed; whoever asks for it ends it."""
-    return _brokers(1)[0]
+def own_broker(through: int = 0) -> Broker:
+    """One that may be killed; whoever asks for it ends it.
+
+    Who comes in by its port `far` goes on by the port `through`, which is a link's.
+    """
+    return _brokers(1, through=through)[0]

@@ -15,15 +15,21 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_faults_and_changes_leave_no_trace_in_what_is_decided():
-    """Rules change at work; the broker and checkpoints fail; then a model, and 2 workers."""
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--kinds", "rules,broker,checkpoint,upgrade", "--customers", "150", "--days", "4"],
+        ["--kinds", "partition,rules", "--customers", "60", "--days", "3", "--longest-cut", "12"],
+    ],
+)
+def test_faults_and_changes_leave_no_trace_in_what_is_decided(asked):
+    """Rules change at work; broker and checkpoints fail; a model, 2 workers; a network that is cut."""
     try:
         flink_parts()
     except InputError as error:
         if os.environ.get("RINGFENCE_ALL_PARTS"):
             pytest.fail(f"no Flink: {error}")
         pytest.skip(f"no Flink: {error}")
-    asked = ["--kinds", "rules,broker,checkpoint,upgrade", "--customers", "150", "--days", "4"]
     command = [sys.executable, "-m", "benchmarks.flink_faults", *asked]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1500)
     found = re.search(r"PASS: .*: ([\d,]+) of ([\d,]+) decisions equal", done.stdout)
