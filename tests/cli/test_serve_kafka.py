@@ -17,11 +17,23 @@ from tests.waiting import until
 from ringfence.adapters.sqlite import Store
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.written import json_of
+from ringfence.events.activation import Part
 from ringfence.ports import DECISIONS
+from ringfence.scoring.rulesets.rules import Outcome
+from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
+from ringfence.sharded.changes import activation_record
 
 from .conftest import payment
 
 pytestmark = pytest.mark.slow
+EVERY = Rule(
+    id="every",
+    title="Every",
+    when="amount > 0",
+    outcome=Outcome.DECLINE,
+    reason="EVERY",
+    analyst="Every one.",
+)
 
 
 @contextmanager
@@ -76,6 +88,46 @@ def test_a_server_decides_what_a_topic_holds_once_whatever_is_killed(project):
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 0
     assert "hunter2" not in (project / "said").read_text()
+
+
+def test_rules_of_a_flink_jobs_control_topic_hold_on_a_server_without_a_restart(project, ringfence):
+    """They show on the pages of decisions, and decide what comes over HTTP from a named place on."""
+    kafka = broker()
+    topic, decisions, control = kafka.topic(2), kafka.topic(), kafka.topic()
+    source = f"kafka://{kafka.address}/{topic}"
+    kafka.send(topic, lines(0, 20))
+    assert ringfence("run", source, "--data", "elsewhere").code == 0
+    with Store.open(project / "elsewhere") as other:
+        batches = [DecisionBatch.decode(one.payload) for one in other.log.read(DECISIONS)]
+    made = [json.loads(line) for batch in batches for line in json_of(batch)]
+    book = RuleSet(rules=(EVERY,))
+    judged = {"outcome": "decline", "reasons": ["EVERY"], "rules": ["every"]}
+    newer = made[3] | judged | {"versions": made[3]["versions"] | {"rules": book.digest}}
+    made[3] = newer
+    address = f"{source}?decisions={decisions}&control={control}"
+    with served(project, address) as (url, running):
+        kafka.send(decisions, map(json.dumps, made))
+        until(lambda: ready(url)["offset"] == 20)
+        assert httpx.post(f"{url}/v1/decisions", json=payment(30)).json()["outcome"] != "decline"
+        kafka.send(control, [b'{"kind":"activation","part":"rules","digest":"none"}', *lines(40, 1)])
+        kafka.send(control, [activation_record(Part.RULES, book.digest, book.to_json(), author="mira")])
+        until(lambda: ready(url)["offset"] == 22)
+        told = httpx.post(f"{url}/v1/decisions", json=payment(31)).json()
+        assert (told["outcome"], told["versions"]["rules"]) == ("decline", book.digest)
+        assert told["reasons"][0]["analyst"] == "Every one."
+        page = httpx.get(f"{url}/decisions/{newer['transaction_id']}").text
+        assert "Every one." in page
+        assert "are not kept here" not in page
+        refused = until(lambda: [one for one in ready(url)["sources"] if one["quarantined"] == 2])
+        assert refused[0]["state"] == "reading"
+        running.kill()
+    kafka.send(control, [activation_record(Part.RULES, book.digest, book.to_json(), author="mira")])
+    with served(project, address) as (url, running):
+        assert ready(url)["offset"] == 23
+        told = httpx.post(f"{url}/v1/decisions", json=payment(32)).json()
+        assert (told["outcome"], told["offset"]) == ("decline", 23)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
 
 
 def test_a_server_keeps_and_shows_what_another_host_decided(project, ringfence):

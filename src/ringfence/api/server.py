@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import lru_cache
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
@@ -61,8 +60,6 @@ if TYPE_CHECKING:
     from ringfence.ports.tracing import Tracing
     from ringfence.scoring.rulesets.ruleset import RuleSet
 
-_RULE_SETS = 16  # kept, for the words of old decisions
-
 
 class Server:
     """One store being served. `start` and `stop` frame its life on an event loop."""
@@ -100,7 +97,7 @@ class Server:
         self.places = Places(settings.most_streams)
         self.hub = Hub(self.places, settings.stream_seconds)
         texts = session.library.stored_models.texts
-        self.answers = Answers(lru_cache(maxsize=_RULE_SETS)(self._rules), texts)
+        self.answers = Answers(self._rules, texts)
         pipeline = session.runner.pipeline
         self.stored = Stored(
             session.store.log,

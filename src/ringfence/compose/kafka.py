@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Options: TypeAlias = dict[str, tuple[str, ...] | None]
 _ENVIRONMENT: Final = "RINGFENCE_KAFKA_"  # and a property of librdkafka with _ for its dots
-_TOPIC_OPTIONS: Final = ("flag_matches", "quarantine", "flagged", "decisions")  # name topics
+_TOPIC_OPTIONS: Final = ("flag_matches", "quarantine", "flagged", "decisions", "control")  # name topics
 _NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK"})  # settings of our own
 
 
@@ -54,9 +54,9 @@ class KafkaOptions(NamedTuple):
 def kafka_options() -> KafkaOptions:
     """The options that there are; `InputError` where the client library is missing."""
     needs_kafka()
-    from ringfence.adapters.kafka import decided, sink, source  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka import control, decided, sink, source  # noqa: PLC0415 (an extra)
 
-    return KafkaOptions(source.OPTIONS | decided.OPTIONS, sink.OPTIONS)
+    return KafkaOptions(source.OPTIONS | decided.OPTIONS | control.OPTIONS, sink.OPTIONS)
 
 
 def look_at(client: KafkaClient, topics: Iterable[str]) -> list[TopicFacts]:

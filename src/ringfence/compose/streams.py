@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.aws import needs_aws
+from ringfence.compose.deciding.followed_rules import FollowedRules
 from ringfence.compose.kafka import kafka_client, kafka_options, needs_kafka
 from ringfence.errors import InputError
 from ringfence.events.ids.hashing import hash_text
 from ringfence.events.mapping import load_mapping
+from ringfence.sharded.changes import is_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ringfence.adapters.bucket import BucketSource
     from ringfence.adapters.kafka import KafkaSource
+    from ringfence.adapters.kafka.control import SteeredSource
     from ringfence.adapters.kafka.decided import DecidedSource
     from ringfence.adapters.kinesis import KinesisSource
     from ringfence.adapters.kinesis.leases import ShardLeases
@@ -63,8 +67,9 @@ def stream_of(
 
 def _kafka(
     session: Session, text: str, mapping: str | None, say: Callable[[str], None]
-) -> KafkaSource | DecidedSource:
+) -> KafkaSource | DecidedSource | SteeredSource:
     needs_kafka()
+    from ringfence.adapters.kafka.control import ControlReading, SteeredSource  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.decided import DecidedSource, DecisionReading  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.records import NAMES  # noqa: PLC0415 (an extra)
     from ringfence.adapters.kafka.registry import URL, SchemaRegistry  # noqa: PLC0415 (likewise)
@@ -84,17 +89,28 @@ def _kafka(
         decoding,
         registry=SchemaRegistry(client.registry) if URL in client.registry else None,
     )
-    topic = client.address.options.get("decisions")
-    if topic is None:
-        return payments
-    reading, seed = DecisionReading(decoding.refused), session.store.meta.hash_seed
-    return DecidedSource(
-        payments,
-        read(kafka_client(text, kafka_options().source, topic), reading),
-        reading,
-        lambda name: bool(session.runner.intake.seen.offsets_of(hash_text(name, seed))),
-        say,
-    )
+    topic, control = (client.address.options.get(name) for name in ("decisions", "control"))
+    source: KafkaSource | DecidedSource = payments
+    if topic is not None:
+        reading, seed = DecisionReading(decoding.refused), session.store.meta.hash_seed
+        source = DecidedSource(
+            payments,
+            read(kafka_client(text, kafka_options().source, topic), reading),
+            reading,
+            lambda name: bool(session.runner.intake.seen.offsets_of(hash_text(name, seed))),
+            say,
+        )
+    if control is None:
+        return source
+    if control in {*client.address.topics, topic}:
+        raise InputError(
+            "control of the address names a topic of its own: it is none of payments or decisions"
+        )
+    steering = kafka_client(text, kafka_options().source, control)
+    kept = {name: value for name, value in steering.address.options.items() if name == "on_gap"}
+    steering.address = replace(steering.address, options=kept)  # rules of before count, whatever from says
+    changes = ControlReading(decoding, is_change, FollowedRules(session, say))
+    return SteeredSource(source, read(steering, changes), changes)
 
 
 def _kinesis(session: Session, text: str, mapping: str | None, say: Callable[[str], None]) -> KinesisSource:

@@ -284,6 +284,15 @@ class Desk(RuleBookReader):
             return None
         return self._keep(ruleset, newest, who, Origin.FILE, approved=newest is None or None)
 
+    def take_over(self, ruleset: RuleSet, who: Who) -> bool:
+        """Keep rules that another host has put in force; whether they may be in force here as well.
+
+        `StaleError` where somebody else changed the book at the same moment: do it again.
+        """
+        if all(change.digest != ruleset.digest for change in self.book.changes()):
+            self._keep(ruleset, self.head(), who, Origin.FILE)
+        return not self.require_approval or is_approved(self.book.changes(), ruleset.digest)
+
     def _keep(
         self,
         ruleset: RuleSet,

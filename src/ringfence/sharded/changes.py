@@ -27,7 +27,9 @@ BODY: Final = "attributes.body"
 _KIND: Final = "activation"
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A record by which a version is put in force; `body` is the text of rules."""
+
     kind: str
     part: Part
     digest: str
@@ -38,12 +40,17 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 def activation_record(part: Part, digest: str, body: str = "", *, author: str = "", note: str = "") -> bytes:
     """The value of a record that puts a version in force; `body` is the text of rules (`RuleSet.to_json`)."""
-    return msgspec.json.encode(_Record(_KIND, part, digest, body, author, note))
+    return msgspec.json.encode(Change(_KIND, part, digest, body, author, note))
 
 
 def is_of(record: bytes, part: Part) -> bool:
     """Whether a record of `activation_record` is about this part."""
-    return msgspec.json.decode(record, type=_Record).part is part
+    return change_in(record).part is part
+
+
+def change_in(value: bytes) -> Change:
+    """What a record of `activation_record` says; msgspec's errors where it is none."""
+    return msgspec.json.decode(value, type=Change)
 
 
 def is_change(value: bytes) -> bool:
@@ -91,7 +98,7 @@ def change_of(
 ) -> EventBatch | BadRecord:
     """The activation in a record, or why this job cannot put it in force."""
     try:
-        told = msgspec.json.decode(value, type=_Record)
+        told = change_in(value)
         library = plan.library
         if library is not None and told.part is Part.RULES:
             if told.body:

@@ -143,7 +143,10 @@ def put_in_force(project: Project, kafka: Kafka, to: To, control: Control = None
         say("These rules are in force already")
         return
     say(f"Rules {digest} are in force from here on")
-    say("Start a server that shows the job's decisions again: it reads the rules' words from the files")
+    say(
+        f"A server with &control={control} in the address of its source takes them over; start any other one "
+        "again: it reads the rules' words from the files"
+    )
 
 
 @app.command("package")
