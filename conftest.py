@@ -15,7 +15,7 @@ Collected = list[pytest.Collector]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path: Path) -> Generator[None, Collected, Collected]:
-    """Import a module and look for examples in it only where there is one: a fifth of `src`, none of `tests`."""
+    """Import a module and look for examples in it only where there is one: a fifth of `src`."""
     found = yield
     if not found or ">>> " in file_path.read_text():
         return found

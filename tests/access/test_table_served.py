@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from benchmarks.serving import Process
+from benchmarks.serving import ALONE, Process
 
 from ringfence.access.roles import Role
 from ringfence.access.sessions import COOKIE
@@ -80,7 +80,7 @@ def answers(tmp_path_factory):
     folder.mkdir(mode=0o700)
     with closing(ApiKeys(folder)) as keys:
         made = {role: keys.create(role, frozenset({role}), 0) for role in Role}
-    process, found = Process(folder, RINGFENCE_SERVE_STREAM_SECONDS="0.02"), {}
+    process, found = Process(folder, RINGFENCE_SERVE_STREAM_SECONDS="0.02", **ALONE), {}
     _, routes = documented()
     in_order = sorted(routes, key=lambda route: (routes[route] is None, route))  # who signs out is out
     try:

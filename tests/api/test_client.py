@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from benchmarks.serving import PATIENT, Process
+from benchmarks.serving import ALONE, Process
 from tests.api.conftest import NOW_MS, payment
 
 from ringfence.client import Answer, AsyncClient, Client, Rejected, ServerError
@@ -13,7 +13,7 @@ from ringfence.errors import ConflictError, InputError
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    process = Process(tmp_path_factory.mktemp("client"), **PATIENT)
+    process = Process(tmp_path_factory.mktemp("client"), **ALONE)
     yield process.url
     process.end()
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from benchmarks.serving import RINGFENCE, Process
+from benchmarks.serving import ALONE, RINGFENCE, Process
 
 from ringfence.api.http.sockets import bound, listen, make_room, room
 from ringfence.errors import InputError
@@ -86,7 +86,9 @@ def test_a_server_that_cannot_start_says_why_and_makes_no_files(tmp_path, taken)
 def test_connections_beyond_the_descriptors_cost_strangers_their_place_and_callers_nothing(tmp_path):
     """With few descriptors and four times as many silent connections, payments are still decided."""
     limit = (320, 320)
-    process = Process(tmp_path / "few", preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+    process = Process(
+        tmp_path / "few", preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit), **ALONE
+    )
     host, port = process.url.removeprefix("http://").split(":")
     with ExitStack() as silent:
         for _ in range(150):

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import httpx
 import pytest
-from benchmarks.serving import Process
+from benchmarks.serving import ALONE, Process
 from tests import artifacts
 from tests.cases.desk import payment as case_payment
 
@@ -71,7 +71,7 @@ def test_a_backup_is_as_private_as_its_store(ringfence, project, served):
 def test_while_payments_are_decided_every_answered_one_is_in_the_copy(ringfence, project):
     """The server is never waited for by the copy, nor the copy by the server."""
     folder = project / "live"
-    process = Process(folder)
+    process = Process(folder, **ALONE)
     answered, stop = [], threading.Event()
 
     def send():

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from benchmarks.serving import PATIENT, Process
+from benchmarks.serving import ALONE, Process
 
 from ringfence.adapters.sqlite import Store
 
@@ -169,7 +169,7 @@ def test_a_bad_entry_is_refused(decided, ringfence):
 
 def test_a_running_server_makes_the_changes(decided, ringfence):
     """Nobody else can write to its store, and anybody can still look at it."""
-    process = Process(decided / "ringfence-data", "--rules", str(decided / "rules.yaml"), **PATIENT)
+    process = Process(decided / "ringfence-data", "--rules", str(decided / "rules.yaml"), **ALONE)
     try:
         locked = ringfence("rules", "mode", "big", "paused")
         assert locked.code == 3
@@ -211,7 +211,7 @@ def test_a_sheet_that_was_shown_is_not_made_again(decided, ringfence):
     write_ndjson(decided / "many.ndjson", [payment(number, amount=50) for number in range(10, 250)])
     assert ringfence("run", "many.ndjson").code == 0
     log = decided / "access.log"
-    process = Process(decided / "ringfence-data", "--rules", str(decided / "rules.yaml"), log=log, **PATIENT)
+    process = Process(decided / "ringfence-data", "--rules", str(decided / "rules.yaml"), log=log, **ALONE)
     try:
         shown = ringfence("rules", "mode", "big", "paused", "--activate", "--server", process.url)
         assert (shown.code, shown.out.count("of the newest")) == (0, 1)
