@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 _FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
-_LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?[^)]*\)")
+_LINK = re.compile(
+    r"\]\(\s*<?([^)\s>]+)>?[^)]*\)|\bsrc(?:set)?=\"([^\"]+)\""
+)  # and pictures, one for each scheme
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:", re.IGNORECASE)
 
@@ -39,7 +41,7 @@ def faults(found: list[Path], root: Path = ROOT) -> Iterator[str]:
     for page in found:
         text = _FENCED.sub(lambda block: "\n" * block.group().count("\n"), page.read_text("utf-8"))
         for link in _LINK.finditer(_CODE.sub(lambda code: "`" * len(code.group()), text)):
-            target = link.group(1)
+            target = link.group(1) or link.group(2)
             if not _ELSEWHERE.match(target) and (fault := _fault(page, target, root)):
                 line = text.count("\n", 0, link.start()) + 1
                 yield f"{page.relative_to(root)}:{line}: ({target}) {fault}"

@@ -1,13 +1,18 @@
-"""Takes the pictures of the documentation from a running server, whose address is the argument."""
+"""Takes the pictures of the documentation from a running server, whose address is the argument.
+
+A page over Kafka needs a server that reads from it: `screenshots.py URL PAGE...` takes only these pages.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from browser import found
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
@@ -19,7 +24,8 @@ WORKING = re.compile(  # parts on their way
     "(Loading|Counting|Checking|payments)…|trying the rule|tried on the last"
 )
 SIZE = {"width": 1280, "height": 800}
-FIXED = {"rules-edit": "/rules/edit"}
+PRESSED = {"sql": ("Run", "#answer table")}  # a button of a page, and what appears
+COLOURS = 256  # of a picture: a third of the size, and no difference to see
 BOTH: Final = {
     "live": "/",
     "cases": "/cases",
@@ -28,6 +34,7 @@ BOTH: Final = {
     "rings": "/graph",
     "sql": "/sql",
     "rules": "/rules",
+    "rules-edit": "/rules/edit",
     "lists": "/lists",
     "models": "/models",
     "approvals": "/approvals",
@@ -45,11 +52,11 @@ BOTH: Final = {
     "impact": "/rules/impact?rule=unusual_amount_customer&mode=paused",
     "topic": "/streams/events",
 }
-"""Pages that are taken in both colour schemes, as are a case, a payment, an entity and a model."""
+"""Pages, as are a case, a payment, an entity and a model. Each is taken in both colour schemes."""
 
 
-def main(url: str) -> int:
-    """0 once all are taken."""
+def main(url: str, *only: str) -> int:
+    """0 once all are taken, or those named."""
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox", "--disable-gpu"])
@@ -57,8 +64,8 @@ def main(url: str) -> int:
             page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
             page.set_default_timeout(PATIENCE_MS)
             both = {**BOTH, **of_a_case(page, url), **of_a_fraud(page, url), **of_a_model(page, url)}
-            for name, path in {**FIXED, **both}.items():
-                if scheme == "light" or name in both:
+            for name, path in both.items():
+                if not only or name in only:
                     take(page, url + path, IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
         browser.close()
     return 0
@@ -67,14 +74,14 @@ def main(url: str) -> int:
 def of_a_case(page: Page, url: str) -> dict[str, str]:
     """The page of the most urgent case."""
     page.goto(f"{url}/cases")
-    links = page.locator("#case-list tbody a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    links = links_in(page, "#case-list tbody a")
     return {"case": links[0]} if links else {}
 
 
 def of_a_fraud(page: Page, url: str) -> dict[str, str]:
     """Pages of the newest declined payment."""
     page.goto(f"{url}/decisions?outcome=decline")
-    links = page.locator("#results tbody a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    links = links_in(page, "#results tbody a")
     decisions = [link for link in links if re.match("/decisions/", link)]
     cards = [link for link in links if re.match("/entities/card/", link)]
     return {"decision": decisions[0], "entity": cards[0]} if decisions and cards else {}
@@ -83,21 +90,32 @@ def of_a_fraud(page: Page, url: str) -> dict[str, str]:
 def of_a_model(page: Page, url: str) -> dict[str, str]:
     """The page of the newest model."""
     page.goto(f"{url}/models")
-    links = page.locator("main tbody td:first-child a").evaluate_all(
-        "all => all.map(a => a.getAttribute('href'))"
-    )
+    links = links_in(page, "main tbody td:first-child a")
     return {"model": links[0]} if links else {}
+
+
+def links_in(page: Page, selector: str) -> list[str]:
+    """The addresses of links of a page, once the first of them is there."""
+    page.locator(selector).first.wait_for()
+    found: list[str] = page.locator(selector).evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    return found
 
 
 def take(page: Page, address: str, file: Path) -> None:
     """One picture, once the page has settled."""
     page.goto(address)
+    name = file.stem.removesuffix("-dark")
+    if name in PRESSED:
+        button, shown = PRESSED[name]
+        page.get_by_role("button", name=button).first.click()
+        page.locator(shown).first.wait_for()
     page.wait_for_timeout(4000)
     expect(page.locator("main")).not_to_contain_text(WORKING, use_inner_text=True, timeout=PATIENCE_MS)
     page.wait_for_timeout(1000)  # charts draw themselves in
-    page.screenshot(path=file)
+    taken = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    taken.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
     print(f"{file.name}: {file.stat().st_size / 1024:.0f} kB")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1].rstrip("/")))
+    sys.exit(main(sys.argv[1].rstrip("/"), *sys.argv[2:]))

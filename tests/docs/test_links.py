@@ -51,6 +51,14 @@ def test_a_link_that_leads_nowhere_is_told_with_its_line_and_its_remedy(root, li
     assert fault in told
 
 
+def test_a_picture_is_looked_for_in_both_schemes(root):
+    page = root / "docs" / "b.md"
+    (root / "docs" / "a.png").touch()
+    page.write_text(page.read_text() + '\n<picture><source srcset="a-dark.png"><img src="a.png"></picture>\n')
+    (told,) = said(root)
+    assert told.startswith("docs/b.md:11: (a-dark.png)")
+
+
 def test_a_heading_of_which_the_two_sites_make_different_anchors_cannot_be_linked(root):
     """GitHub keeps each blank of `A – B`, the built site one."""
     (root / "docs" / "c.md").write_text("# A – B\n\n[here](#a--b) [there](#a-b)\n")
