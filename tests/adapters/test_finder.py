@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -155,9 +156,17 @@ def test_counts_over_time_and_points_for_a_plot(store, tmp_path):
     fill(store, 5)
     index(store, tmp_path)
     assert finder.span_ms() == (0, 103_000)
-    wanted = Wanted(terms=(Term("rule", "fast"),))
-    assert finder.histogram(wanted, [0, 40_000, 80_000]).tolist() == [9, 10]
-    points = finder.points(wanted, 4)
+    terms = [Term("rule", "fast"), Term("rule", "none"), Term("card", "card-1")]
+    edges = [0, 40_000, 80_000]
+    fast, none, card = finder.histograms(terms, edges).tolist()
+    assert (fast, none) == ([9, 10], [0, 0])
+    between = [
+        finder.find(Wanted(terms=(terms[2],), since_ms=since, until_ms=until)).total
+        for since, until in pairwise(edges)
+    ]
+    assert card == between
+    assert finder.histograms([], edges).shape == (0, 2)
+    points = finder.points(Wanted(terms=(terms[0],)), 4)
     assert points["time_ms"] == [88_000, 92_000, 96_000, 100_000]
     assert np.allclose(points["amount"], [88.05, 92.05, 96.05, 100.05])
     assert points["outcome"] == [3, 3, 3, 3]

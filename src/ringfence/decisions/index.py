@@ -104,8 +104,11 @@ class DecisionIndex(Protocol):
         """The first ids of a column, such as `card_id`, that begin so, ascending."""
         ...
 
-    def histogram(self, wanted: Wanted, edges_ms: Sequence[int]) -> NDArray[np.int64]:
-        """How many rows are wanted in each span between two times."""
+    def histograms(self, terms: Sequence[Term], edges_ms: Sequence[int]) -> NDArray[np.int64]:
+        """For each term, how many rows have it in each span between two times; all as of one moment.
+
+        Shape: terms by spans.
+        """
         ...
 
     def span_ms(self) -> tuple[int, int] | None:

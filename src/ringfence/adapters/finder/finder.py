@@ -145,15 +145,17 @@ class Finder:
         found = {one for piece in self._pieces() for one in piece.listing.beginning(column, start, most)}
         return sorted(found)[:most]
 
-    def histogram(self, wanted: Wanted, edges_ms: Sequence[int]) -> NDArray[np.int64]:
-        """How many rows are wanted in each span between two times."""
-        keys = self._keys(wanted.terms)
-        counts = np.zeros(len(edges_ms) - 1, np.int64)
+    def histograms(self, terms: Sequence[Term], edges_ms: Sequence[int]) -> NDArray[np.int64]:
+        """See `DecisionIndex.histograms`."""
+        keys = self._keys(terms)
+        counts = np.zeros((len(terms), len(edges_ms) - 1), np.int64)
+        within = Wanted(since_ms=edges_ms[0], until_ms=edges_ms[-1])
         for piece in self._pieces():
             if piece.time[-1] < edges_ms[0] or piece.time[0] >= edges_ms[-1]:
                 continue
-            times = piece.time[piece.matching(wanted, keys)]
-            counts += np.diff(times.searchsorted(edges_ms))
+            for row, key in enumerate(keys):
+                times = piece.time[piece.matching(within, [key])]
+                counts[row] += np.diff(times.searchsorted(edges_ms))
         return counts
 
     def span_ms(self) -> tuple[int, int] | None:

@@ -48,9 +48,11 @@ def _book(dashboard: Dashboard) -> dict[str, Any]:
     last = span[1] if span else 0
     edges = [last + 1 - DAY_MS * (DAYS - day) for day in range(DAYS + 1)]
     recent = edges[-1 - _RECENT_DAYS]
+    book = state.rules.every_rule
+    by_day = dashboard.finder.histograms([_term(rule) for rule in book], edges).tolist()
     return {
         "state": state,
-        "rows": [(rule, *_hits(dashboard, rule, edges)) for rule in state.rules.every_rule],
+        "rows": [(rule, sum(days[-_RECENT_DAYS:]), days) for rule, days in zip(book, by_day, strict=True)],
         "payments": dashboard.finder.count(Wanted(since_ms=recent)) if span else 0,
         "modes": list(Mode),
         "days": _RECENT_DAYS,
@@ -58,11 +60,8 @@ def _book(dashboard: Dashboard) -> dict[str, Any]:
     }
 
 
-def _hits(dashboard: Dashboard, rule: Rule, edges: list[int]) -> tuple[int, list[int]]:
-    """Payments of the last days that the rule fired on, and by day."""
-    term = Term("shadow" if rule.mode is Mode.SHADOW else "rule", rule.id)
-    by_day = dashboard.finder.histogram(Wanted(terms=(term,), since_ms=edges[0]), edges).tolist()
-    return sum(by_day[-_RECENT_DAYS:]), by_day
+def _term(rule: Rule) -> Term:
+    return Term("shadow" if rule.mode is Mode.SHADOW else "rule", rule.id)
 
 
 def waiting(dashboard: Dashboard) -> list[Change]:
