@@ -37,7 +37,7 @@ LOOKING = frozenset(
         "quarantine list", "replay", "rules check", "rules diff", "rules import", "rules list",
         "rules shadow", "rules show", "rules tune", "rules typologies", "rules versions", "run",
         "sessions end", "sessions list", "simulate", "sources", "store check",
-        "store init", "store migrate", "train", "verify-backup", "version",
+        "store init", "store migrate", "train", "verify-backup", "version", "views list", "views show",
     }
 )  # fmt: skip
 """Commands that show no person's data and change nothing that the log does not hold."""
