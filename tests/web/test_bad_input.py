@@ -82,6 +82,22 @@ def test_a_hostile_file_is_refused_with_the_reason_and_on_record(office, visitor
     assert version(office, "C-2") == at
 
 
+def test_a_file_that_is_too_large_is_not_sent_and_says_what_a_case_takes(office, watched):
+    """40 MB went to the server, which named the limit of a request in bytes."""
+    page = watched.open(f"{office.url}/sign-in")
+    page.get_by_label("API key").fill(office.key(Role.ANALYST))
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/home")
+    page.goto(f"{office.url}/cases/C-2")
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    body = b"%PDF-" + b"0" * (40 << 20)
+    page.locator("#file").set_input_files({"name": "all.pdf", "mimeType": "application/pdf", "buffer": body})
+    expect(page.locator("#notices")).to_contain_text("all.pdf has 40.0 MiB: attach a file of at most 3 MiB.")
+    expect(page.locator("#file")).to_have_value("")
+    assert "POST" not in sent
+
+
 def test_a_role_that_may_not_is_refused_on_record(office, visitor):
     client, at = visitor(office, Role.VIEWER), version(office, "C-2")
     assert client.get("/cases/C-2").status_code == 200

@@ -9,10 +9,11 @@ from tests.web.test_cases import guarded, office  # noqa: F401 (fixtures)
 from ringfence.access.principal import Role
 from ringfence.access.sessions import COOKIE
 from ringfence.cases import wire
-from ringfence.cases.model import CaseState, Disposition
+from ringfence.cases.model import SYSTEM, Alerted, CaseEvent, CaseState, Disposition
 from ringfence.cases.policy import CasePolicy
 from ringfence.desks.cases import CaseDesk
 from ringfence.rulebook.desk import Who
+from ringfence.web.investigate.case_workup import _alerts
 
 
 def test_a_merged_case_still_compares_its_payment_with_what_is_usual(office, watched):  # noqa: F811
@@ -109,3 +110,13 @@ def test_a_merged_case_leads_to_where_its_payments_are(office, watched):  # noqa
     desk.act("C-1", wire.Merge(version=versions[0], other="C-2", other_version=versions[1]), Who("anna", now))
     page = watched.open(f"{office.url}/cases/C-2")
     expect(page.get_by_text("Its payments are in C-1.")).to_be_visible()
+
+
+def test_a_line_of_many_alerts_counts_each_kind_apart():
+    """Titles have commas of their own: "new device, high, new location, medium (2)" was no list."""
+    titles = ["unusual amount, medium", "new device, high", "unusual amount, medium"]
+    events = [
+        CaseEvent(case="C-1", version=at, at_ms=at, by=SYSTEM, change=Alerted(alert=f"A-{at}", title=title))
+        for at, title in enumerate(titles, 1)
+    ]
+    assert _alerts(events) == "added 3 alerts: 2 × unusual amount, medium; new device, high"

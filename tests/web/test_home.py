@@ -1,6 +1,7 @@
 """Where each role begins, and the one time range and zone of all pages."""
 
 import re
+from contextlib import closing
 from threading import Event
 
 from playwright.sync_api import expect
@@ -8,6 +9,7 @@ from tests.waiting import until
 from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
+from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.decisions.decision import DecisionBatch
 from ringfence.ports import DECISIONS
 from ringfence.web.pages.home import _DAY_MS as DAY_MS
@@ -126,3 +128,16 @@ def test_the_managers_home_opens_while_currencies_are_counted(site, visitor, mon
     assert "data-counting" in page.text
     assert "Queue age" in page.text
     until(lambda: "data-counting" not in client.get("/home?as=manager&range=24h").text)
+
+
+def test_a_follower_that_waits_for_a_full_file_is_not_called_behind(site, visitor):
+    """The analysis tables are written in files of 200,000 rows: that fewer wait is nothing to see to."""
+    client, store = visitor(site), site.server.session.store
+    with closing(SqliteRoll(store.folder)) as roll:
+        roll.declare("lake", [DECISIONS], 200_000)
+        roll.report("lake", {DECISIONS: 0}, site.server.clock.now_ms())
+        told = client.get("/home?as=engineer").text
+        roll.forget("lake")
+    lake = told[told.index(">lake ") :].partition("</p>")[0]
+    assert "behind" not in lake
+    assert f"{store.log.end_offset(DECISIONS):,} wait for its next batch" in lake

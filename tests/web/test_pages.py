@@ -115,3 +115,13 @@ def test_no_figure_of_the_system_page_is_cut(site, watched):
     notes, cut = page.locator(".stat dd.note").evaluate_all(filled)
     assert notes > 3
     assert cut == 0
+
+
+def test_a_name_of_a_feature_breaks_at_its_underscores_only(site, watched):
+    """It broke within its words, `seconds_since_firs t`, and two columns were squeezed into a phone."""
+    page = watched.open(f"{site.url}/entities/card/{CARD}", viewport={"width": 390, "height": 800})
+    names = page.locator(".two-up th")
+    assert "<wbr>" in names.first.evaluate("one => one.innerHTML")
+    places = names.evaluate_all("all => new Set(all.map(one => one.getBoundingClientRect().left)).size")
+    assert places == 1
+    assert names.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length") == 0

@@ -233,8 +233,8 @@ def _merged(events: Sequence[CaseEvent]) -> str:
 def _alerts(alerted: Sequence[CaseEvent]) -> str:
     """Many alerts in one line, the most frequent first."""
     titles = Counter(one.change.title for one in alerted if isinstance(one.change, model.Alerted))
-    *named, last = (f"{title} ({count})" if count > 1 else title for title, count in titles.most_common())
-    return f"added {len(alerted)} alerts: {', '.join(named)}{' and ' if named else ''}{last}"
+    named = (f"{count} × {title}" if count > 1 else title for title, count in titles.most_common())
+    return f"added {len(alerted)} alerts: {'; '.join(named)}"
 
 
 def _link(dashboard: Dashboard, kind: str, identity: str) -> Linked:

@@ -191,9 +191,22 @@ document.addEventListener("change", async (event) => {
   const field = event.target;
   if (!field.dataset.attaches || !field.files[0]) return;
   const [file] = field.files;
+  const most = Number(field.dataset.most);
+  if (file.size > most) {
+    notice(`${file.name} has ${(file.size / 1048576).toFixed(1)} MiB: attach a file of at most ${most / 1048576} MiB.`, true);
+    field.value = "";
+    return;
+  }
   const address = `${field.dataset.attaches}&name=${encodeURIComponent(file.name)}`;
   const headers = { "X-CSRF-Token": document.body.dataset.csrf, "content-type": "application/octet-stream", "HX-Request": "true" };
-  const answer = await fetch(address, { method: "POST", body: file, headers });
+  let answer;
+  try {
+    answer = await fetch(address, { method: "POST", body: file, headers });
+  } catch {
+    notice("The server cannot be reached: try again.", true);
+    field.value = "";
+    return;
+  }
   if (answer.ok) {
     location.reload();
     return;

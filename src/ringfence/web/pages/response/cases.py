@@ -20,6 +20,7 @@ from ringfence.api.services import CaseServices, Surroundings, services_of
 from ringfence.cases import wire
 from ringfence.cases.book import CaseQuery
 from ringfence.cases.errors import StaleCaseError, UnknownCaseError
+from ringfence.cases.files import MOST_BYTES
 from ringfence.cases.model import LIVE, CaseState
 from ringfence.cases.words import FOUND, told
 from ringfence.compose.folder.cases import report_pdf
@@ -330,6 +331,7 @@ async def _page(
         "reporters": holders(Permission.REPORT),
         "now_ms": dashboard.of(CaseServices).clock.now_ms(),
         "found_as": FOUND,
+        "most_bytes": MOST_BYTES,
         "done": done,
         "proposed": proposed,
         "missed": missed or [],
