@@ -29,15 +29,20 @@ INSTEAD = {
     r"\b(?:waits|wait) for you\b": "needs your attention",
     r"\bprofiles of now\b": "today's profiles",
     r"\bby the versions that\b": "with the versions that",
+    r"\bgo(?:es)? on\b(?! record)": "continue",
+    r"\basked for by\b": "give, name",
+    r"\b[Ww]hat raises no\b": "muted",
+    r"\bdemands\b": "requires",
+    r"\bto be retried\b": "await a retry",
 }
 """Words that were used once, and those that are used."""
 
 CLI = {
     word: INSTEAD[word]
     for word in INSTEAD
-    if word not in (r"\bin force\b", r"\bput (?:it |them )?in force\b")
+    if word not in (r"\bin force\b", r"\bput (?:it |them )?in force\b", r"\bgo(?:es)? on\b(?! record)")
 }
-"""The command line's long texts still explain what being in force means."""
+"""The command line's long texts still explain what being in force means, and what goes on where it was."""
 
 
 def text_of(template):

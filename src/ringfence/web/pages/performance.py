@@ -163,7 +163,7 @@ def _grid(rows: list[dict[str, Any]]) -> list[list[tuple[int, int, int]]]:
 
 def _measure(name: str) -> Panel:
     if name not in MEASURES:
-        raise Stop(404, f"There is no figure {name!r}.")
+        raise Stop(404, f"There is no measure {name!r}.")
     return MEASURES[name]
 
 

@@ -58,7 +58,7 @@ async function sessionAgain() {
   document.body.dataset.csrf = session.csrf;
   for (const field of document.querySelectorAll("input[name=csrf]")) field.value = session.csrf;
   document.getElementById("session-over").close();
-  notice("Signed in again: go on.");
+  notice("Signed in again: continue.");
 }
 
 // A form is sent once the session is known to be there: the answer would take what was typed away with the page.
@@ -99,7 +99,7 @@ document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post") || "downloads" in form.dataset) return;
   if (isLeaving) {
     event.preventDefault();
-    notice("The last action is still on its way.", true);
+    notice("The last action is still being sent.", true);
     return;
   }
   if (form.closest("main")) draftIsSent(form);

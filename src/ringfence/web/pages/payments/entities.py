@@ -72,4 +72,4 @@ async def neighbours(request: Request, entity_type: EntityType, entity_id: Entit
 
 def _no_card(entity_id: str) -> None:
     if names_card(entity_id):
-        raise Stop(422, "A card is asked for by its token. The search box takes a number, and forgets it.")
+        raise Stop(422, "Give the card's token. The search box accepts a number and does not keep it.")

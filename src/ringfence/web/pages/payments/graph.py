@@ -108,7 +108,7 @@ def _expand(dashboard: Dashboard, entity_type: str, entity_id: str) -> bytes:
 
 def _kept(dashboard: Dashboard, entity_type: str, entity_id: str) -> str:
     if names_card(entity_id):
-        raise Stop(422, "A card is asked for by its token. The search box takes a number, and forgets it.")
+        raise Stop(422, "Give the card's token. The search box accepts a number and does not keep it.")
     return id_of(dashboard, entity_type, entity_id)
 
 

@@ -66,7 +66,7 @@ async def stream(
     """Frames for the live page, twice a second: figures, and decisions that pass the filter."""
     dashboard = dashboard_of(request)
     if entity_id and (entity not in ENTITY_KEYS or names_card(entity_id)):
-        raise Stop(422, "An entity is watched by its kind and id, a card by its token.")
+        raise Stop(422, "Give the entity's kind and id; for a card, its token.")
     place = dashboard.of(HealthServices).places.take(
         owner_of(request.scope), lambda: None
     )  # it looks for itself

@@ -33,7 +33,7 @@ async def places(
 ) -> Response:
     """The last places up to a time, newest first, on a map where they have coordinates."""
     if entity_type not in _OF:
-        raise Stop(404, f"Places are those of a {', '.join(_OF)}.")
+        raise Stop(404, f"Places are shown for a {', '.join(_OF)}.")
     rows = await beside(request, last_places, dashboard_of(request), entity_type, entity_id, until)
     points = [
         {"lat": row["lat"], "lon": row["lon"], "label": f"{when(row['event_time_ms'])} {row['place']}"}
