@@ -125,3 +125,13 @@ def test_a_name_of_a_feature_breaks_at_its_underscores_only(site, watched):
     places = names.evaluate_all("all => new Set(all.map(one => one.getBoundingClientRect().left)).size")
     assert places == 1
     assert names.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).length") == 0
+
+
+def test_the_switch_of_a_record_stays_on_one_line_on_a_phone(site, watched):
+    page = watched.open(f"{site.url}/streams/events", viewport={"width": 390, "height": 800})
+    switches = page.locator(".rows td summary")
+    switches.first.wait_for()
+    lines = switches.evaluate_all(
+        "all => all.map(one => one.clientHeight / parseFloat(getComputedStyle(one).lineHeight))"
+    )
+    assert max(lines) < 1.5

@@ -74,7 +74,7 @@ def decisions(
     outcome: Annotated[
         Literal["approve", "challenge", "review", "decline"] | None, typer.Option(help="Only this outcome.")
     ] = None,
-    rule: Annotated[str | None, typer.Option(help="Where this rule fired.", metavar="ID")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only where this rule fired.", metavar="ID")] = None,
     limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=1)] = 50,
     json: options.Json = False,
 ) -> None:

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from ringfence.access.approvals import ApprovalDesk
 
-approvals = typer.Typer(help="What waits for a second person: list, approve, decline.", no_args_is_help=True)
+approvals = typer.Typer(
+    help="Requests that wait for a second person: list, approve, decline.", no_args_is_help=True
+)
 sessions = typer.Typer(
-    help="Who is signed in to a running server: list, end. Sessions live in it, so --server is required.",
+    help="Sessions of a running server: list, end. Sessions live in it, so --server is required.",
     no_args_is_help=True,
 )
 

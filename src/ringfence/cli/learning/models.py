@@ -43,7 +43,7 @@ Model = Annotated[str, typer.Argument(help="Version, the beginning of one, or a 
 Registry = Annotated[
     str | None,
     typer.Option(
-        help="Where models are kept: a folder, or s3://bucket/prefix. [default: in the data folder]",
+        help="Model store: a folder, or s3://bucket/prefix. [default: in the data folder]",
         metavar="DIR|URI",
         show_default=False,
     ),
@@ -189,7 +189,7 @@ def import_model(
 
 @app.command()
 def remote(
-    url: Annotated[str, typer.Argument(help="Where `ringfence model serve` answers.", metavar="URL")],
+    url: Annotated[str, typer.Argument(help="Address of `ringfence model serve`.", metavar="URL")],
     serves: Annotated[
         str, typer.Option(help="The model that is served there: it gives inputs and bands.", metavar="MODEL")
     ],

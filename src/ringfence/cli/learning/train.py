@@ -60,7 +60,7 @@ def train(
         Path | None,
         typer.Option(help="Folder to create; it must not exist. [default: models/NAME]", metavar="DIR"),
     ] = None,
-    name: Annotated[str, typer.Option(help="What to call the model.")] = "model",
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "model",
     data: options.Data = None,
     mapping: options.Mapping = None,
     features: options.Features = None,

@@ -25,7 +25,7 @@ def import_rules(
         Literal["fraud-detector", "fql"],
         typer.Option(
             "--from",
-            help="What wrote them: fraud-detector (JSON of `aws frauddetector get-rules`) or fql (rules and "
+            help="Format: fraud-detector (JSON of `aws frauddetector get-rules`) or fql (rules and "
             "velocities of Dynamics 365 Fraud Protection, as text).",
         ),
     ],
@@ -38,11 +38,11 @@ def import_rules(
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="What one of its names is here; may be repeated.", metavar="THEIRS=OURS"),
+        typer.Option(help="Maps one of its names to one of yours; repeatable.", metavar="THEIRS=OURS"),
     ] = None,
     outcome: Annotated[
         list[str] | None,
-        typer.Option(help="What one of its outcomes is here; may be repeated.", metavar="THEIRS=OURS"),
+        typer.Option(help="Maps one of its outcomes to one of yours; repeatable.", metavar="THEIRS=OURS"),
     ] = None,
     mode: Annotated[Mode, typer.Option(help="Mode of the imported rules.")] = Mode.SHADOW,
     all_matched: Annotated[

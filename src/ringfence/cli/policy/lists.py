@@ -73,7 +73,7 @@ def add(
         str | None, typer.Option(help="Expiry, such as 2030-01-01. [default: never]", metavar="TIME")
     ] = None,
     note: desks.Note = "",
-    source: Annotated[str | None, typer.Option(help="Where it is known from.")] = None,
+    source: Annotated[str | None, typer.Option(help="Source of the entry, such as consortium.")] = None,
     author: desks.Author = None,
     server: desks.Server = None,
     data: options.Data = None,

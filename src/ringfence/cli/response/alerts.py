@@ -55,7 +55,9 @@ class AlertSeverity(StrEnum):
 
 
 Id = Annotated[str, typer.Argument(help="As `ringfence alerts list` has it.", metavar="ID")]
-Author = Annotated[str | None, typer.Option(help="Who does it. [default: the user]", show_default=False)]
+Author = Annotated[
+    str | None, typer.Option(help="Name on record. [default: your user name]", show_default=False)
+]
 Typology = Annotated[str, typer.Argument(help='A typology, rule or reason; "*" for any.', metavar="TYPOLOGY")]
 Entity = Annotated[
     str,

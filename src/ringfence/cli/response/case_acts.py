@@ -28,7 +28,7 @@ Seen = Annotated[
 @app.command()
 def assign(
     case_id: CaseId,
-    to: Annotated[str | None, typer.Option(help="Who is to work on it. [default: you]")] = None,
+    to: Annotated[str | None, typer.Option(help="Assignee. [default: you]")] = None,
     version: Seen = None,
     author: desks.Author = None,
     server: desks.Server = None,

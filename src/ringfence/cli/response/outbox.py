@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ringfence.bus.holds import MessageHold
     from ringfence.bus.outbox import Letter, Outbox
 
-app = typer.Typer(help="Messages on their way: list, show, try again, throw away.", no_args_is_help=True)
+app = typer.Typer(help="Messages to subscribers: list, show, retry, delete.", no_args_is_help=True)
 
 
 class MessageState(StrEnum):

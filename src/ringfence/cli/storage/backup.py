@@ -45,7 +45,7 @@ def backup(
         Path | None,
         typer.Option(
             "--spool",
-            help="Where the copy waits for its upload to S3. [default: backup_spool, else beside the folder]",
+            help="Folder of the copy until S3 has it. [default: backup_spool, else beside the folder]",
             metavar="FOLDER",
             show_default=False,
         ),

@@ -128,7 +128,7 @@ def rings(
 @app.command()
 def path(
     start: Entity,
-    end: Annotated[str, typer.Argument(help="Where to.", metavar="KIND=ID")],
+    end: Annotated[str, typer.Argument(help="Entity at the other end.", metavar="KIND=ID")],
     most: Most = 20_000,
     data: options.Data = None,
     json: options.Json = False,
@@ -196,7 +196,7 @@ def export(
 
 @app.command()
 def cypher(
-    query: Annotated[str, typer.Argument(help="What to ask: MATCH ... RETURN ...", metavar="QUERY")],
+    query: Annotated[str, typer.Argument(help="Cypher: MATCH ... RETURN ...", metavar="QUERY")],
     limit: Annotated[int, typer.Option(help="At most so many rows.", min=1, max=MOST_ROWS)] = 1000,
     data: options.Data = None,
     json: options.Json = False,
