@@ -1,11 +1,13 @@
 """Addresses that are kept name nobody: tokens stand for persons, in filters, searches and statements."""
 
+import asyncio
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
 from ringfence.access.kept_queries import kept_entities, kept_query
 from ringfence.access.kept_statements import kept_statement
+from ringfence.api.handlers.address_tokens import KeptAddresses
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import PersonalData
 
@@ -118,3 +120,17 @@ def test_a_statement_that_names_nobody_stays_as_it_is(statement):
 def test_a_statement_of_which_no_token_can_be_made_is_refused_in_words(condition):
     with pytest.raises(InputError, match="use the token"):
         kept_statement(PERSONAL, f"SELECT * FROM transactions WHERE {condition}")
+
+
+@pytest.mark.parametrize("name", [b"entity", b"%65ntity", b"e%6Etity"])
+def test_a_name_that_is_percent_encoded_hides_no_id_from_the_door(name):
+    """Pages decode names, so an application behind the door read the plain id."""
+    came = []
+
+    async def application(scope, _receive, _send):
+        came.append(scope["query_string"].decode())
+
+    query = name + b"=customer&" + name + b"_id=ada-17"
+    scope = {"type": "http", "path": "/decisions", "raw_path": b"/decisions", "query_string": query}
+    asyncio.run(KeptAddresses(application, PERSONAL)(scope, None, None))
+    assert parse_qsl(came[0]) == [("entity", "customer"), ("entity_id", ADA)]
