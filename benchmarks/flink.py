@@ -3,6 +3,7 @@
     python -m benchmarks.flink                       # 60,000 payments, one worker
     python -m benchmarks.flink --payments 200000 --trees 200
     python -m benchmarks.flink --rate 5000           # how much later a decision is there than its payment
+    python -m benchmarks.flink --payments 500000 --most-per-second 5000     # a backlog, and its checkpoints
 
 The topic is filled first, but not with `--rate`: then the time from the broker's stamp on a payment to that
 on its decision counts, which a reader of uncommitted records sees; others wait for the next checkpoint. Of
@@ -26,7 +27,7 @@ import time
 from collections import Counter
 from contextlib import chdir, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Producer
 from tests.kafka import broker
@@ -67,13 +68,19 @@ def embedded(address: str, model: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def on_flink(ends: Ends, running: FlinkRun, count: int) -> tuple[float, float, float]:
-    """Decisions per second, per CPU-second of TaskManagers, and checkpoints a second, once under way."""
+def on_flink(ends: Ends, running: FlinkRun, count: int) -> tuple[float, float, float, list[int]]:
+    """Decisions per second, per CPU-second of TaskManagers, and checkpoints a second, once under way.
+
+    Last, how many milliseconds each checkpoint took, in rising order.
+    """
+    lengths: dict[int, int] = {}
     samples: list[tuple[float, int, float, JobLook, Counter[str]]] = []
     counted = Counted(ends.source, ends.outputs["decisions"])
     while not samples or samples[-1][1] < count:
         running.cluster.tend()
         done, look = counted.now(), running.cluster.jobs.look(running.job)
+        if done >= count / 10:
+            lengths |= running.cluster.jobs.checkpoints(running.job)
         samples.append((time.monotonic(), done, _cpu(running), look, _threads(running)))
     counted.close()
     first = next(one for one in samples if one[1] >= count / 10)
@@ -85,7 +92,13 @@ def on_flink(ends: Ends, running: FlinkRun, count: int) -> tuple[float, float, f
         ["thread", "µs a decision"],
         [[name, f"{1e6 * taken / decided:.1f}"] for name, taken in spent],
     )
-    return decided / seconds, decided / cpu, (last[3].checkpoints - first[3].checkpoints) / seconds
+    checkpoints = (last[3].checkpoints - first[3].checkpoints) / seconds
+    return decided / seconds, decided / cpu, checkpoints, sorted(lengths.values())
+
+
+def _spread(lengths: list[int]) -> str:
+    """The middle and the longest of some checkpoints."""
+    return f"one takes {lengths[len(lengths) // 2]:,} ms in the middle, {lengths[-1]:,} ms at most"
 
 
 def _cpu(running: FlinkRun) -> float:
@@ -149,6 +162,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--trees", type=int, default=0)
     parser.add_argument("--rate", type=int, default=0)
+    parser.add_argument("--most-per-second", type=int, default=None)
     parser.add_argument("--seconds", type=int, default=30)
     asked = parser.parse_args()
     kafka = broker()
@@ -166,7 +180,8 @@ def main() -> int:
         given = ["--model", str(model)] if asked.trees else []
         ends = Ends.of(f"kafka://{kafka.address}/{source}", to)
         definitions = load_definitions(None, None, model if asked.trees else None)
-        running_at = {"workers": asked.workers, "shards": 8, "checkpoint_ms": 1000}
+        running_at: dict[str, Any] = {"workers": asked.workers, "shards": 8, "checkpoint_ms": 1000}
+        running_at["most_per_second"] = asked.most_per_second
         if asked.rate:
             with flink_running(Path(folder), ends, definitions, **running_at) as running:
                 late = delays(kafka, ends, running, asked.rate, asked.seconds)
@@ -177,13 +192,13 @@ def main() -> int:
         idle = embedded(f"kafka://{kafka.address}/{empty}", given)
         alone = asked.payments / (embedded(f"kafka://{kafka.address}/{source}", given) - idle)
         with flink_running(Path(folder), ends, definitions, **running_at) as running:
-            wall, core, checkpoints = on_flink(ends, running, asked.payments)
+            wall, core, checkpoints, lengths = on_flink(ends, running, asked.payments)
     show(
         f"{machine()}; {versions('ringfence')}; {asked.workers} workers, {asked.trees} trees",
         ["host", "payments/s", "payments per CPU-second"],
         [["embedded engine", "", f"{alone:,.0f}"], ["Flink", f"{wall:,.0f}", f"{core:,.0f}"]],
     )
-    print(f"{checkpoints:.1f} checkpoints a second")
+    print(f"{checkpoints:.1f} checkpoints a second; {_spread(lengths)}")
     bars = [(core / alone, SHARE, "of the embedded engine's rate"), (core, BAR, "decisions per CPU-second")]
     for value, bar, what in bars:
         print(f"{'PASS' if value >= bar else 'FAIL'}: {value:,.2f} {what} (at least {bar:,})")

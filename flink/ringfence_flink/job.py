@@ -34,7 +34,7 @@ def submit(job: dict[str, Any]) -> None:
 def build(env: StreamExecutionEnvironment, job: dict[str, Any]) -> None:
     """Records of Kafka → batches → stages → records of Kafka. Every operator has an id of its own."""
     jvm = get_gateway().jvm
-    batcher = jvm.ringfence.Batcher(CODES["door"], job["batch"], job["age_ms"])
+    batcher = jvm.ringfence.Batcher(CODES["door"], job["batch"], job["age_ms"], job["most_per_second"])
     records = env.from_source(_source(jvm, job), WatermarkStrategy.no_watermarks(), "records", _BYTES)
     batches = records.uid("records")._j_data_stream.transform("batch", _BYTES.get_java_type_info(), batcher)  # noqa: SLF001 (no other way to an operator in Java)
     given = {"": DataStream(batches).uid("batch")}

@@ -32,6 +32,7 @@ from ringfence.ports import DECISIONS
 pytestmark = pytest.mark.slow
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 PATIENCE_SECONDS = 600.0
+PACED = ("--checkpoint-ms", "500", "--most-per-second", "20000")
 heed_interrupts()
 
 
@@ -132,7 +133,7 @@ def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka
         await_decisions(kafka, ends, payments_in(first + second), tended)
         running.stop()
     source, to = addresses(ends)
-    with at_work(project, source, to, "--workers", "2", "--shards", "4", "--checkpoint-ms", "500") as said:
+    with at_work(project, source, to, "--workers", "2", "--shards", "4", *PACED) as said:
         send(kafka, ends, third, 4)
         await_decisions(kafka, ends, payments_in(lines), said.read_text)
     assert "Going on from file:" in said.read_text()

@@ -104,7 +104,8 @@ def _kafka(
         return source
     if control in {*client.address.topics, topic}:
         raise InputError(
-            "control of the address names a topic of its own: it is none of payments or decisions"
+            "control=TOPIC of the address is a Flink job's control topic, which holds neither payments nor "
+            "decisions: name that one"
         )
     steering = kafka_client(text, kafka_options().source, control)
     kept = {name: value for name, value in steering.address.options.items() if name == "on_gap"}

@@ -24,7 +24,7 @@ from ringfence.errors import InputError
 
 KERNELS = "app/ringfence/features/kernel"
 SOURCE = "kafka://broker:9092/payments,labels"
-JOB = FlinkJob("n", "g", "b", {}, ("t",), ("t/0",), {"decisions": "d"}, "/p/plan", 1000, 20, {})
+JOB = FlinkJob("n", "g", "b", {}, ("t",), ("t/0",), {"decisions": "d"}, "/p/plan", 1000, 20, 0.0, {})
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ class FlinkJob:
         plan: file with the stages' plan.
         batch: most records of a batch.
         age_ms: how long a record waits for others.
+        most_per_second: records that are read in a second, by all workers together; 0.0 for no bound.
         settings: Flink's.
     """
 
@@ -41,6 +42,7 @@ class FlinkJob:
     plan: str
     batch: int
     age_ms: int
+    most_per_second: float
     settings: Mapping[str, Any]
 
     def to_json(self) -> bytes:

@@ -73,6 +73,11 @@ class JobManager:
         done, failed = counts.get("completed", 0), counts.get("failed", 0)
         return JobLook(told["state"], (running, total), done, failed, self._problem(job))
 
+    def checkpoints(self, job: str) -> dict[int, int]:
+        """Milliseconds that the last completed checkpoints took from end to end, by their numbers."""
+        told = self._get(f"/jobs/{job}/checkpoints").get("history", [])
+        return {one["id"]: one["end_to_end_duration"] for one in told if one["status"] == "COMPLETED"}
+
     def stop(self, job: str, folder: str, patience: float) -> str:
         """Stop a job with a savepoint in `folder`; returns where that is. `StoreError` where it fails."""
         asked = self._post(f"/jobs/{job}/stop", {"targetDirectory": folder, "drain": False})

@@ -187,7 +187,10 @@ class SchemaRegistry:
                     if len(body) > _SCHEMA_BYTES:
                         raise StoreError(f"the registry at {self.url} answers with more than 1 MiB")
         except httpx.HTTPError as error:
-            raise StoreError(f"the registry at {self.url} does not answer ({error})") from None
+            raise StoreError(
+                f"the registry at {self.url} does not answer ({error}): check schema.registry.url, and that "
+                "it runs. Records are read once it answers"
+            ) from None
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise InputError(
                 f"the registry at {self.url} does not accept this user: check {LOGINS[1]} in the file of "

@@ -72,6 +72,15 @@ Control = Annotated[
 ]
 Shards = Annotated[int, typer.Option(help="Number of parts that entities are divided into.", min=1, max=128)]
 
+Pace = Annotated[
+    int | None,
+    typer.Option(
+        help="Records that all workers together read in a second, so that checkpoints stay "
+        "short while a backlog is worked off. [default: as many as they decide]",
+        min=1,
+    ),
+]
+
 
 @app.command()
 def run(
@@ -84,6 +93,7 @@ def run(
     checkpoint_ms: Annotated[
         int, typer.Option(help="Between two checkpoints; decisions become visible with them.", min=100)
     ] = CHECKPOINT_MS,
+    most_per_second: Pace = None,
 ) -> None:
     """Decide the payments of a topic on a Flink cluster of this machine, until Ctrl-C.
 
@@ -109,6 +119,7 @@ def run(
             workers=workers,
             shards=shards,
             checkpoint_ms=checkpoint_ms,
+            most_per_second=most_per_second,
             author=actor(),
             record=_start_on_record,
         ) as running:
@@ -159,6 +170,7 @@ def write(
         Path, typer.Option("--out", help="File to write.", metavar="FILE.zip", dir_okay=False)
     ] = Path("ringfence-flink.zip"),
     shards: Shards = 8,
+    most_per_second: Pace = None,
 ) -> None:
     """Write a project's job as one file, for a cluster elsewhere or Amazon's managed service.
 
@@ -170,7 +182,15 @@ def write(
     out = out.absolute()
     with chdir(project):
         ends = Ends.of(kafka, to, control)
-        group = package(Path(), ends, definitions(None, None), out, shards=shards, author=actor())
+        group = package(
+            Path(),
+            ends,
+            definitions(None, None),
+            out,
+            shards=shards,
+            most_per_second=most_per_second,
+            author=actor(),
+        )
     say(f"{out} has {out.stat().st_size / 1e6:,.0f} MB, and keys in it: let nobody else read it.")
     show_json(group)
 

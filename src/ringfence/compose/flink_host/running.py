@@ -188,15 +188,17 @@ def flink_running(
     workers: int,
     shards: int,
     checkpoint_ms: int,
+    most_per_second: int | None = None,
     author: str = "",
     record: Callable[[Mapping[Part, str]], None] = _off_record,
 ) -> Iterator[FlinkRun]:
     """A project's job on a cluster that is started for it; the cluster ends with the block.
 
-    It goes on from where the last one in this folder got to; rules and a model that are others by now are put
-    in force through the topic of `ends.control`, by `author`. `record` hears of versions by part before they
-    take effect. `InputError` where that was another job, `ApprovalError` where a second person has to approve
-    first, `StoreError` where the cluster or the job does not come up.
+    It reads `most_per_second` records at most, or as many as there are. It goes on from where the last one in
+    this folder got to; rules and a model that are others by now are put in force through the topic of
+    `ends.control`, by `author`. `record` hears of versions by part before they take effect. `InputError`
+    where that was another job, `ApprovalError` where a second person has to approve first, `StoreError`
+    where the cluster or the job does not come up.
     """
     from ringfence.adapters.flink.topics import Ticker  # noqa: PLC0415 (an extra)
 
@@ -205,7 +207,7 @@ def flink_running(
     plan = packed(definitions, partitions, shards, ends.controls(partitions))
     folder = (project / FOLDER_NAME).resolve()
     folder.mkdir(mode=0o700, exist_ok=True)
-    job = _job_of(parts, folder, ends, partitions, checkpoint_ms)
+    job = _job_of(parts, folder, ends, partitions, checkpoint_ms, most_per_second)
     resumed = last_state(folder)
     described = folder / _JOB
     with ExitStack() as allowed:
@@ -222,7 +224,14 @@ def flink_running(
 
 
 def package(
-    project: Path, ends: Ends, definitions: Definitions, out: Path, *, shards: int, author: str = ""
+    project: Path,
+    ends: Ends,
+    definitions: Definitions,
+    out: Path,
+    *,
+    shards: int,
+    most_per_second: int | None = None,
+    author: str = "",
 ) -> dict[str, Any]:
     """Write a project's job as one file for a cluster elsewhere; what Amazon's service is told of it.
 
@@ -231,14 +240,19 @@ def package(
     parts = flink_parts()
     partitions = ends.partitions()
     plan = packed(definitions, partitions, shards, ends.controls(partitions))
-    job = _job_of(parts, project.resolve(), ends, partitions, CHECKPOINT_MS)
+    job = _job_of(parts, project.resolve(), ends, partitions, CHECKPOINT_MS, most_per_second)
     with ExitStack() as allowed:
         _begun(plan, None, definitions, author, _off_record, allowed)
         return write_package(out, parts, job, plan, machine_code(parts))
 
 
 def _job_of(
-    parts: FlinkParts, folder: Path, ends: Ends, partitions: list[str], checkpoint_ms: int
+    parts: FlinkParts,
+    folder: Path,
+    ends: Ends,
+    partitions: list[str],
+    checkpoint_ms: int,
+    most_per_second: int | None,
 ) -> FlinkJob:
     from ringfence.adapters.flink.topics import java_properties  # noqa: PLC0415 (an extra)
 
@@ -255,6 +269,7 @@ def _job_of(
         plan=str(folder / _PLAN),
         batch=_BATCH,
         age_ms=_AGE_MS,
+        most_per_second=float(most_per_second or 0),
         settings=settings_of(folder, checkpoint_ms, parts.python),
     )
 

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
@@ -25,24 +26,39 @@ public class Batcher extends AbstractStreamOperator<byte[]>
     private final int to;
     private final int most;
     private final long age;
+    private final double perSecond;
+    private transient Pace pace;
     private transient Map<Integer, Batch> open;
     private transient boolean armed;
 
-    /** For the stage {@code to}: at most {@code most} records, none waiting longer than {@code age} ms. */
-    public Batcher(int to, int most, long age) {
+    /**
+     * For the stage {@code to}: at most {@code most} records, none waiting longer than {@code age} ms.
+     *
+     * <p>All copies together take {@code perSecond} records that have a value; 0 for as many as come. The source has
+     * the same thread, and reads nothing while this waits; a barrier waits no longer than one record.
+     */
+    public Batcher(int to, int most, long age, double perSecond) {
         this.to = to;
         this.most = most;
         this.age = age;
+        this.perSecond = perSecond;
     }
 
     @Override
     public void open() throws Exception {
         super.open();
         open = new TreeMap<>();
+        if (perSecond > 0) {
+            int copies = getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks();
+            pace = new Pace(perSecond / copies, System.nanoTime());
+        }
     }
 
     @Override
-    public void processElement(StreamRecord<byte[]> record) {
+    public void processElement(StreamRecord<byte[]> record) throws InterruptedException {
+        if (pace != null && record.getValue()[FromKafka.HEAD] == 0) { // ticks are no work
+            TimeUnit.NANOSECONDS.sleep(pace.taken(System.nanoTime()));
+        }
         ByteBuffer read = Element.over(record.getValue());
         int partition = read.getInt();
         Batch batch = open.computeIfAbsent(partition, number -> new Batch(most));

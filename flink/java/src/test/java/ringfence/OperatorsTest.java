@@ -65,7 +65,7 @@ class OperatorsTest {
 
     @Test
     void manyRecordsKeepTheirOffsetsAndTimes() throws Exception {
-        try (var harness = new OneInputStreamOperatorTestHarness<>(new Batcher(TO, 100, AGE))) {
+        try (var harness = new OneInputStreamOperatorTestHarness<>(new Batcher(TO, 100, AGE, 0))) {
             harness.setup(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO.createSerializer(null));
             harness.open();
             StringBuilder expected = new StringBuilder("0:");
@@ -121,7 +121,7 @@ class OperatorsTest {
     }
 
     private static OneInputStreamOperatorTestHarness<byte[], byte[]> harness() throws Exception {
-        var made = new OneInputStreamOperatorTestHarness<>(new Batcher(TO, MOST, AGE));
+        var made = new OneInputStreamOperatorTestHarness<>(new Batcher(TO, MOST, AGE, 0));
         made.setup(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO.createSerializer(null));
         made.open();
         return made;
