@@ -25,6 +25,13 @@ def test_many_cases_are_closed_at_once_and_one_that_is_refused_harms_no_other(of
     assert "no case" in found[3].problem
 
 
+def test_payments_that_are_not_in_a_case_are_named_also_where_a_comma_would_join_a_card_number(office):
+    office.take(payment(1))
+    act = wire.Split(version=office.desk.view("C-1").case.version, payments=["41111111", "51111112"])
+    with pytest.raises(InputError, match="41111111 and 51111112"):
+        office.desk.act("C-1", act, Who("anna", NOON))
+
+
 def test_what_cannot_be_is_refused_with_the_remedy(office):
     office.take(payment(1), payment(2))
     with pytest.raises(UnknownCaseError, match="cases list"):

@@ -366,7 +366,7 @@ def _chosen(work: Work, case: Case, transaction_ids: Iterable[str] | None) -> li
     found = [payment for payment in every if payment.transaction_id in wanted]
     missing = wanted - {payment.transaction_id for payment in found}
     if missing or not wanted:
-        named = ", ".join(sorted(missing)[:3]) or "none is named"
+        named = " and ".join(sorted(missing)[:3]) or "none is named"  # a comma may join a card number
         raise InputError(f"these payments are not in case {case.id}: {named}")
     return found
 

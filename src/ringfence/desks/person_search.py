@@ -176,7 +176,7 @@ class PersonSearch:
         if not persons:
             raise InputError(f"nothing is held on anybody with this {field[:80]}")
         if len(persons) > 1:
-            shown = ", ".join(persons[:_MOST_NAMED])
+            shown = " or ".join(persons[:_MOST_NAMED])  # digits around a comma may read as a card number
             raise InputError(f"{len(persons)} persons have this {field[:80]}: name one, such as {shown}")
         payments, _ = self._paid([KINDS["customer"]], frozenset(persons))
         return "customer" if payments else "account", persons[0]
