@@ -30,7 +30,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _RECENT: Final = 10
 
 
-class Payment(msgspec.Struct, frozen=True, omit_defaults=True):
+class ListedPayment(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who paid whom how much, as far as a list shows it. `amount` is in major units."""
 
     amount: float | None = None
@@ -44,7 +44,7 @@ class Listed(msgspec.Struct, frozen=True):
     """One line of a list of decisions."""
 
     decision: DecisionAnswer
-    transaction: Payment
+    transaction: ListedPayment
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -231,6 +231,6 @@ def _kept(services: RecordServices, rows: Iterable[dict[str, Any]]) -> Iterator[
     for row in rows:
         found = services.stored.decision_at(row["offset"])
         if found is not None:
-            payment = Payment(*(row[name] for name in Payment.__struct_fields__))
+            payment = ListedPayment(*(row[name] for name in ListedPayment.__struct_fields__))
             answer = services.answers.encode_one(found.batch, found.row)
             yield b'{"decision":%b,"transaction":%b}' % (answer, _ENCODER.encode(payment))
