@@ -10,12 +10,12 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import CorruptError, InputError
 from ringfence.events.privacy.token_keys import TokenKeys
+from ringfence.ports.token_keys import TokenKey
 from ringfence.store import TOKENS
 
 if TYPE_CHECKING:
@@ -63,27 +63,6 @@ class KnownTokens(NamedTuple):
     marks: NDArray[np.uint64]
     in_state: NDArray[np.int64]
     up_to: int
-
-
-class TokenKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One key, by name. Its bytes stay out.
-
-    Attributes:
-        since_offset: where in the log it took effect; None while it waits.
-        since_ms: when.
-        forgotten_ms: when it ceased to be known; None while it is live.
-        gathered: up to where in the log everybody is known; None while nobody has looked.
-        persons: tokens by this key that are known, and stay; of the newest nobody counts them.
-    """
-
-    number: int
-    name: str
-    made_ms: int
-    since_offset: int | None
-    since_ms: int | None
-    forgotten_ms: int | None
-    gathered: int | None
-    persons: int
 
 
 class SqliteTokenKeys:
@@ -165,6 +144,13 @@ class SqliteTokenKeys:
             )
             for row in self._file.rows(_ROWS)
         ]  # fmt: skip
+
+    def named(self, name: str) -> TokenKey:
+        """A key by its name; `InputError` where there is none."""
+        found = next((one for one in self.listed() if one.name == name), None)
+        if found is None:
+            raise InputError(f"{self.path} holds no token key {name}: it was put back from a copy meanwhile")
+        return found
 
     def waiting(self) -> TokenKey | None:
         """The key that waits to take effect."""

@@ -42,6 +42,10 @@ class TokenKeyWatcher(Watcher):
         self._decider = decider
         self.problem = ""
 
+    def warnings(self) -> list[str]:
+        """What somebody should see to."""
+        return [f"the token keys of before stay in use: {self.problem}"] if self.problem else []
+
     async def _keep_looking(self) -> None:
         seconds = _SECONDS
         while True:

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ringfence.adapters.vault import TokenKey
     from ringfence.events.privacy.tokens import Tokenizer
+    from ringfence.ports.token_keys import TokenKey
     from ringfence.store import DataFolder
 
-_IN_FORCE: Final = "token_key"  # under which a store remembers the newest key that has made its tokens
+_IN_FORCE: Final = "token_key_in_force"
+"""Under which a store remembers the newest key that has made its tokens."""
+
 _PARTS: Final = 256  # of marks, before they are put together
 _RECORDS: Final = 1000  # of the quarantine at once
 _COMMIT_SECONDS: Final = 10.0  # for what was decided to be on disk
@@ -95,9 +97,9 @@ def known_in(
         events = codec.decode(batch.payload)
         found.append(marks_in(events.used.columns))
         if len(found) > _PARTS:
-            found = [_union(found)]
+            found = [union(found)]
         tell(batch.next_offset - begin, end - begin)
-    return KnownTokens(_union(found), np.zeros(0, np.int64), end)
+    return KnownTokens(union(found), np.zeros(0, np.int64), end)
 
 
 def known_beside(store: DataFolder, vault_tokens: Iterable[str]) -> KnownTokens:
@@ -108,7 +110,7 @@ def known_beside(store: DataFolder, vault_tokens: Iterable[str]) -> KnownTokens:
         place = records[-1][0]
         texts = [record.original.decode(errors="replace") for _, record in records]
         parts.append(marks_in([pa.array(texts, pa.string())]))
-    return KnownTokens(_union(parts), _hashes_of_state(store), 0)
+    return KnownTokens(union(parts), _hashes_of_state(store), 0)
 
 
 def _hashes_of_state(store: DataFolder) -> NDArray[np.int64]:
@@ -139,7 +141,7 @@ def take_over(store: DataFolder, keys: SqliteTokenKeys, now_ms: int, near: Known
         if near is None:
             near = known_in(store, waiting.gathered or store.log.start_offset(EVENTS))
         last = known_in(store, near.up_to)
-        both = KnownTokens(_union([near.marks, last.marks]), near.in_state, last.up_to)
+        both = KnownTokens(union([near.marks, last.marks]), near.in_state, last.up_to)
         keys.begin(waiting.name, both, now_ms)
     remember(store, keys)
 
@@ -181,15 +183,16 @@ def take_over_between_steps(
     tokenizer.renew(keys.keys())
 
 
-def drop_known(folder: Path, store: DataFolder, tokens: Collection[str]) -> int:
-    """Somebody was erased: by older keys nobody knows them any more. How many tokens that were."""
-    if not has_token_keys(folder):
-        return 0
+def drop_known(store: DataFolder, tokens: Collection[str]) -> None:
+    """Somebody was erased: by older keys nobody knows them any more."""
+    if not has_token_keys(store.folder):
+        return
     with open_token_keys(store) as keys:
-        return keys.drop({mark(token) for token in tokens})
+        keys.drop({mark(token) for token in tokens})
 
 
-def _union(parts: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+def union(parts: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """Marks of all parts, sorted, each once."""
     return np.unique(np.concatenate([np.zeros(0, np.uint64), *parts]))
 
 
