@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from ringfence.store import TOKENS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -77,10 +78,10 @@ class SqliteTokenKeys:
         self._identity = identity
         self._file = SharedFile(self.path, _SCHEMA, ("secure_delete = ON",))
         try:
-            with self._file.transaction() as connection:
-                if connection.execute("SELECT 1 FROM about").fetchone() is None:
-                    self._begin(connection)
-            self.keys()
+            if not self._file.rows("SELECT 1 FROM about"):
+                with self._file.transaction() as connection:
+                    if connection.execute("SELECT 1 FROM about").fetchone() is None:
+                        self._begin(connection)
         except BaseException:
             self.close()
             raise
@@ -97,7 +98,7 @@ class SqliteTokenKeys:
         made_ms = self._identity.created_ms
         row = (0, "first", b"", made_ms, 0, made_ms, None, None)
         connection.execute("INSERT INTO token_key VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        self._seal(connection)
+        connection.execute("UPDATE about SET seal = ?", (_sealed(connection),))
 
     def version(self) -> int:
         """Grows with every change of what `keys` gives."""
@@ -108,14 +109,7 @@ class SqliteTokenKeys:
         with self._file.reading() as connection:
             connection.execute("BEGIN")
             try:
-                store, version, seal = connection.execute("SELECT store, version, seal FROM about").fetchone()
-                if store != self._identity.store_id:
-                    raise InputError(
-                        f"{self.path} belongs to another installation (store {store[:16]}, this one is "
-                        f"{self._identity.store_id[:16]}): put this one's own back"
-                    )
-                if seal != _sealed(connection):
-                    raise CorruptError(f"{self.path} is damaged: it fails its checksum. {_REMEDY}")
+                version = self._check(connection)
                 rows = connection.execute(_ROWS).fetchall()
                 marks = connection.execute("SELECT of_state, marks FROM known").fetchall()
             finally:
@@ -131,6 +125,29 @@ class SqliteTokenKeys:
             len(live) - 1,
             version,
         )
+
+    def _check(self, connection: sqlite3.Connection) -> int:
+        """The version of what the file says, all of which its seal covers."""
+        found = connection.execute("SELECT store, version, seal FROM about").fetchone()
+        if found is None:
+            raise CorruptError(f"{self.path} is damaged: it does not say whose it is. {_REMEDY}")
+        store, version, seal = found
+        if store != self._identity.store_id:
+            raise InputError(
+                f"{self.path} belongs to another installation (store {store[:16]}, this one is "
+                f"{self._identity.store_id[:16]}): put this one's own back"
+            )
+        if seal != _sealed(connection):
+            raise CorruptError(f"{self.path} is damaged: it fails its checksum. {_REMEDY}")
+        return int(version)
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on a file that is sound, and sealed anew."""
+        with self._file.transaction() as connection:
+            self._check(connection)
+            yield connection
+            connection.execute("UPDATE about SET seal = ?", (_sealed(connection),))
 
     def listed(self) -> list[TokenKey]:
         """All keys, the oldest first."""
@@ -158,7 +175,7 @@ class SqliteTokenKeys:
 
     def add(self, now_ms: int) -> TokenKey:
         """A new key, which waits, or the one that waits already; `InputError` where too many are live."""
-        with self._file.transaction() as connection:
+        with self._changing() as connection:
             rows = connection.execute(_ROWS).fetchall()
             if all(row[4] is not None for row in rows):
                 live = sum(row[6] is None for row in rows)
@@ -169,12 +186,11 @@ class SqliteTokenKeys:
                     )
                 row = (rows[-1][0] + 1, secrets.token_hex(4), secrets.token_bytes(_KEY_BYTES), now_ms)
                 connection.execute("INSERT INTO token_key VALUES (?, ?, ?, ?, NULL, NULL, NULL, NULL)", row)
-                self._seal(connection)
         return self.listed()[-1]
 
     def note(self, name: str, known: KnownTokens) -> None:
         """Keep, with a key that waits, who is known up to a place in the log."""
-        with self._file.transaction() as connection:
+        with self._changing() as connection:
             if self._waits(connection, name) is not None:
                 self._keep(connection, known)
                 text = "UPDATE token_key SET gathered = ? WHERE name = ?"
@@ -186,7 +202,7 @@ class SqliteTokenKeys:
 
         One that has taken effect already stays as it is.
         """
-        with self._file.transaction() as connection:
+        with self._changing() as connection:
             number = self._waits(connection, name)
             if number is not None:
                 self._keep(connection, known)
@@ -219,7 +235,7 @@ class SqliteTokenKeys:
     def drop(self, marks: Collection[int]) -> int:
         """These tokens are not known any more: somebody was erased. How many were."""
         gone, count = np.fromiter(marks, np.uint64, len(marks)), 0
-        with self._file.transaction() as connection:
+        with self._changing() as connection:
             for number, part in connection.execute(
                 "SELECT number, marks FROM known WHERE NOT of_state"
             ).fetchall():
@@ -236,7 +252,7 @@ class SqliteTokenKeys:
 
     def forget(self, now_ms: int) -> list[str]:
         """Forget all keys but the newest that has taken effect, and who was known by them; their names."""
-        with self._file.transaction() as connection:
+        with self._changing() as connection:
             rows = connection.execute(_ROWS).fetchall()
             live = [row for row in rows if row[4] is not None and row[6] is None]
             gone = live[:-1]
@@ -255,10 +271,6 @@ class SqliteTokenKeys:
 
     def _changed(self, connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE about SET version = version + 1")
-        self._seal(connection)
-
-    def _seal(self, connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE about SET seal = ?", (_sealed(connection),))
 
 
 def _sealed(connection: sqlite3.Connection) -> bytes:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import ExitStack
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from ringfence.api.http.problems import Refusal
@@ -24,6 +26,7 @@ from ringfence.errors import RingfenceError
 if TYPE_CHECKING:
     from ringfence.api.hot.decider import Decider
     from ringfence.compose.deciding.session import Session
+    from ringfence.compose.folder.token_keys import TokenKeyFile
 
 _SECONDS: Final = 0.5
 _MOST_SECONDS: Final = 60.0
@@ -40,6 +43,9 @@ class TokenKeyWatcher(Watcher):
     def __init__(self, session: Session, decider: Decider) -> None:
         self._session = session
         self._decider = decider
+        self._keys: TokenKeyFile | None = None
+        self._open, self._looking = ExitStack(), Lock()
+        self._is_over = False
         self.problem = ""
 
     def warnings(self) -> list[str]:
@@ -62,18 +68,35 @@ class TokenKeyWatcher(Watcher):
 
     def look(self) -> None:
         """Take up what has changed, off the event loop. `StoreError` where that cannot be now."""
+        with self._looking:
+            if not self._is_over:
+                self._look()
+
+    def _look(self) -> None:
         store, tokenizer = self._session.store, self._session.tokenizer
-        if not has_token_keys(store.folder):
-            return
-        with open_token_keys(store) as keys:
-            waiting = keys.waiting()
-            if waiting is not None and waiting.gathered is not None:
-                near, now_ms = known_in(store, waiting.gathered), self._session.clock.now_ms()
-                self._decider.look_and_wait(
-                    lambda: take_over_between_steps(
-                        store, keys, tokenizer, near, self._session.runner.pipeline.offset, now_ms
-                    )
+        if self._keys is None:
+            if not has_token_keys(store.folder):
+                return
+            self._keys = self._open.enter_context(open_token_keys(store))
+        keys, waiting = self._keys, self._keys.waiting()
+        if waiting is not None and waiting.gathered is not None:
+            near, now_ms = known_in(store, waiting.gathered), self._session.clock.now_ms()
+            self._decider.look_and_wait(
+                lambda: take_over_between_steps(
+                    store, keys, tokenizer, near, self._session.runner.pipeline.offset, now_ms
                 )
-                _LOGGER.info("token key %s makes tokens from now on", waiting.name)
-            elif keys.version() != tokenizer.keys.version:
-                self._decider.look_and_wait(lambda: tokenizer.renew(keys.keys()))
+            )
+            _LOGGER.info("token key %s makes tokens from now on", waiting.name)
+        elif keys.version() != tokenizer.keys.version:
+            fresh = keys.keys()
+            self._decider.look_and_wait(lambda: tokenizer.renew(fresh))
+
+    async def stop(self) -> None:
+        """See `Watcher.stop`."""
+        await super().stop()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        with self._looking:
+            self._is_over = True
+            self._open.close()

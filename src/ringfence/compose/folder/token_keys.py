@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ringfence.ports.token_keys import TokenKey
     from ringfence.store import DataFolder
 
+TokenKeyFile = SqliteTokenKeys
+"""For those who know no adapter."""
+
 _IN_FORCE: Final = "token_key_in_force"
 """Under which a store remembers the newest key that has made its tokens."""
 
