@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 SHORTEST: Final = 12
 LONGEST: Final = 19
@@ -128,6 +128,15 @@ def mask_cards(text: str, *, strict: bool = False) -> str:
     'no file ****1111.csv'
     """
     return replace_cards(text, lambda found: "****" + found.digits[-4:], strict=strict)
+
+
+def list_ids(ids: Iterable[str], word: str = "and") -> str:
+    """Ids in a message, with a word between them: the digits around a comma may read as one card number.
+
+    >>> mask_cards(list_ids(["tx-41111111", "11111111-a"]))
+    'tx-41111111 and 11111111-a'
+    """
+    return f" {word} ".join(ids)
 
 
 def find_cards(text: str, *, strict: bool = False) -> list[FoundCard]:

@@ -12,6 +12,7 @@ from ringfence.cases.errors import CaseStateError, SecondPersonError
 from ringfence.cases.model import SYSTEM, Case, CaseState, Disposition, Subject
 from ringfence.cases.policy import DAY_MS, MINUTE_MS
 from ringfence.errors import InputError
+from ringfence.masking import list_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -366,7 +367,7 @@ def _chosen(work: Work, case: Case, transaction_ids: Iterable[str] | None) -> li
     found = [payment for payment in every if payment.transaction_id in wanted]
     missing = wanted - {payment.transaction_id for payment in found}
     if missing or not wanted:
-        named = " and ".join(sorted(missing)[:3]) or "none is named"  # a comma may join a card number
+        named = list_ids(sorted(missing)[:3]) or "none is named"
         raise InputError(f"these payments are not in case {case.id}: {named}")
     return found
 

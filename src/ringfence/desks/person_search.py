@@ -20,6 +20,7 @@ from ringfence.errors import InputError
 from ringfence.events import codec
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, Kind
 from ringfence.events.privacy.personal import TOKEN
+from ringfence.masking import list_ids
 from ringfence.ports import EVENTS
 from ringfence.ports.vault import Erased, Held, LegalHold  # noqa: TC001 (msgspec reads the annotations)
 
@@ -176,7 +177,7 @@ class PersonSearch:
         if not persons:
             raise InputError(f"nothing is held on anybody with this {field[:80]}")
         if len(persons) > 1:
-            shown = " or ".join(persons[:_MOST_NAMED])  # digits around a comma may read as a card number
+            shown = list_ids(persons[:_MOST_NAMED], "or")
             raise InputError(f"{len(persons)} persons have this {field[:80]}: name one, such as {shown}")
         payments, _ = self._paid([KINDS["customer"]], frozenset(persons))
         return "customer" if payments else "account", persons[0]

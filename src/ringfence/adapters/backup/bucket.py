@@ -20,6 +20,7 @@ from ringfence.adapters.backup.manifest import MANIFEST, parse_manifest
 from ringfence.adapters.s3.errors import bucket_of
 from ringfence.adapters.s3.place import S3Place, needs_s3
 from ringfence.errors import CorruptError, InputError, StoreError
+from ringfence.masking import list_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +86,7 @@ class BackupBucket:
             newest = {mark: name for name, mark in sorted(found.items())}
             raise InputError(
                 f"{self.address} has backups of {len(newest)} logs: name one of them, whose newest are "
-                + " or ".join(sorted(newest.values())[-5:])  # digits around a comma may read as a card number
+                + list_ids(sorted(newest.values())[-5:], "or")
             )
         skipped: list[str] = []
         for name in sorted(found, reverse=True):

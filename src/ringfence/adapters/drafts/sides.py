@@ -39,7 +39,8 @@ def find_sides(desk: DraftDesk) -> dict[str, Column]:
     if found is None:
         return {}
     payer, payee = found
-    desk.take(payer.name), desk.take(payee.name)
+    for one in found:
+        desk.take(one.name)
     is_customer = "customer" in payer.meanings and "account" not in payer.meanings
     return {"customer_id" if is_customer else "account_id": payer, "counterparty_id": payee}
 

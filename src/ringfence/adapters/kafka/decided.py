@@ -28,6 +28,7 @@ from ringfence.decisions.given import MOST_MODELS, given_of, read_given
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.events.repeated import may_repeat, repeated_fault
+from ringfence.masking import list_ids
 from ringfence.ports.sources import StreamBatch
 
 if TYPE_CHECKING:
@@ -354,7 +355,7 @@ class DecidedSource:
         for read in late:
             read.open = 0
         self._passed += count
-        listed = ", ".join(names[:_MOST_NAMED]) or "those that there was no room for"
+        listed = list_ids(names[:_MOST_NAMED]) or "those that there was no room for"
         self._warning = (
             f"source {self.name}: {self._passed:,} decisions have been passed over, because their payments "
             f"did not come within an hour, {count:,} of them just now, among {listed}"

@@ -11,6 +11,7 @@ from ringfence.cli.deciding.run import run
 from ringfence.cli.terminal import options
 from ringfence.cli.terminal.screen import say, show, show_json, show_table
 from ringfence.compose.folder.store import has_store, open_store
+from ringfence.masking import list_ids
 from ringfence.ports import EVENTS
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def status(data: options.Data = None, json: options.Json = False) -> None:
 def _tell_unknown(rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    names = ", ".join(row["transaction_id"] for row in rows[:_SHOWN])
+    names = list_ids(row["transaction_id"] for row in rows[:_SHOWN])
     more = f" and {len(rows) - _SHOWN:,} more" if len(rows) > _SHOWN else ""
     say(f"{len(rows):,} labelled payments are unknown; their labels wait for them: {names}{more}.")
 

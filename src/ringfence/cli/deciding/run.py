@@ -19,6 +19,7 @@ from ringfence.compose.files import read_ordered, reading_of, sniff, unended_tab
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
+from ringfence.masking import list_ids
 from ringfence.ports.mappings import Sniffed
 from ringfence.ports.sources import Reading, SourceBatch, StreamBatch
 from ringfence.runner import RunTotals
@@ -336,7 +337,7 @@ def _ordered(outcomes: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _dated_ahead(ids: list[str]) -> str:
-    named = ", ".join(ids[:_NAMED]) + (", ..." if len(ids) > _NAMED else "")
+    named = list_ids(ids[:_NAMED]) + (" and others" if len(ids) > _NAMED else "")
     return f"{len(ids):,} payments are dated over a day ahead of all others: check their times ({named})"
 
 

@@ -205,16 +205,15 @@ def cypher(
 
     Example: ringfence graph cypher "MATCH (a:account)-[:account_uses_phone]->(p) RETURN p.id, count(a) AS n"
     """
-    guarded(query, limit)
-    asked = guarded(
-        query, limit + 1
-    )  # unless it has a limit of its own: the row beyond says that there are more
+    guarded(query, limit)  # refuses a limit of the query's own beyond this one
+    asked = guarded(query, limit + 1)  # where it has none: a row more tells that there are more
     with _book(data) as (_, book), embedded_graph() as store:
         fill(store, book.graph, book.every())
         rows = store.run(asked, {})
     cut, rows = len(rows) > limit, rows[:limit]
     if cut:
-        screen.say(f"There are more rows: only {limit:,} are shown; --limit shows up to {MOST_ROWS:,}")
+        more = f"; --limit shows up to {MOST_ROWS:,}" if limit < MOST_ROWS else ""
+        screen.say(f"There are more rows: only {limit:,} are shown{more}")
     if json:
         screen.show_json({"rows": rows, "cut": cut})
         return
