@@ -105,7 +105,10 @@ class DataFolder(Journal, Protocol):
         ...
 
     def remember(self, name: str, value: str) -> None:
-        """Keep a word about the store itself under a name, in place of the one before."""
+        """Keep a word about the store itself under a name, in place of the one before.
+
+        `ValueError` for names of its identity.
+        """
         ...
 
     def remembered(self, name: str) -> str | None:

@@ -104,6 +104,17 @@ def test_a_store_keeps_its_identity_and_shows_no_secret(tmp_path):
     assert "token_key" not in repr(first)
 
 
+@pytest.mark.parametrize("name", ["store_id", "created_ms", "hash_seed", "token_key", "seal"])
+def test_nothing_is_remembered_in_place_of_the_identity(tmp_path, name):
+    with Store.open(tmp_path / "data") as store:
+        before = store.meta
+        with pytest.raises(ValueError, match="identity"):
+            store.remember(name, "other")
+        store.remember("served", "yes")
+    with Store.open(tmp_path / "data") as store:
+        assert (store.meta, store.remembered("served")) == (before, "yes")
+
+
 def test_a_store_without_its_secrets_says_so(tmp_path):
     Store.open(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "ringfence.db")

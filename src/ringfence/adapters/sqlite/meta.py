@@ -19,6 +19,10 @@ _IDENTITY: Final = ("store_id", "created_ms", "hash_seed", "token_key")
 _SEAL: Final = "seal"
 
 
+RESERVED: Final = frozenset((*_IDENTITY, _SEAL))
+"""Names of what a store is: nothing else may be kept under them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
     """Identity and secrets; the secrets stay out of its repr.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from ringfence.adapters.sqlite.book import RuleBook
 from ringfence.adapters.sqlite.log import SqliteLog, write_batches
+from ringfence.adapters.sqlite.meta import RESERVED
 from ringfence.adapters.sqlite.quarantine import SqliteQuarantine, mark_replayed
 from ringfence.adapters.sqlite.registry import SqliteRegistry
 from ringfence.adapters.sqlite.statements import SQL
@@ -118,7 +119,12 @@ class Store:
         return dict(self.log.database.fetch("source_positions", {"source": source}))
 
     def remember(self, name: str, value: str) -> None:
-        """Keep a word about the store itself under a name, in place of the one before."""
+        """Keep a word about the store itself under a name, in place of the one before.
+
+        `ValueError` for names of its identity, which is made once.
+        """
+        if name in RESERVED:
+            raise ValueError(f"{name} is part of the store's identity, which never changes")
         with self.log.transaction() as connection:
             connection.execute(SQL["remember"], {"name": name, "value": value.encode()})
 
