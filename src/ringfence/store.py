@@ -29,9 +29,6 @@ CASES: Final = "cases.db"
 
 VAULT: Final = "vault.db"
 
-TOKENS: Final = "tokens.db"
-"""Keys of tokens that were made after the store's own, and who was known before."""
-
 VIEWS: Final = "views.db"
 """Saved views of lists."""
 

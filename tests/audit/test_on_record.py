@@ -34,7 +34,7 @@ LOOKING = frozenset(
         "doctor", "drift", "evaluate", "features", "flink check",
         "follow", "followers list", "init", "keys list", "labels status", "land ddl",
         "model serve", "models compare", "models list", "models show", "models watch", "outbox list",
-        "privacy status", "quarantine list", "replay", "rules check", "rules diff", "rules import",
+        "quarantine list", "replay", "rules check", "rules diff", "rules import",
         "rules list",
         "rules shadow", "rules show", "rules tune", "rules typologies", "rules versions", "run",
         "sessions end", "sessions list", "simulate", "sources", "store check",

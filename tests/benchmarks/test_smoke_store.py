@@ -32,11 +32,6 @@ def test_the_cost_of_sealing_is_printed_as_a_share_of_throughput():
     assert "of throughput, the bar is 2 %" in printed
 
 
-def test_the_cost_of_tokens_is_printed_by_the_number_of_keys():
-    printed = run("token_keys", "--events", "64", "--known", "1000", "--rounds", "1")
-    assert re.findall(r"(\d+) .*1,000 .*\d+\.\d", printed) == ["2", "8"]
-
-
 def test_a_region_that_is_lost_is_brought_up_from_its_replicated_backup():
     printed = run("region_loss", "--payments", "1600", "--every", "1")
     assert "recovery point" in printed

@@ -81,7 +81,6 @@ def _deciding(server: Server, common: dict[str, Any]) -> Iterator[groups.Surroun
         upkeep=server.upkeep,
         sources=server.sources,
         objectives=server.objectives,
-        token_keys=server.token_keys,
         metrics=server.metrics,
         places=server.places,
     )

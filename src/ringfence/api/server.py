@@ -31,7 +31,6 @@ from ringfence.api.monitoring.metrics import Metrics
 from ringfence.api.monitoring.model_watcher import ModelWatcher
 from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
 from ringfence.api.monitoring.ring_watcher import RingWatcher
-from ringfence.api.monitoring.token_key_watcher import TokenKeyWatcher
 from ringfence.api.outboxes import Outboxes
 from ringfence.api.sourcing import Sources
 from ringfence.api.streaming.batch_slots import Slots
@@ -134,9 +133,8 @@ class Server:
             session.store.folder, session.tokenizer, self._put_in_force, self.cases.desk, session.clock
         )
         self.model_watcher, self.objectives = ModelWatcher(session, self.models), self._objectives()
-        self.jobs, self.tries, self.token_keys = Jobs(), Jobs(), TokenKeyWatcher(session, self.decider)
-        self.backups, self.trials, self.upkeep = (
-            BackupWatcher(session.store, session.clock),
+        self.jobs, self.tries, self.backups = Jobs(), Jobs(), BackupWatcher(session.store, session.clock)
+        self.trials, self.upkeep = (
             Trials(session, self.stored, self.hindsight),
             UpkeepWatcher(session.store.folder, self.models),
         )
@@ -182,7 +180,6 @@ class Server:
         self.decider.start(loop)
         self.sources.start(loop)
         self.ring_news.start(loop)
-        self.token_keys.start(loop)
         self.model_watcher.start(loop)
         self.objectives.start(loop)
         self.ready = True
@@ -197,7 +194,6 @@ class Server:
         self.ready = False
         self.hub.stop()
         await self.ring_news.stop()
-        await self.token_keys.stop()
         await self.model_watcher.stop()
         await self.objectives.stop()
         await asyncio.to_thread(self.jobs.stop)

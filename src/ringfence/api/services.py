@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ringfence.api.http.proxies import Proxies
     from ringfence.api.monitoring.metrics import Metrics
     from ringfence.api.monitoring.objective_watcher import ObjectiveWatcher
-    from ringfence.api.monitoring.token_key_watcher import TokenKeyWatcher
     from ringfence.api.outboxes import Outboxes
     from ringfence.api.settings import ServeSettings
     from ringfence.api.sourcing import Sources
@@ -258,7 +257,6 @@ class HealthServices(Surroundings):
     upkeep: UpkeepWatcher
     sources: Sources
     objectives: ObjectiveWatcher
-    token_keys: TokenKeyWatcher
     metrics: Metrics
     places: Places
 

@@ -63,11 +63,7 @@ class _Reading:
     """One stream and its thread."""
 
     def __init__(
-        self,
-        stream: StreamSource,
-        take: Callable[[Arrival, int], Future[None]],
-        now_ms: Callable[[], int],
-        generation: Callable[[], int],
+        self, stream: StreamSource, take: Callable[[Arrival], Future[None]], now_ms: Callable[[], int]
     ) -> None:
         self.stream = stream
         self.records = self.quarantined = self.restarts = 0
@@ -75,7 +71,6 @@ class _Reading:
         self.taken_ms = now_ms()
         self._problem = ""
         self._take = take
-        self._generation = generation
         self._now_ms = now_ms
         self._stopping = Event()
         self._thread = Thread(target=self._loop, name="ringfence-source", daemon=True)
@@ -115,20 +110,11 @@ class _Reading:
         """Until the server stops; all that was handed over is durable or refused on return."""
         under_way: deque[Future[None]] = deque()
         is_over = self._stopping.is_set
-        arrivals = self.stream.batches(_ROWS, wait_seconds=_WAIT_SECONDS, is_over=is_over)
-        before = self._generation()
         try:
-            while True:
-                generation = self._generation()  # before they are read
-                arrival = next(arrivals, None)
-                if arrival is None:
-                    return
-                while under_way and generation != before:  # the next may not pass one that is refused
-                    self._wait(under_way.popleft())
-                before = generation
+            for arrival in self.stream.batches(_ROWS, wait_seconds=_WAIT_SECONDS, is_over=is_over):
                 if not (len(arrival.events) or arrival.bad or arrival.positions):
                     continue
-                under_way.append(self._take(arrival, generation))
+                under_way.append(self._take(arrival))
                 self.records += len(arrival.events) + len(arrival.bad)
                 self.quarantined += len(arrival.bad)
                 while len(under_way) >= _IN_FLIGHT:
@@ -158,10 +144,7 @@ class Sources:
 
     def add(self, streams: Sequence[StreamSource]) -> None:
         """Read these once the server has started; they are open."""
-        self._readings += [
-            _Reading(stream, self._take, self._clock.now_ms, lambda: self._decider.decoding.generation)
-            for stream in streams
-        ]
+        self._readings += [_Reading(stream, self._take, self._clock.now_ms) for stream in streams]
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to read."""
@@ -233,9 +216,9 @@ class Sources:
                     made.add_metric((reading.stream.name,), value(reading))
                 yield made
 
-    def _take(self, arrival: Arrival, generation: int) -> Future[None]:
+    def _take(self, arrival: Arrival) -> Future[None]:
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(self._decider.take_in(arrival, generation), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._decider.take_in(arrival), self._loop)
 
 
 def _waiting(stream: StreamSource) -> str:

@@ -52,10 +52,6 @@ def nobody_else(_what: Second, _subject: str, _by: Who) -> AbstractContextManage
     return nullcontext()
 
 
-def nothing_known(_tokens: Collection[str]) -> None:
-    """The token key was never rotated."""
-
-
 @dataclass(frozen=True, slots=True)
 class PrivacyDesk:
     """The personal data of one store.
@@ -66,7 +62,6 @@ class PrivacyDesk:
         reveals_per_hour: how many originals one person may be shown.
         reveals_per_day: how many before `approved` is asked.
         approved: frames what a second person has to have approved; it raises where nobody has.
-        drop_known: hears whose tokens older token keys need not know any more.
     """
 
     search: PersonSearch
@@ -75,7 +70,6 @@ class PrivacyDesk:
     reveals_per_hour: int
     reveals_per_day: int = 20
     approved: Callable[[Second, str, Who], AbstractContextManager[None]] = nobody_else
-    drop_known: Callable[[Collection[str]], None] = nothing_known
 
     @property
     def vault(self) -> Vault:
@@ -131,7 +125,6 @@ class PrivacyDesk:
         for place in self.search.places:
             counts |= place.erase(who)
         self.vault.finish(who.person)
-        self.drop_known(who.own | who.texts)
         return counts
 
     def _is_erased(self, who: PersonTokens) -> bool:

@@ -11,7 +11,7 @@ import xxhash
 
 from ringfence.errors import CorruptError, InputError
 from ringfence.ports.backup import Backup
-from ringfence.store import BUS, CASES, KEYS, LOG, TOKENS, TRAIL, VAULT, VIEWS
+from ringfence.store import BUS, CASES, KEYS, LOG, TRAIL, VAULT, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "backup.json"
 FORMAT: Final = 1
-_DATABASES: Final = (LOG, KEYS, TRAIL, BUS, CASES, VAULT, TOKENS, VIEWS)
+_DATABASES: Final = (LOG, KEYS, TRAIL, BUS, CASES, VAULT, VIEWS)
 _FOLDERS: Final = ("models", "snapshots")
 _YEAR_10000_MS: Final = 253_402_300_800_000
 CHUNK: Final = 4 << 20

@@ -10,7 +10,7 @@ from ringfence.adapters.backup.manifest import copy, parse_manifest, summed, syn
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.versions import check_known_file
 from ringfence.errors import CorruptError, InputError
-from ringfence.store import BUS, CASES, FOLLOWERS, KEYS, LOG, TOKENS, TRAIL, VAULT, VIEWS, WRITER
+from ringfence.store import BUS, CASES, FOLLOWERS, KEYS, LOG, TRAIL, VAULT, VIEWS, WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,6 @@ _OURS: Final = (
     BUS,
     FOLLOWERS,
     VAULT,
-    TOKENS,
     VIEWS,
     WRITER,
 )

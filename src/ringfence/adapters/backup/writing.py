@@ -26,7 +26,7 @@ from ringfence.adapters.sqlite.problems import explain
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.ports import EVENTS
 from ringfence.ports.backup import Backup
-from ringfence.store import BUS, CASES, KEYS, LOG, TOKENS, TRAIL, VAULT, VIEWS
+from ringfence.store import BUS, CASES, KEYS, LOG, TRAIL, VAULT, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def back_up(
                     _vacuum(folder / name, partial / name, tell)
             _vacuum(store.log.database.path, partial / LOG, tell)
             topics, trimmed = _check_log(partial, tell)
-            for name in (KEYS, VIEWS, TOKENS):  # after the log: a key that made some of its tokens is in it
+            for name in (KEYS, VIEWS):
                 if (folder / name).exists():
                     _vacuum(folder / name, partial / name, tell)
             remarks = _copy_models(folder, partial, tell)

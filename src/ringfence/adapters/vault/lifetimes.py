@@ -100,9 +100,3 @@ def clear(connection: sqlite3.Connection) -> None:
 
 def _portions(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (rows[at : at + _AT_ONCE] for at in range(0, len(rows), _AT_ONCE))
-
-
-def tokens(file: SharedFile) -> list[str]:
-    """Every token that names anybody of whom something is held, or is one of their values."""
-    text = "SELECT token FROM person UNION SELECT token FROM original UNION SELECT token FROM erasing"
-    return [token for (token,) in file.rows(text)]

@@ -102,8 +102,7 @@ class SqliteVault:
         self._keys = keys
         self._store_id = store_id
         if has_vault(folder) == create:
-            there = f"{self.path} is there already: nothing is overwritten"
-            raise InputError(there if create else _missing(self.path))
+            raise InputError(_there(self.path) if create else _missing(self.path))
         self._file = SharedFile(self.path, _SCHEMA + lifetimes.SCHEMA, ("secure_delete = ON",))
         if create:
             row = (store_id, keys.newest, keys.wrap(keys.newest, _MARK, store_id))
@@ -203,10 +202,6 @@ class SqliteVault:
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.encode()).decode()
         except InvalidTag:
             raise CorruptError(f"{self.path} is damaged: an original does not open. {_REMEDY}") from None
-
-    def tokens(self) -> list[str]:
-        """All by which anybody is known here."""
-        return lifetimes.tokens(self._file)
 
     def holders(self, tokens: Collection[str]) -> dict[str, frozenset[str]]:
         """See `Vault.holders`."""
@@ -366,6 +361,10 @@ _REMEDY: Final = (
 
 def _missing(path: Path) -> str:
     return f"{path} is missing, and with it the originals of personal data. {_REMEDY}"
+
+
+def _there(path: Path) -> str:
+    return f"{path} is there already: nothing is overwritten"
 
 
 def _delete(connection: sqlite3.Connection, persons: Collection[str]) -> int:

@@ -88,7 +88,6 @@ class BatchResponse(Response):
             if len(chunk) <= _TOGETHER and not is_large(chunk):
                 await self._ask(chunk, first, done)
             else:
-                generation = services.tokenizer.keys.generation
                 try:
                     events, bad = await services.pools.batches.run(decode, chunk, services.clock.now_ms())
                 finally:
@@ -97,7 +96,7 @@ class BatchResponse(Response):
                 self._count_bad(len(bad), first + len(chunk))
                 begin, rows = first, services.decider.portions.rows(perf_counter())
                 for part in cut(chunk, events, bad, rows):
-                    await self._ask(part.lines, begin, done, (part.events, part.bad), generation)
+                    await self._ask(part.lines, begin, done, (part.events, part.bad))
                     begin += len(part.lines)
             first += len(chunk)
 
@@ -107,7 +106,6 @@ class BatchResponse(Response):
         first: int,
         done: IO[bytes],
         prepared: tuple[EventBatch, list[BadRecord]] | None = None,
-        generation: int = 0,
     ) -> None:
         """Have records decided; what is answered before there is room for them goes to `done`."""
         while len(self._under_way) >= _AHEAD:
@@ -120,7 +118,6 @@ class BatchResponse(Response):
             caller=self._owner,
             bounded=False,
             prepared=prepared,
-            generation=generation,
             trace=self._trace,
         )
         future.add_done_callback(_heard)

@@ -22,7 +22,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep, outlived
+from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep
 from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions
 from ringfence.api.hot.shares import Shares
@@ -68,7 +68,7 @@ class Decider:
         tracing: Tracing | None = None,
     ) -> None:
         self._runner = runner
-        self.decoding = decoding
+        self._decoding = decoding
         self._resolver = resolver
         self._clock = clock
         self._failed = failed
@@ -163,11 +163,11 @@ class Decider:
 
     async def put(self, events: EventBatch) -> list[int]:
         """Take events of the server's own, between two steps; their offsets, once they are durable."""
-        return await self._ordered(Order(events, self._at_work().create_future(), self.decoding.generation))
+        return await self._ordered(Order(events, self._at_work().create_future()))
 
-    async def take_in(self, arrival: Arrival, generation: int) -> None:
-        """Decide records of a stream in a step of their own, once durable; `generation` as of `Order`."""
-        await self._ordered(Arrived(arrival.events, self._at_work().create_future(), generation, arrival))
+    async def take_in(self, arrival: Arrival) -> None:
+        """Decide records of a stream in a step of their own; returns once they are durable."""
+        await self._ordered(Arrived(arrival.events, self._at_work().create_future(), arrival))
 
     def _at_work(self) -> asyncio.AbstractEventLoop:
         """The loop on which it decides; `Refusal` (503) where it does not."""
@@ -267,7 +267,7 @@ class Decider:
         else:
             self._on_loop(self._looked, (look, found, None))
 
-    def _looked(self, told: tuple[Look | Order, Any, Exception | None]) -> None:
+    def _looked(self, told: tuple[Look, Any, Exception | None]) -> None:
         look, found, error = told
         self._aside = False
         self._open.discard(look)
@@ -283,9 +283,6 @@ class Decider:
         """On the thread of whole steps."""
         begin = perf_counter()
         try:
-            if isinstance(asked, Order) and asked.generation != self.decoding.generation:
-                self._on_loop(self._looked, (asked, None, outlived()))
-                return
             if isinstance(asked, Order):
                 work = asked.work(self._runner)
                 step = TakenStep(asked, work, stages=[StageSpan("decide", begin, perf_counter())])
@@ -310,9 +307,9 @@ class Decider:
         begin = perf_counter()
         self._observe("wait", begin - tickets[0].since)
         prepared = tickets[0].prepared
-        if prepared is None or tickets[0].generation != self.decoding.generation:
+        if prepared is None:
             lines = [line for ticket in tickets for line in ticket.lines]
-            prepared = self.decoding(lines, self._clock.now_ms())
+            prepared = self._decoding(lines, self._clock.now_ms())
         taken = sort_out(tickets, *prepared)
         decoded = perf_counter()
         self._observe("decode", decoded - begin)

@@ -30,11 +30,6 @@ class Decoding:
         self._exact = JsonDecoder(tokenizer)
         self._small = SmallDecoder(tokenizer, seed)
 
-    @property
-    def generation(self) -> int:
-        """Of the token keys: what was decoded under an older one may not be decided any more."""
-        return self._tokenizer.keys.generation
-
     def __call__(self, lines: Sequence[bytes], now_ms: int) -> tuple[EventBatch, list[BadRecord]]:
         """Events of the good lines in order, and the bad ones, by position from 0."""
         if len(lines) <= _SMALL:

@@ -16,7 +16,7 @@ from ringfence.api.hot.decoding import Decoding
 from ringfence.api.hot.decoding_aside import DecodedPiece, RawPiece
 from ringfence.api.http.problems import refused_record
 from ringfence.compose.answering import messages
-from ringfence.compose.folder.store import door_of, keys_of
+from ringfence.compose.folder.store import door_of
 from ringfence.events import codec
 from ringfence.events.bad import ToldRecord
 
@@ -45,8 +45,6 @@ def main(folder: Path, seconds: float) -> None:
         def answer(message: bytes) -> bytes:
             begin = process_time()
             piece = msgspec.msgpack.decode(message, type=RawPiece)
-            if piece.keys > tokenizer.keys.version:
-                tokenizer.renew(keys_of(folder))
             decode = known.pop(piece.batch, None) or decoding.of_batch()
             known[piece.batch] = decode
             if len(known) > _BATCHES:

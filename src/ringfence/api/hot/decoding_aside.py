@@ -37,12 +37,11 @@ DECODING_SECONDS: Final = 5.0
 class RawPiece(msgspec.Struct, frozen=True, kw_only=True):
     """Records to decode: a block of lines with the places after each, or texts in which newlines may stand.
 
-    Pieces of one `batch` tend to look alike; 0 is none. `keys` is the version of the token keys to use.
+    Pieces of one `batch` tend to look alike; 0 is none.
     """
 
     batch: int
     now_ms: int
-    keys: int = 0
     block: bytes = b""
     ends: bytes = b""  # int64
     texts: list[bytes] = []
@@ -135,7 +134,7 @@ class DecodingAside:
             if isinstance(lines, Lines)
             else {"texts": list(lines)}
         )
-        piece = RawPiece(batch=batch, now_ms=now_ms, keys=self._tokenizer.keys.version, **given)
+        piece = RawPiece(batch=batch, now_ms=now_ms, **given)
         try:
             read = self._apart.ask(msgspec.msgpack.encode(piece), _read, first=not batch)
         except InputError as error:

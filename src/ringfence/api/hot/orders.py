@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ringfence.api.http.problems import Refusal, unavailable
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from ringfence.api.http.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.runner import Arrival, PendingBatch, Runner
 
@@ -25,14 +24,10 @@ class Look:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """Events of the server's own making: an activation, which is a batch of its own, or list entries.
-
-    It is refused with `outlived` where its `generation` of token keys is over.
-    """
+    """Events of the server's own making: an activation, which is a batch of its own, or list entries."""
 
     events: EventBatch
     result: asyncio.Future[list[int]]  # offset of each, -1 where its id came before with other content
-    generation: int  # of the token keys that they were made under
 
     def work(self, runner: Runner) -> PendingBatch:
         """Have it done; on the thread of whole steps."""
@@ -48,11 +43,6 @@ class Arrived(Order):
     def work(self, runner: Runner) -> PendingBatch:
         """Have them decided; where the stream goes on commits with them."""
         return runner.take_in(self.arrival)
-
-
-def outlived() -> Refusal:
-    """The answer to what has tokens of a key that was replaced since: who makes them anew gets through."""
-    return unavailable("a token key was replaced just now: send this again")
 
 
 def keep(promise: asyncio.Future[Any], value: Any) -> None:

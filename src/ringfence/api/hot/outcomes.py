@@ -92,7 +92,6 @@ class Ticket:
     entered: float = 0.0  # by the gate's clock, since when it waits
     bounded: bool = True  # counts among those that may wait; not where the caller waits for results first
     prepared: tuple[EventBatch, list[BadRecord]] | None = None  # decoded already: then a step of its own
-    generation: int = 0  # of the token keys when `prepared` was begun
     since: float = 0.0  # when it was submitted, in seconds of `time.perf_counter`
     answered: bool = False  # it has heard, of the decision or of the policy's answer at the deadline
     trace: RequestTrace | None = None

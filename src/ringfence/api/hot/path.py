@@ -100,7 +100,6 @@ class HotPath:
     async def _submit_large(self, ticket: Ticket) -> None:
         """Read a large payment on a thread, where nobody waits for it, and only then ask for its decision."""
         try:
-            ticket.generation = self._decoding.generation
             ticket.prepared = await self._large.run(self._aside, ticket.lines, self._clock.now_ms())
             self._decider.submit(ticket)
         except Refusal as refusal:

@@ -44,18 +44,12 @@ async def take_event(request: Request) -> Response:
     body = await read_body(headers, request.receive, services.settings.body_bytes)
     if not body or body.isspace():
         raise Refusal(400, "empty_body", "the body is empty: send one event as a JSON object")
-    prepared, generation = None, services.tokenizer.keys.generation
+    prepared = None
     if is_large((body,)):
         prepared = await services.pools.payments.run(services.aside, (body,), services.clock.now_ms())
     trace, caller = request.scope.get("ringfence.trace"), owner_of(request.scope)
     (result,) = await services.decider.ask(
-        (body,),
-        "http",
-        caller=caller,
-        wants_decisions=False,
-        prepared=prepared,
-        generation=generation,
-        trace=trace,
+        (body,), "http", caller=caller, wants_decisions=False, prepared=prepared, trace=trace
     )
     if result.status < 400:
         return Response(result.body, result.status, media_type="application/json")

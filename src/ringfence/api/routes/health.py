@@ -63,7 +63,6 @@ async def readyz(request: Request) -> Response:
     warnings += services.upkeep.warnings()
     warnings += services.sources.warnings()
     warnings += services.objectives.warnings()
-    warnings += services.token_keys.warnings()
     return as_json(
         Readiness(
             "ready",

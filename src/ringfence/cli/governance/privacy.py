@@ -12,7 +12,6 @@ import msgspec
 import typer
 
 from ringfence.cli.audited import actor, record_first, tell_record
-from ringfence.cli.governance.token_keys import forget_token_keys, rotate_token_key, show_token_keys
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import asks, format_time, say, show, show_json, show_table
 from ringfence.compose.clock import now_ms
@@ -244,33 +243,13 @@ def rotate(
     forget: Annotated[
         bool, typer.Option("--forget", help="Forget older master keys: no older backup of the vault opens.")
     ] = False,
-    tokens: Annotated[
-        bool,
-        typer.Option(
-            "--tokens",
-            help="The key of tokens instead; with --forget, older ones stop serving who was known.",
-        ),
-    ] = False,
     yes: Sure = False,
     data: Data = None,
 ) -> None:
     """Wrap all keys of the vault by a new master key, while a server runs.
 
-    With --tokens make another key of tokens, if the one in use leaked or is old: whoever is known keeps
-    their token, and whoever comes later has one of the new key. No vault is needed for that.
-
     Example: ringfence privacy rotate
-
-    Example: ringfence privacy rotate --tokens
     """
-    if tokens:
-        where = folder(data)
-        check_begun(where)
-        if forget:
-            forget_token_keys(where, yes=yes)
-        else:
-            rotate_token_key(where)
-        return
     if forget:
         _check_sure(yes, "forgotten")
     with _store(data) as store:
@@ -283,17 +262,6 @@ def rotate(
             vault.close()
     tell_record(name)
     say(f"{count:,} keys are wrapped by master key {name}. Copy the file of keys again.")
-
-
-@app.command()
-def status(data: Data = None, json: Json = False) -> None:
-    """Show the keys of tokens: which makes them, since when, and who is known by older ones.
-
-    Example: ringfence privacy status
-    """
-    where = folder(data)
-    check_begun(where)
-    show_token_keys(where, json=json)
 
 
 @app.command()

@@ -23,7 +23,6 @@ from ringfence.compose.folder.approvals import open_approvals
 from ringfence.compose.folder.privacy import keeping
 from ringfence.compose.folder.store import let_go, open_snapshots, open_store, tokenizer_of
 from ringfence.compose.folder.tables import open_tables
-from ringfence.compose.folder.token_keys import take_over_at_start
 from ringfence.desks.cases import CaseDesk
 from ringfence.desks.confirming import ChangeLimits
 from ringfence.desks.lists import MOST_AT_ONCE, ListDesk
@@ -249,7 +248,6 @@ def open_session(
     clock = SystemClock()
     with open_store(folder) as store, keeping(store, clock.now_ms, patient=patient) as originals:
         missed = companions.look_after(store)
-        take_over_at_start(store, clock.now_ms())
         register(store, definitions, clock.now_ms())
         digest = definitions.rules.ruleset.digest
         if store.remembered(FIRST_RULES) is None:

@@ -22,7 +22,6 @@ from ringfence.compose.flink_host.sharded import (
     upgraded,
 )
 from ringfence.compose.folder.store import VAULT, has_store, keeps_tokens, open_store
-from ringfence.compose.folder.token_keys import has_token_keys
 from ringfence.compose.kafka import kafka_client, needs_kafka
 from ringfence.errors import InputError
 from ringfence.events.activation import Part
@@ -50,10 +49,6 @@ _SAVEPOINT_SECONDS: Final = 120.0
 _STARTING_SECONDS: Final = 8.0
 """A JobManager shows tasks as they were up to 3 s ago (web.refresh-interval), and a job may start again."""
 _PAUSE: Final = 0.2
-_ROTATED: Final = (
-    "the token key of this data folder was rotated, and a job has one key only: it would not know who was "
-    "known before. Run this project without Flink, or begin a new data folder"
-)
 _NO_VAULT: Final = (
     'personal_data = "vault": Flink has no vault, and would write customers, accounts and contacts in the '
     "open. Read the topics with `ringfence serve --source`, or give Flink a project with a data folder of "
@@ -171,8 +166,6 @@ def packed(
     with open_store(settings.data_dir, read_only=has_store(settings.data_dir)) as store:
         if keeps_tokens(store):
             raise InputError(_NO_VAULT)
-        if has_token_keys(settings.data_dir):
-            raise InputError(_ROTATED)
         return pack_project(
             definitions,
             store.meta,

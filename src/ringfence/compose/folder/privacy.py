@@ -23,7 +23,6 @@ from ringfence.compose.folder.store import (
     tokenizer_of,
 )
 from ringfence.compose.folder.tables import open_tables
-from ringfence.compose.folder.token_keys import drop_known
 from ringfence.decisions.index import DecisionQuery
 from ringfence.desks.alerts import forms_of
 from ringfence.desks.person_search import PersonPlace, PersonQuestions, PersonSearch
@@ -199,7 +198,6 @@ def privacy_desk(
                 settings.reveals_per_hour,
                 settings.reveal_limit,
                 approved,
-                partial(drop_known, store),
             )
     finally:
         approvals.book.close()

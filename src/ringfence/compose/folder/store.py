@@ -11,7 +11,6 @@ from ringfence.adapters.sqlite import Store, soundness
 from ringfence.adapters.sqlite.news import News
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.compose.folder import companions
-from ringfence.compose.folder.token_keys import token_keys_of
 from ringfence.errors import CorruptError
 from ringfence.events.ids.hashing import mark_of
 from ringfence.events.privacy.personal import PersonalData
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from ringfence.audit.trail import Trail
     from ringfence.events.privacy.personal import Original
-    from ringfence.events.privacy.token_keys import TokenKeys
     from ringfence.follow.roll import Roll
     from ringfence.ports import SavedState, SnapshotStore
     from ringfence.store import DataFolder
@@ -65,22 +63,16 @@ def tokenizer_of(store: DataFolder, keep: Callable[[Sequence[Original]], None] =
 
     Where its log has tokens in place of personal data, `keep` takes the originals.
     """
-    settings, keys = load_settings(), token_keys_of(store)
-    norms = Norms(settings.null_values, settings.keep_values)
-    personal = PersonalData(keys, keep, settings.personal_fields) if keeps_tokens(store) else None
-    return Tokenizer(keys, norms, personal)
+    settings = load_settings()
+    key, norms = store.meta.token_key, Norms(settings.null_values, settings.keep_values)
+    personal = PersonalData(key, keep, settings.personal_fields) if keeps_tokens(store) else None
+    return Tokenizer(key, norms, personal)
 
 
 def door_of(folder: Path, keep: Callable[[Sequence[Original]], None]) -> tuple[Tokenizer, int]:
     """The guard at the door of a store that another process writes to, and the seed of its hashes."""
     with open_store(folder, read_only=True) as store:
         return tokenizer_of(store, keep), store.meta.hash_seed
-
-
-def keys_of(folder: Path) -> TokenKeys:
-    """The token keys of a store that another process writes to, as they are now."""
-    with open_store(folder, read_only=True) as store:
-        return token_keys_of(store)
 
 
 def has_store(folder: Path) -> bool:

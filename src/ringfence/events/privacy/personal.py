@@ -7,8 +7,9 @@ customer of its event, else the account, else the value is a person by itself, a
 
 from __future__ import annotations
 
+import hmac
 import re
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -17,7 +18,6 @@ import pyarrow as pa
 from ringfence.events.attributes import decoded, encoded
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, ID_FIELDS, OTHER_ATTRIBUTES
 from ringfence.events.personal_names import PersonalClass, class_by_name, classes_of
-from ringfence.events.privacy.token_keys import TokenKeys
 from ringfence.events.values.norms import norm, norm_of_any
 
 if TYPE_CHECKING:
@@ -56,24 +56,20 @@ class PersonalData:
     """Puts tokens in place of personal values. Any thread may use it.
 
     Args:
-        keys: of the store.
+        token_key: of the store.
         keep: takes originals, and must not wait; without it they are gone.
         fields: classes by field, where the field's name does not tell or tells wrong.
     """
 
     def __init__(
         self,
-        keys: bytes | TokenKeys,
+        token_key: bytes,
         keep: Callable[[Sequence[Original]], None] = lambda _originals: None,
         fields: Mapping[str, str] | None = None,
     ) -> None:
+        self._key = hmac.digest(token_key, _PURPOSE, "sha256")
         self._keep = keep
         self._fields = classes_of(fields or {})
-        self.renew(keys if isinstance(keys, TokenKeys) else TokenKeys.only(keys))
-
-    def renew(self, keys: TokenKeys) -> None:
-        """See `Tokenizer.renew`."""
-        self._made = partial(_read, keys.maker("pd_", _PURPOSE))
         self._remembered = lru_cache(_REMEMBERED)(self._made)
 
     def class_of(self, field: str) -> PersonalClass | None:
@@ -100,6 +96,12 @@ class PersonalData:
     def _read(self, kind: PersonalClass, value: str) -> tuple[str, str]:
         """The token, and the value in its norm."""
         return self._remembered(kind, value) if len(value) <= _SHORT else self._made(kind, value)
+
+    def _made(self, kind: PersonalClass, value: str) -> tuple[str, str]:
+        if TOKEN.fullmatch(value):
+            return value, value
+        normed = in_norm(kind, value)
+        return "pd_" + hmac.digest(self._key, normed.encode(), "sha256").hex()[:32], normed
 
     def as_kept(self, field: str, text: str) -> str:
         """A value of a field as the log has it."""
@@ -246,13 +248,6 @@ class PersonalData:
         if "@" not in text:
             return text
         return _EMAIL.sub(lambda found: self._token(PersonalClass.CONTACT, found[0]), text)
-
-
-def _read(made: Callable[[bytes], str], kind: PersonalClass, value: str) -> tuple[str, str]:
-    if TOKEN.fullmatch(value):
-        return value, value
-    normed = in_norm(kind, value)
-    return made(normed.encode()), normed
 
 
 def _written(value: Any) -> Any:

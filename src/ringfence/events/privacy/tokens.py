@@ -11,7 +11,7 @@ import hmac
 import re
 from collections import Counter
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ringfence.errors import InputError
 from ringfence.events.bad import ORIGINAL_LIMIT
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.privacy.card_memory import CardMemory
@@ -27,14 +28,13 @@ from ringfence.events.privacy.cards import may_hold_card
 from ringfence.events.privacy.garbled import mask_digits, mask_runs, names_secret
 from ringfence.events.privacy.nameless import without_persons
 from ringfence.events.privacy.sensitive import Secret, secret_in
-from ringfence.events.privacy.token_keys import TokenKeys
 from ringfence.events.repeated import repeated_fault
 from ringfence.events.values.bins import NO_CARD, Card, bins_of
 from ringfence.events.values.norms import Norms, norm
 from ringfence.masking import FoundCard, find_cards, fold, is_card_number, replace_cards
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -51,6 +51,7 @@ _TOKEN: Final = re.compile(r"(tok_[0-9a-f]{32})(?:/([0-9]{4})(?:/b([0-9]{6}|[0-9
 _DIGITS: Final = re.compile(r"[0-9]{12,19}")
 _BETWEEN: Final = re.compile("[^0-9A-Za-z*#?\u2022\u25cf\u2217\u2026]")  # digits; none of what hides some
 _WRITTEN: Final = re.compile(rb"[A-Za-z\x80-\xff]")
+_SHORTEST_KEY: Final = 16
 _EXACT_FLOAT: Final = 2**53
 _REMEMBERED: Final = 1 << 16  # numbers however written that stay, with their tokens, in memory
 
@@ -62,15 +63,18 @@ class Tokenizer:
     'tok_6ab68ca2a9a5093ababdf00856c5692b'
     """
 
-    def __init__(
-        self, keys: bytes | TokenKeys, norms: Norms | None = None, personal: PersonalData | None = None
-    ) -> None:
+    def __init__(self, key: bytes, norms: Norms | None = None, personal: PersonalData | None = None) -> None:
         """`norms` say what stands for no id, and how ids are compared.
 
         With `personal`, personal data becomes tokens as well.
         """
-        self.keys = keys if isinstance(keys, TokenKeys) else TokenKeys.only(keys)
-        self._take_up(self.keys)
+        if len(key) < _SHORTEST_KEY:
+            raise InputError(
+                f"the token key has {len(key)} bytes: use at least {_SHORTEST_KEY}, random and secret"
+            )
+        self._key = key
+        self._card = lru_cache(_REMEMBERED)(self._read_card)
+        self._memory = CardMemory(self._token)
         self._lock = Lock()
         self.norms = norms or Norms()
         self.personal = personal
@@ -80,27 +84,9 @@ class Tokenizer:
     def __repr__(self) -> str:
         return "Tokenizer(...)"
 
-    def renew(self, keys: TokenKeys) -> None:
-        """Make tokens with these keys from now on; what other threads are making may be of before."""
-        self._take_up(keys)
-        if self.personal is not None:
-            self.personal.renew(keys)
-        self.keys = keys
-
-    def _take_up(self, keys: TokenKeys) -> None:
-        """With a memory of its own, into which nobody puts a token of before."""
-        made = keys.maker("tok_")
-
-        def token(digits: str) -> str:
-            return made(digits.encode())
-
-        self._token: Callable[[str], str] = token
-        self._card = lru_cache(_REMEMBERED)(partial(_read_card, token))
-        self._memory = CardMemory(token)
-
     def seed(self, purpose: str) -> int:
-        """128 bits for keyed hashes that serve one purpose: the same as long as the store lives."""
-        return int.from_bytes(hmac.digest(self.keys.first, purpose.encode(), "sha256")[:16], "little")
+        """128 bits for keyed hashes that serve one purpose: equal under the same key."""
+        return int.from_bytes(hmac.digest(self._key, purpose.encode(), "sha256")[:16], "little")
 
     def token(self, number: str) -> str:
         """Token of a card number; spaces and dashes do not count."""
@@ -127,6 +113,19 @@ class Tokenizer:
         rows = pc.fill_null(encoded.indices, len(read)).to_numpy(zero_copy_only=False)
         lost = ~np.asarray(pc.is_null(values)) & (rows == len(read))
         return Card(*(column.take(encoded.indices) for column in kept)), refused[rows] | lost
+
+    def _read_card(self, word: str) -> Card:
+        digits = word if word.isdigit() and word.isascii() else _bare(word)
+        if _DIGITS.fullmatch(digits):
+            return Card(self._token(digits), digits[-4:], *bins_of(digits))
+        known = _TOKEN.fullmatch(word)
+        if known is None:
+            return NO_CARD
+        first = known[3] or ""
+        return Card(known[1], known[2], first[:6] or None, first if len(first) == 8 else None)
+
+    def _token(self, digits: str) -> str:
+        return "tok_" + hmac.digest(self._key, digits.encode(), "sha256").hex()[:32]
 
     def drop(self, secret: Secret, values: int = 1) -> None:
         """Count sensitive authentication data that is not kept."""
@@ -294,17 +293,6 @@ class Tokenizer:
         if secret is not None and counted:
             self.drop(secret)
         return secret is not None
-
-
-def _read_card(token: Callable[[str], str], word: str) -> Card:
-    digits = word if word.isdigit() and word.isascii() else _bare(word)
-    if _DIGITS.fullmatch(digits):
-        return Card(token(digits), digits[-4:], *bins_of(digits))
-    known = _TOKEN.fullmatch(word)
-    if known is None:
-        return NO_CARD
-    first = known[3] or ""
-    return Card(known[1], known[2], first[:6] or None, first if len(first) == 8 else None)
 
 
 def _hides_some(original: bytes) -> bool:

@@ -10,7 +10,6 @@ from ringfence.cli.setup.checks.check import Check, State
 from ringfence.cli.setup.checks.messages import messages as test_messages
 from ringfence.cli.setup.checks.models import models
 from ringfence.cli.setup.checks.streams import streams
-from ringfence.cli.setup.checks.token_keys import token_keys
 from ringfence.cli.setup.checks.vault import vault
 from ringfence.cli.terminal import options
 from ringfence.compose.clock import now_ms
@@ -49,7 +48,6 @@ def all_checks(
     yield from report.checks
     yield from _guarded("backups", backups(folder, now_ms()))
     yield from _guarded("vault", vault(folder))
-    yield from _guarded("token keys", token_keys(folder))
     yield from machine.room(folder, report.bytes_a_day)
     yield from machine.clock(report.newest_ms)
     yield from _guarded("models", models(folder, project.specification(features, rules)))
