@@ -68,6 +68,7 @@ def test_each_part_has_its_values_and_whether_it_holds():
         ("card.count_10m > 2 * amount", "card.count_10m = 7 > 2 * amount = 100", False),
         ("amount = 50", "amount = 50", True),
         ("card.count_10m = 3", "card.count_10m = 3 (was 7)", False),
+        ("amount = 50.0", "amount = 50.0", True),  # as the payment has it, however it is written
         ("amount between 60 and 70", "amount = 50 BETWEEN 60 AND 70", False),
         ("country in ('DE', 'FR')", "country = 'DE' IN ('DE', 'FR')", True),
         ("country like 'D%'", "country = 'DE' LIKE 'D%'", True),

@@ -214,6 +214,13 @@ def test_a_shared_query_is_shown_to_those_who_may_run_it(people):
     people[Role.ANALYST].post(f"/v1/views/{saved['id']}/remove")
 
 
+@pytest.mark.parametrize("path", ["/sql/", "/sql;x", "/%73ql", "/cases/C-1/", "/no-page"])
+def test_a_shared_view_of_no_page_is_shown_to_its_owner_only(people, path):
+    saved = people[Role.ANALYST].post("/v1/views", json=VIEW | {"path": path, "shared": True}).json()
+    assert [names(people[role], path) for role in (Role.VIEWER, Role.ANALYST)] == [[], ["declined"]]
+    people[Role.ANALYST].post(f"/v1/views/{saved['id']}/remove")
+
+
 def test_views_are_bounded_and_say_which_to_remove(people, monkeypatch):
     monkeypatch.setattr(stored, "MOST_OWN", 2)
     analyst = people[Role.ANALYST]

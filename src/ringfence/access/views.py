@@ -194,8 +194,20 @@ class ViewDesk:
 
 
 def _may_open(who: Principal, path: str) -> bool:
-    needed = NEEDED.get(("GET", path))
-    return needed is None or who.may(needed)
+    """Whether a view's page is one that this role may open; nobody may what is no page by its address."""
+    if ("GET", path) in NEEDED:
+        asked = [NEEDED["GET", path]]
+    else:
+        asked = [needed for pattern, needed in _PAGES if pattern.fullmatch(path)]
+    return bool(asked) and all(needed is None or who.may(needed) for needed in asked)
+
+
+_PAGES: Final = tuple(
+    (re.compile("[^/?#]+".join(map(re.escape, re.split(r"\{[^}]*\}", route)))), needed)
+    for (method, route), needed in NEEDED.items()
+    if method == "GET" and "{" in route and not route.startswith("/v1/")
+)
+"""Addresses of pages that name something, such as a topic, and what they ask for."""
 
 
 def _may_tidy(who: Principal) -> bool:

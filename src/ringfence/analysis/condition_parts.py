@@ -122,10 +122,11 @@ class Taker:
             left, right = node.this, node.expression
             kind = scope.common_type([left, right])
             mark = COMPARISONS[type(node)]
-            value = _spoken(self._value(parsed, left, kind))
-            if _is_constant(right) and mark == "=":  # not "= 1 = 1"
-                same = value == _sql(right)
-                return f"{_sql(node)}" if same else f"{_sql(node)} (was {value})"
+            found = self._value(parsed, left, kind)
+            value = _spoken(found)
+            if _is_constant(right) and mark == "=":
+                same = found is not None and found == self._value(parsed, right, kind)
+                return _sql(node) if same else f"{_sql(node)} (was {value})"
             shown = f"{_sql(left)} = {value} {mark} {_sql(right)}"
             if _is_constant(right):
                 return shown

@@ -75,8 +75,8 @@ Shards = Annotated[int, typer.Option(help="Number of parts that entities are div
 Pace = Annotated[
     int | None,
     typer.Option(
-        help="Records that all workers together read in a second, so that checkpoints stay "
-        "short while a backlog is worked off. [default: as many as they decide]",
+        help="Records that all workers together read in a second at most: less waits between them while a "
+        "backlog is worked off. [default: as many as they decide]",
         min=1,
     ),
 ]

@@ -58,7 +58,7 @@ async function sessionAgain() {
   document.body.dataset.csrf = session.csrf;
   for (const field of document.querySelectorAll("input[name=csrf]")) field.value = session.csrf;
   document.getElementById("session-over").close();
-  notice("Signed in again: continue.");
+  notice("You are signed in again.");
 }
 
 // A form is sent once the session is known to be there: the answer would take what was typed away with the page.
