@@ -6,7 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ringfence.rulebook.foreign import Wishes, read_fql
@@ -99,6 +99,14 @@ rows = st.fixed_dictionaries(
 )
 
 
+_FLAG = _name("b1", False)
+
+
+@example(  # a choice below a negation, over nothing: null there is no more than false
+    _call("!({})", operator.not_, _call("({} ? {} : {})", lambda x, y, z: y if x else z, _FLAG, _FLAG,
+          _call("!({})", operator.not_, _FLAG))),
+    [dict.fromkeys((*_TEXTS, *_NUMBERS, *_FLAGS))],
+)  # fmt: skip
 @settings(max_examples=100, deadline=None)
 @given(conditions, st.lists(rows, min_size=1, max_size=6))
 def test_a_translated_condition_is_true_exactly_where_the_source_is(part: Part, table: list[Row]) -> None:

@@ -90,7 +90,7 @@ class Writer:
             return str(node.value).upper()
         if isinstance(node, grammar.ForeignChoice):
             test = self.condition(node.test)
-            yes, no = (self.condition(part, negated=negated) for part in (node.yes, node.no))
+            yes, no = map(self.condition, (node.yes, node.no))  # null is false below, whatever stands before
             either = (f"CASE WHEN {part} THEN 1 ELSE 0 END" for part in (yes, no))
             return f"CASE WHEN {test} THEN {' ELSE '.join(either)} END = 1"
         value = self.value(node, Type.BOOLEAN)
