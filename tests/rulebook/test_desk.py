@@ -190,6 +190,19 @@ def test_a_changed_file_waits_for_approval_where_that_is_required(strict):
     assert strict.deploy_file(book(12), Who("file", 10)) is None
 
 
+def test_rules_of_another_host_are_kept_as_such_and_wait_for_approval_where_that_is_required(strict):
+    assert not strict.take_over(book(12), Who("mira", 9))
+    change = strict.book.changes()[-1]
+    assert (change.digest, change.author, change.origin, change.approved) == (
+        book(12).digest,
+        "mira",
+        Origin.HOST,
+        None,
+    )
+    assert not strict.take_over(book(12), Who("mira", 10))
+    assert strict.book.changes()[-1] == change  # kept once
+
+
 def test_a_rules_mode_is_changed_by_itself(desk):
     change = set_mode(desk, "big", Mode.SHADOW, FIRST.digest)
     assert desk.ruleset(change.digest).rules[0].mode is Mode.SHADOW

@@ -25,6 +25,7 @@ class Origin(StrEnum):
     EDIT = "edit"  # somebody saved it through the command line or the API
     FILE = "file"  # the rule book that the process was started with
     ROLLBACK = "rollback"  # an earlier version once more
+    HOST = "host"  # another host put it in force, such as a Flink job
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

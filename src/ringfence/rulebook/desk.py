@@ -290,7 +290,7 @@ class Desk(RuleBookReader):
         `StaleError` where somebody else changed the book at the same moment: do it again.
         """
         if all(change.digest != ruleset.digest for change in self.book.changes()):
-            self._keep(ruleset, self.head(), who, Origin.FILE)
+            self._keep(ruleset, self.head(), who, Origin.HOST)
         return not self.require_approval or is_approved(self.book.changes(), ruleset.digest)
 
     def _keep(
