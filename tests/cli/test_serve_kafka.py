@@ -121,8 +121,12 @@ def test_rules_of_a_flink_jobs_control_topic_hold_on_a_server_without_a_restart(
         refused = until(lambda: [one for one in ready(url)["sources"] if one["quarantined"] == 2])
         assert refused[0]["state"] == "reading"
         running.kill()
-    kafka.send(control, [activation_record(Part.RULES, book.digest, book.to_json(), author="mira")])
+    again = activation_record(Part.RULES, book.digest, book.to_json(), author="mira")
+    kafka.send(control, [again, activation_record(Part.RULES, "behind-them")])
     with served(project, address) as (url, running):
+        until(
+            lambda: "rules behind-them came without" in httpx.get(f"{url}/quarantine").text
+        )  # so it is read
         assert ready(url)["offset"] == 23
         told = httpx.post(f"{url}/v1/decisions", json=payment(32)).json()
         assert (told["outcome"], told["offset"]) == ("decline", 23)
