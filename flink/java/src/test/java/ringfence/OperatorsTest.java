@@ -3,6 +3,7 @@ package ringfence;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -20,6 +21,7 @@ class OperatorsTest {
     private static final int TO = 1;
     private static final int MOST = 3;
     private static final long AGE = 20;
+    private static final double ONE_A_DAY = 1.0 / (24 * 60 * 60);
     private static final List<String> PARTITIONS = List.of("payments/0", "payments/1", "labels/0");
     private long offset;
 
@@ -60,6 +62,27 @@ class OperatorsTest {
             harness.processElement(record("payments", 0, "b"), 0);
             harness.endInput();
             assertEquals(List.of("0:a@0", "0:b@1"), batches(harness));
+        }
+    }
+
+    @Test
+    void ticksAreNotPaced() throws Exception {
+        try (var harness = harness(new Batcher(TO, MOST, AGE, ONE_A_DAY))) {
+            Thread.currentThread().interrupt(); // a tick that waited would throw
+            for (int tick = 0; tick < 2 * MOST; tick++) {
+                harness.processElement(record("payments", 0, null), 0);
+            }
+            assertTrue(Thread.interrupted());
+            assertEquals(List.of("0:null@0 null@1 null@2", "0:null@3 null@4 null@5"), batches(harness));
+        }
+    }
+
+    @Test
+    void recordsWithAValueArePaced() throws Exception {
+        try (var harness = harness(new Batcher(TO, MOST, AGE, ONE_A_DAY))) {
+            Thread.currentThread().interrupt(); // so that the wait ends at once
+            assertThrows(InterruptedException.class, () -> harness.processElement(record("payments", 0, "a"), 0));
+            assertEquals(List.of(), batches(harness));
         }
     }
 
@@ -121,7 +144,11 @@ class OperatorsTest {
     }
 
     private static OneInputStreamOperatorTestHarness<byte[], byte[]> harness() throws Exception {
-        var made = new OneInputStreamOperatorTestHarness<>(new Batcher(TO, MOST, AGE, 0));
+        return harness(new Batcher(TO, MOST, AGE, 0));
+    }
+
+    private static OneInputStreamOperatorTestHarness<byte[], byte[]> harness(Batcher batcher) throws Exception {
+        var made = new OneInputStreamOperatorTestHarness<>(batcher);
         made.setup(PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO.createSerializer(null));
         made.open();
         return made;
