@@ -54,27 +54,36 @@ def test_each_part_has_its_values_and_whether_it_holds():
     ]
     shown = [one.shown for one in flat(part) if one.kind == "test"]
     assert shown == [
-        "card.count_10m = 7 >= 5",
-        "amount = 50 > 80",
-        "country = 'FR' (was 'DE')",
-        "account.flagged = false",
+        "card.count_10m is 7, needs >= 5",
+        "amount is 50, needs > 80",
+        "country is 'DE', needs = 'FR'",
+        "account.flagged is false",
     ]
 
 
 @pytest.mark.parametrize(
     ("condition", "shown", "holds"),
     [
-        ("card.sum_amount_1d > 3", "card.sum_amount_1d = unknown > 3", None),
-        ("card.count_10m > 2 * amount", "card.count_10m = 7 > 2 * amount = 100", False),
+        ("card.sum_amount_1d > 3", "card.sum_amount_1d is unknown, needs > 3", None),
+        ("card.count_10m > 2 * amount", "card.count_10m is 7, needs > 2 * amount, which is 100", False),
         ("amount = 50", "amount = 50", True),
-        ("card.count_10m = 3", "card.count_10m = 3 (was 7)", False),
-        ("amount = 50.0", "amount = 50.0", True),  # as the payment has it, however it is written
-        ("amount between 60 and 70", "amount = 50 BETWEEN 60 AND 70", False),
-        ("country in ('DE', 'FR')", "country = 'DE' IN ('DE', 'FR')", True),
-        ("country like 'D%'", "country = 'DE' LIKE 'D%'", True),
-        ("city is null", "city = unknown IS NULL", True),
-        ("card_id in list 'vip'", "card_id = unknown IN LIST 'vip'", None),
-        ("extract(hour from event_time) < 5", "EXTRACT(HOUR FROM event_time) = 0 < 5", True),
+        ("amount = 50.0", "amount = 50.0", True),
+        ("amount = 100 / 2", "amount = 100 / 2", True),
+        ("country = 'DE'", "country = 'DE'", True),
+        ("card.count_10m = 3", "card.count_10m is 7, needs = 3", False),
+        ("card.sum_amount_1d = 3", "card.sum_amount_1d is unknown, needs = 3", None),
+        ("'DE' = country", "country = 'DE'", True),
+        ("country <> 'DE'", "country is 'DE', needs <> 'DE'", False),
+        ("country != 'FR'", "country is 'DE', needs <> 'FR'", True),
+        ("amount >= 50", "amount is 50, needs >= 50", True),
+        ("5 <= card.count_10m", "card.count_10m is 7, needs >= 5", True),
+        ("amount = card.count_10m", "amount is 50, needs = card.count_10m, which is 7", False),
+        ("amount between 60 and 70", "amount is 50, needs BETWEEN 60 AND 70", False),
+        ("country in ('DE', 'FR')", "country is 'DE', needs IN ('DE', 'FR')", True),
+        ("country like 'D%'", "country is 'DE', needs LIKE 'D%'", True),
+        ("city is null", "city is unknown, needs IS NULL", True),
+        ("card_id in list 'vip'", "card_id is unknown, needs IN LIST 'vip'", None),
+        ("extract(hour from event_time) < 5", "EXTRACT(HOUR FROM event_time) is 0, needs < 5", True),
     ],
 )
 def test_a_test_is_shown_with_its_value(condition, shown, holds):

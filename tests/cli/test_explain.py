@@ -12,7 +12,7 @@ def decided(ringfence, project):
 def test_a_decision_is_taken_apart(ringfence):
     ended = ringfence("explain", "p4")
     assert ended.code == 0, ended.err
-    assert "✓ card.count_small_10m = 5 >= 5" in ended.out
+    assert "✓ card.count_small_10m is 5, needs >= 5" in ended.out
     assert "card.count_small_10m < 5 (was 5)" in ended.out
     assert "without this rule: approve" in ended.out
     assert "stops triggering 2024-05-01 12:11:00 UTC" in ended.out

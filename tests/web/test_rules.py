@@ -150,7 +150,7 @@ def test_somebody_is_put_on_a_list_stopped_and_taken_off(own, watched):
 def test_a_decision_is_taken_apart_part_by_part(own, watched):
     page = watched.open(f"{own.url}/decisions/tx-0311")
     why = page.locator("#why")
-    expect(why).to_contain_text("card.count_small_10m = 12 >= 5")
+    expect(why).to_contain_text("card.count_small_10m is 12, needs >= 5")
     expect(why).to_contain_text("It would not have fired with")
     page.get_by_role("button", name="When would this stop triggering?").click()
     expect(why).to_contain_text("Stops triggering", timeout=60_000)

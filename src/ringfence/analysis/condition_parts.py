@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from ringfence.scoring.columns import Columns
     from ringfence.scoring.language.names import Names
 
-_OPPOSITE: Final = {"=": "<>", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_SIGNS: Final = {**COMPARISONS, exp.NEQ: "<>"}  # as texts of conditions have them
+_OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _MOST_WAYS: Final = 5
 
 Value = float | str | bool | None
@@ -33,7 +35,8 @@ class ExpressionPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """A part of a condition.
 
     `kind` is "all" or "any" of `parts`, "not" of one, or a "test". `holds` is null where it is unknown.
-    `shown` is a test with its values: `card.count_10m = 7 >= 5`.
+    `shown` is a test with its values: `card.count_10m is 7, needs >= 5`; only the test where it asks for the
+    value that the payment has: `country = 'DE'`.
     """
 
     kind: str
@@ -119,25 +122,24 @@ class Taker:
     def _shown(self, parsed: Parsed, node: exp.Expression) -> str:
         scope = Scope(parsed, self._names, None)
         if type(node) in COMPARISONS:
-            left, right = node.this, node.expression
-            kind = scope.common_type([left, right])
-            mark = COMPARISONS[type(node)]
-            found = self._value(parsed, left, kind)
-            value = _spoken(found)
-            if _is_constant(right) and mark == "=":
-                same = found is not None and found == self._value(parsed, right, kind)
-                return _sql(node) if same else f"{_sql(node)} (was {value})"
-            shown = f"{_sql(left)} = {value} {mark} {_sql(right)}"
-            if _is_constant(right):
-                return shown
-            return f"{shown} = {_spoken(self._value(parsed, right, kind))}"
+            return self._compared(parsed, node, scope.common_type([node.this, node.expression]))
         if isinstance(node, exp.Between | exp.In | exp.Like | exp.Is):
-            subject = _sql(node.this)
-            rest = _sql(node).removeprefix(subject).strip()
-            return f"{subject} = {_spoken(self._value(parsed, node.this, scope.type_of(node.this)))} {rest}"
+            value = self._value(parsed, node.this, scope.type_of(node.this))
+            return _needs(_sql(node.this), value, _sql(node).removeprefix(_sql(node.this)).strip())
         if isinstance(node, exp.Column):
-            return f"{_sql(node)} = {_spoken(self._truth(parsed, node))}"
+            return f"{_sql(node)} is {_spoken(self._truth(parsed, node))}"
         return _sql(node)
+
+    def _compared(self, parsed: Parsed, node: exp.Expression, kind: Type | None) -> str:
+        left, right, sign = node.this, node.expression, _SIGNS[type(node)]
+        if _is_constant(left) and not _is_constant(right):
+            left, right, sign = right, left, _TURNED.get(sign, sign)
+        if sign == "=" and _is_constant(right) and self._truth(parsed, node):
+            return f"{_sql(left)} = {_sql(right)}"
+        shown = _needs(_sql(left), self._value(parsed, left, kind), f"{sign} {_sql(right)}")
+        if _is_constant(right):
+            return shown
+        return f"{shown}, which is {_spoken(self._value(parsed, right, kind))}"
 
 
 def run_one(build: Builder, register: int, columns: Columns) -> Any:
@@ -198,10 +200,14 @@ def _negated(condition: str) -> str:
     if " IN LIST " in condition:
         return condition.replace(" IN LIST ", " NOT IN LIST ")
     tree: Any = sqlglot.parse_one(condition, read="duckdb")
-    mark = COMPARISONS.get(type(tree))
+    mark = _SIGNS.get(type(tree))
     if mark is not None:
         return f"{_sql(tree.this)} {_OPPOSITE[mark]} {_sql(tree.expression)}"
     return f"NOT {condition}" if isinstance(tree, exp.Column) else f"NOT ({condition})"
+
+
+def _needs(subject: str, value: Value, test: str) -> str:
+    return f"{subject} is {_spoken(value)}, needs {test}"
 
 
 def _is_constant(node: exp.Expression) -> bool:

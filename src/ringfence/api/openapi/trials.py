@@ -40,7 +40,7 @@ _EXPLAINED: Final = {
                 "kind": "test",
                 "text": "card.count_10m >= 5",
                 "holds": True,
-                "shown": "card.count_10m = 7 >= 5",
+                "shown": "card.count_10m is 7, needs >= 5",
                 "values": {"card.count_10m": 7.0},
             },
             "differ": [["card.count_10m < 5"]],
