@@ -9,6 +9,8 @@ from tests.web.conftest import serving
 from ringfence.access.principal import Role
 from ringfence.cli import execute
 
+from .conftest import payment, write_ndjson
+
 OUTCOMES = "SELECT outcome, count(*) AS payments FROM decisions GROUP BY outcome ORDER BY payments"
 
 
@@ -46,6 +48,41 @@ def test_a_view_of_payments_is_run_with_its_filters(decided):
     assert len(decided("views", "run", "small", "--limit", "1", "--format", "json").json_lines) == 1
     assert decided("views", "save", "small", "--address", "/decisions?min_score=x").code == 0
     assert "cannot be run" in decided("views", "run", "small").err
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("range=24h", ["p3", "p2"]),
+        ("range=7d", ["p3", "p2", "p1"]),
+        ("range=all", ["p3", "p2", "p1", "p0"]),
+        ("since=2024-05-02T12:00", ["p3"]),
+        ("since=2024-05-02T13:00&zone=Europe/Berlin", ["p3"]),
+        ("since=2024-05-02T13:00&zone=UTC", []),
+        ("range=24h&since=2024-04-01", ["p3", "p2", "p1"]),
+    ],
+)
+def test_a_view_of_payments_is_run_in_its_range_and_zone(ringfence, project, query, ids):
+    """A range ends with the newest payment, however long ago that was."""
+    times = ("2024-01-01T00:00:00Z", "2024-04-28T00:00:00Z", "2024-05-01T12:00:31Z", "2024-05-02T12:00:30Z")
+    rows = [payment(number, event_time=time) for number, time in enumerate(times)]
+    assert ringfence("run", write_ndjson(project / "rows.ndjson", rows)).code == 0
+    assert ringfence("views", "save", "span", "--address", f"/decisions?{query}").code == 0
+    found = ringfence("views", "run", "span", "--format", "json").json_lines
+    assert [row["transaction_id"] for row in found] == ids
+
+
+def test_a_workbook_on_a_terminal_is_refused_in_words_of_the_command(decided, monkeypatch):
+    assert decided("views", "save", "all", "--address", "/decisions").code == 0
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    ended = decided("views", "run", "all", "--format", "xlsx")
+    assert (ended.code, "> answer.xlsx" in ended.err, "ringfence sql" in ended.err) == (2, True, False)
+
+
+def test_help_of_run_says_where_rows_come_from(ringfence):
+    told = " ".join(ringfence("views", "run", "--help").out.split())
+    assert "rows come from the data folder" in told
+    assert "instead of the data folder" not in told
 
 
 def test_a_name_that_two_views_have_asks_for_an_id(decided):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ringfence.web.parts.period import Period
+from ringfence.decisions.period import Period
+from ringfence.web.parts.period import period_of
 
 MANY = "&".join(f"a{number}=1" for number in range(201))
 
@@ -19,4 +20,4 @@ MANY = "&".join(f"a{number}=1" for number in range(201))
 )
 def test_an_address_that_cannot_be_read_says_nothing(query, page, period):
     headers = [(b"hx-request", b"true"), (b"hx-current-url", page.encode())] if page else []
-    assert Period.of({"query_string": query.encode(), "headers": headers}) == period
+    assert period_of({"query_string": query.encode(), "headers": headers}) == period

@@ -25,6 +25,7 @@ LISTS: Final = {
 }
 """Kinds of term that stand for an element of a list, by column."""
 
+PLACE: Final = r"^[0-9]{1,15}-[0-9]{1,18}$"  # see `parse_place`
 FOREVER: Final = (1 << 63) - 1
 
 
@@ -44,6 +45,16 @@ class Term(NamedTuple):
 def salt(kind: str, seed: int) -> int:
     """Keeps a card apart from a device of the same name."""
     return hash_text(f"term {kind}", seed)
+
+
+def parse_place(text: str) -> tuple[int, int]:
+    """Event time and offset of the last decision of the page before.
+
+    >>> parse_place("1700000000000-42")
+    (1700000000000, 42)
+    """
+    time_ms, _, offset = text.partition("-")
+    return int(time_ms), int(offset)
 
 
 @dataclass(frozen=True, slots=True)

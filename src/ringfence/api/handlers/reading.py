@@ -11,7 +11,7 @@ import numpy as np
 from ringfence.access.restriction import EVERYTHING, Restriction
 from ringfence.api.hot.answers import DecisionAnswer  # noqa: TC001 (msgspec reads the annotations)
 from ringfence.api.http.problems import Refusal
-from ringfence.decisions.index import DecisionQuery
+from ringfence.decisions.index import DecisionQuery, parse_place
 from ringfence.events.ids.hashing import hash_text
 from ringfence.events.values.norms import norm
 from ringfence.features.spec import ENTITY_KEYS
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ringfence.api.services import RecordServices
     from ringfence.ports import EventLog
 
-PLACE: Final = r"^[0-9]{1,15}-[0-9]{1,18}$"
 CURSOR: Final = r"^[0-9]{1,15}-[0-9]{1,18}-[0-9A-Za-z]{1,64}$"
 _ENCODER: Final = msgspec.json.Encoder()
 _RECENT: Final = 10
@@ -83,16 +82,6 @@ class EntityState(msgspec.Struct, frozen=True):
     as_of_ms: int
     features: dict[str, float | None]
     recent: list[Listed]
-
-
-def parse_place(text: str) -> tuple[int, int]:
-    """Event time and offset of the last decision of the page before.
-
-    >>> parse_place("1700000000000-42")
-    (1700000000000, 42)
-    """
-    time_ms, _, offset = text.partition("-")
-    return int(time_ms), int(offset)
 
 
 def parse_cursor(text: str, log: EventLog) -> tuple[int, int]:

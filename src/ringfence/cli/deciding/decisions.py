@@ -262,7 +262,7 @@ def sql(
 def check_format(fmt: Format) -> None:
     """`InputError` where a terminal would show a workbook."""
     if fmt == "xlsx" and sys.stdout.isatty():
-        raise InputError("a workbook is no text: write it into a file, ringfence sql ... > answer.xlsx")
+        raise InputError("a workbook is no text: write it into a file, by > answer.xlsx after the command")
 
 
 def answer_to(statement: str, data: Path | None) -> pa.Table:

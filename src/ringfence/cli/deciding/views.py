@@ -12,11 +12,14 @@ import typer
 from ringfence.access.views import NewView
 from ringfence.cli.audited import tell_record
 from ringfence.cli.backends import desks
+from ringfence.cli.backends.server_keys import KEY_VARIABLE
 from ringfence.cli.backends.view_desks import found, working
 from ringfence.cli.deciding.decisions import FormatOption, answer_to, check_format, show_answer
 from ringfence.cli.terminal import options, screen
 from ringfence.compose.folder.index import open_index
 from ringfence.compose.folder.store import open_store, tokenizer_of
+from ringfence.decisions.filters import DecisionFilter
+from ringfence.decisions.period import Period
 from ringfence.errors import InputError
 from ringfence.features.spec import ENTITY_KEYS
 
@@ -34,6 +37,16 @@ app = typer.Typer(
 
 ViewName = Annotated[str, typer.Argument(help="Id of a view, such as V-3, or its name.", metavar="VIEW")]
 Page = Annotated[str | None, typer.Option("--page", help="Only views of one page.", metavar="/PATH")]
+
+ViewServer = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        help=f"Server that keeps the view; its key is in {KEY_VARIABLE}. The rows come from the data folder.",
+        envvar="RINGFENCE_SERVER",
+        metavar="URL",
+    ),
+]
 
 _SQL: Final = "/sql"
 _DECISIONS: Final = "/decisions"
@@ -102,13 +115,14 @@ def run(
         int, typer.Option(help="Maximum number of payments; a query has its own LIMIT.", min=1)
     ] = 1000,
     fmt: FormatOption = "table",
-    server: desks.Server = None,
+    server: ViewServer = None,
     data: options.Data = None,
 ) -> None:
     """Run a saved query, or list the payments that a view of the page Payments shows.
 
-    The data folder answers, as with `ringfence sql` and its formats; with --server the view is one that the
-    server keeps. Views of other pages have no rows of their own: `show` gives the address that opens them.
+    The data folder answers, as with `ringfence sql` and its formats, also where --server names the server
+    that keeps the view. The range of a view ends with the newest payment; times are shown in UTC. Views of
+    other pages have no rows of their own: `show` gives the address that opens them.
 
     Example: ringfence views run "Outcomes by day" --format csv > outcomes.csv
     """
@@ -200,16 +214,18 @@ def _statement(view: SavedView) -> str:
 
 def _payments(view: SavedView, limit: int, data: Path | None) -> pa.Table:
     """The payments that a view of decisions shows, newest first."""
-    from ringfence.web.parts.filters import DecisionFilter  # noqa: PLC0415 (the dashboard, which only this needs)
-
-    pairs = parse_qsl(view.query.removeprefix("?"))
-    asked = DecisionFilter.of(dict(pairs), [value for name, value in pairs if name == "outcome"])
+    query = view.query.removeprefix("?")
+    pairs = parse_qsl(query)
+    outcomes = [value for name, value in pairs if name == "outcome"]
+    asked = DecisionFilter.of(dict(pairs), outcomes, Period.of(query))
     with open_store(options.folder(data), read_only=True) as store:
-        tokenizer = tokenizer_of(store)
-        wanted = asked.wanted(lambda kind, name: tokenizer.as_kept(ENTITY_KEYS[kind], name))
+        tokenizer, index = tokenizer_of(store), open_index(store)
+        span = index.span_ms()
+        last_ms = span[1] if span else 0
+        wanted = asked.wanted(lambda kind, name: tokenizer.as_kept(ENTITY_KEYS[kind], name), last_ms)
         if asked.problems:
             raise InputError(f"{view.id} cannot be run: {'; '.join(sorted(asked.problems.values()))}")
-        rows: list[dict[str, Any]] = open_index(store).find(wanted, limit).rows
+        rows: list[dict[str, Any]] = index.find(wanted, limit).rows
     columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in _COLUMNS}
     columns |= {
         "event_time": pa.array([row["event_time_ms"] for row in rows], pa.timestamp("ms")),

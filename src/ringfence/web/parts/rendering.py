@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED
 from ringfence.api.services import Surroundings, services_of
+from ringfence.decisions.period import RANGES
 from ringfence.events.values.currencies import major
 from ringfence.scoring.language.words import percent, times
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 _DASH: Final = "–"
 _STATIC: Final = resources.files("ringfence.web") / "static"
 _LARGEST_ID: Final = 2**53  # a double holds every whole number up to here: ids, such as a component's
-_LATEST_MS: Final = 253_402_300_799_000  # of year 9999
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -86,7 +86,7 @@ def when(time_ms: int | None, *, seconds: bool = True) -> str:
     """
     if time_ms is None:
         return _DASH
-    moment = period.local(min(max(time_ms, 0), _LATEST_MS))
+    moment = period.local(time_ms)
     return moment.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
@@ -174,7 +174,7 @@ def _environment() -> Environment:
         "OUTCOMES": OUTCOMES,
         "Permission": Permission,
         "zone": period.zone_name,
-        "RANGES": period.RANGES,
+        "RANGES": RANGES,
     }
     return environment
 

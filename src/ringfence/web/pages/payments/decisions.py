@@ -12,13 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from ringfence.api.handlers.requests import queues_of
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import CaseServices, RecordServices, Surroundings, services_of
+from ringfence.decisions.filters import DecisionFilter
 from ringfence.errors import StoreError
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import names_card
 from ringfence.web.investigate import dossier
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
-from ringfence.web.parts.filters import DecisionFilter
+from ringfence.web.parts.period import current
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ TransactionId = Annotated[str, Path(min_length=1, max_length=4096)]
 async def decisions(request: Request) -> Response:
     """The newest decisions where every filter holds."""
     dashboard = dashboard_of(request)
-    asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"))
+    asked = DecisionFilter.of(request.query_params, request.query_params.getlist("outcome"), current())
     span = await beside(request, dashboard.finder.span_ms)
     ids = partial(dossier.id_of, dashboard)
     wanted = await beside(request, asked.wanted, ids, span[1] if span else 0)

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
 
-from ringfence.api.handlers.reading import PLACE, parse_place
-from ringfence.decisions.index import LISTS, Term, Wanted
+from ringfence.decisions.index import LISTS, PLACE, Term, Wanted, parse_place
+from ringfence.decisions.period import Period
 from ringfence.features.spec import ENTITY_KEYS
 from ringfence.masking import mask_cards, names_card
 from ringfence.scoring.rulesets.outcomes import Outcome
-from ringfence.web.parts.period import current, moment_ms
-from ringfence.web.parts.rendering import when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,33 +28,36 @@ class DecisionFilter:
     given: dict[str, str]
     outcomes: frozenset[Outcome]
     before: tuple[int, int] | None = None
+    period: Period = field(default_factory=Period)
     problems: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, query: Mapping[str, str], outcomes: list[str]) -> DecisionFilter:
-        """The filter of an address; unknown outcomes are passed over."""
+    def of(cls, query: Mapping[str, str], outcomes: list[str], period: Period) -> DecisionFilter:
+        """The filter of an address and its period; unknown outcomes are passed over."""
         given = {name: query.get(name, "").strip()[:_LONGEST] for name in TEXTS}
         given |= {name: mask_cards(text, strict=True) for name, text in given.items() if name != "entity_id"}
         known = frozenset(Outcome(name) for name in outcomes if name in list(Outcome))
         cursor = query.get("before", "")
-        return cls(given, known, parse_place(cursor) if re.match(PLACE, cursor) else None)
+        before = parse_place(cursor) if re.match(PLACE, cursor) else None
+        return cls(given, known, before, period)
 
     def wanted(self, id_of: Callable[[str, str], str], last_ms: int = 0) -> Wanted:
         """What to look for: without the fields that have a problem.
 
         `id_of` puts the id of a kind of entity into the form in which payments have it; `last_ms` is when the
-        newest payment was, where the range of the page ends.
+        newest payment was, where a named range ends.
         """
         terms = [Term(kind, self.given[kind]) for kind in LISTS if self.given[kind]]
         if self.given["entity_id"]:
             terms += self._entity(id_of)
-        named = current().span_ms(last_ms) or (0, Wanted().until_ms)
+        moment_ms = self.period.moment_ms
+        named = self.period.span_ms(last_ms) or (0, Wanted().until_ms)
         since = self._read("since", moment_ms, named[0])
         until = self._read("until", moment_ms, Wanted().until_ms)
         score = self._read("min_score", _score, 0.0)
         for name in ("since", "until"):  # as the form's own field wants it
             if self.given[name] and name not in self.problems:
-                self.given[name] = when(moment_ms(self.given[name]), seconds=False).replace(" ", "T")
+                self.given[name] = f"{self.period.local(moment_ms(self.given[name])):%Y-%m-%dT%H:%M}"
         amount = self._read("min_amount", float, 0.0) or None
         return Wanted(tuple(terms), self.outcomes, since, until, score, amount, self.before)
 
@@ -66,10 +67,9 @@ class DecisionFilter:
         if self.given["entity_id"]:
             fields.append(("entity", self.given["entity"]))
         fields += [("outcome", outcome) for outcome in sorted(self.outcomes)]
-        kept = current()
         fields += [
             (name, value)
-            for name, value in (("range", kept.range), ("zone", kept.zone))
+            for name, value in (("range", self.period.range), ("zone", self.period.zone))
             if value not in ("", "UTC")
         ]
         if before is not None:
