@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,11 +12,15 @@ from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.outbox import Bus
 from ringfence.adapters.sqlite import Store
 from ringfence.cli import execute
+from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.session import open_session
 from ringfence.compose.folder.privacy import has_originals
 from ringfence.compose.messaging.messages import outbox_of
 from ringfence.errors import InputError
+from ringfence.events.activation import Part, activation
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS, EVENTS
+from ringfence.saving import Snapshotting
 from ringfence.settings import RETAINED, load_settings
 
 from .conftest import payment, write_ndjson
@@ -218,3 +223,13 @@ def test_what_went_before_a_part_failed_is_on_record(project, ringfence):
     assert ended.code not in (0, 4)
     record = ringfence("audit", "list", "--action", "data.trimmed", "--json").json[0]
     assert (record["outcome"], record["details"]) == ("failed", {"quarantine": "1"})
+
+
+def test_an_event_of_the_future_makes_no_payment_old(project, ringfence):
+    at = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    rows = [payment(number) | {"event_time": at} for number in range(5)]
+    assert ringfence("run", write_ndjson(project / "payments.ndjson", rows)).code == 0
+    with open_session(project / "ringfence-data", load_definitions(None, None), Snapshotting()) as session:
+        digest = session.desk().force.active()
+        session.runner.commit([session.runner.activate(activation(Part.RULES, digest, 10**13, author="x"))])
+    assert set(asked(ringfence, project, {"decisions": "30d", "events": "30d"}, "--dry-run").values()) == {0}

@@ -93,6 +93,7 @@ class Retention:
             if desk:
                 desk.search.note_last_events(self._now_ms())
         newest_ms = max((batch.last_time_ms for batch in log.read(EVENTS)), default=0)
+        newest_ms = min(newest_ms, self._now_ms())  # one event of the future must not make all others old
         for topic, keep in keep_ms.items():
             before_ms = newest_ms - keep
             if held_from_ms is not None:
