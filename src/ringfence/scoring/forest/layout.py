@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from ringfence.errors import ScorerError
+from ringfence.scoring.forest.quadrature import gauss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,6 +190,5 @@ def paths(nodes: Nodes) -> Paths:
     most = int(needed.max())
     points, weights = np.zeros((most, most)), np.zeros((most, most))
     for row in range(most):
-        at, weight = np.polynomial.legendre.leggauss(row + 1)
-        points[row, : row + 1], weights[row, : row + 1] = (at + 1) / 2, weight / 2
+        points[row, : row + 1], weights[row, : row + 1] = gauss(row + 1)
     return Paths(before, share, needed, points, weights)
