@@ -23,7 +23,10 @@ def choose_currency(desk: DraftDesk, amount: Column | None, money: AmountStyle |
         return desk.answers["currency"].upper()
     codes = _named_currencies(amount)
     if not codes or amount is None or any(_is_own(one, amount) for one in desk.left.values()):
-        column = desk.best("currency", lambda one: currency_points(one, amount))
+        others = [one for one in desk.left.values() if amount and one.money and one.meanings & {"amount"}]
+        column = desk.best(
+            "currency", lambda one: 0 if _of_others(one, amount, others) else currency_points(one, amount)
+        )
         if column is not None:
             return _of_column(desk, column)
     if amount is not None and money is not None and money.signs:
@@ -52,6 +55,13 @@ def _is_own(column: Column, amount: Column) -> bool:
     """Whether a column tells the currency of these amounts, not of those that were converted."""
     other = {"converted", "related"} & (column.meanings ^ amount.meanings)
     return "currency" in column.meanings and not column.money and not other
+
+
+def _of_others(column: Column, amount: Column | None, others: list[Column]) -> bool:
+    """Whether a column tells the currency of other amounts: the original ones, say, of booked ones."""
+    if amount is None or "currency" not in column.meanings or _is_own(column, amount):
+        return False
+    return any(_is_own(column, one) for one in others)
 
 
 def _of_column(desk: DraftDesk, column: Column) -> str | None:

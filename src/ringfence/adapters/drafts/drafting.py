@@ -13,13 +13,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from ringfence.adapters.drafts.coordinates import turn_coordinates
 from ringfence.adapters.drafts.desk import DraftDesk
 from ringfence.adapters.drafts.label_delay import choose_label_delay
 from ringfence.adapters.drafts.labels import choose_label, known_late
 from ringfence.adapters.drafts.money import is_scientific
 from ringfence.adapters.drafts.paying import choose_amount
 from ringfence.adapters.drafts.plan import MappingPlan
-from ringfence.adapters.drafts.roles import FIELDS, holds_cards, id_points, looks_dialled, looks_masked
+from ringfence.adapters.drafts.roles import (
+    FIELDS,
+    holds_cards,
+    id_points,
+    looks_dialled,
+    looks_masked,
+    names_somebody,
+)
 from ringfence.adapters.drafts.sample import Column, FileSample, sample_of
 from ringfence.adapters.drafts.sides import find_sides
 from ringfence.adapters.drafts.steps import choose_step
@@ -45,7 +53,6 @@ _REPEATS: Final = 0.5  # share of different values
 _HOURS: Final = 24
 _GUESTS: Final = 2  # times as often as any other id, rows apart: so often stands what is no id
 _NAMED: Final = 8
-_FEW_BEYOND: Final = 3  # typing errors, perhaps
 _SPREADSHEET: Final = 300  # ids looked at for what a spreadsheet has put around them
 _KEYS: Final = (
     "customer_id", "account_id", "card_id", "merchant_id", "device_id", "terminal_id",
@@ -105,7 +112,7 @@ def _plan(
     choose_label_delay(desk)
     choose_amount(desk)
     _transaction(desk)
-    _turned(desk)
+    turn_coordinates(desk)
     choose_step(desk)
     sides = find_sides(desk)
     for target, points in FIELDS.items():
@@ -129,7 +136,7 @@ def _complete(plan: MappingPlan, sample: FileSample, path: str) -> None:
     """`InputError` where a field is missing without which nothing is a payment."""
     missing = [name for name in _NEEDED if name not in plan.fields]
     if missing:
-        if all(len(name) > 1 and name[0] == name[-1] == "'" for name in sample.columns):
+        if sample.columns and all(len(name) > 1 and name[0] == name[-1] == "'" for name in sample.columns):
             raise InputError(
                 f"{path}: no mapping is written: its values stand between single quotes, which CSV does not "
                 'know: export it with double quotes ("), or with none'
@@ -261,37 +268,6 @@ def _id_in(desk: DraftDesk, column: Column) -> str | dict[str, str]:
     return column.name
 
 
-def _turned(desk: DraftDesk) -> None:
-    """Latitudes and longitudes that stand in each other's column."""
-    found = {
-        main: next((one for one in desk.left.values() if main in one.meanings and one.money), None)
-        for main in ("lat", "lon")
-    }
-    lat, lon = found["lat"], found["lon"]
-    if lat is None or lon is None:
-        return
-    if _longitudes(lat) and max(map(_size, lon.different)) <= 90:
-        desk.plan.fields |= {"lat": desk.take(lon.name).name, "lon": desk.take(lat.name).name}
-        desk.plan.remarks.append(
-            f"{lat.name} holds values beyond 90 degrees, {lon.name} none: taken the other way round"
-        )
-
-
-def _longitudes(column: Column) -> bool:
-    """Whether too many values are beyond 90 degrees for each to be a typing error."""
-    sizes = [_size(text) for text in column.different]
-    beyond = sum(size > 90 for size in sizes)
-    enough = beyond == len(sizes) or (beyond >= _FEW_BEYOND and 10 * beyond >= len(sizes))
-    return enough and max(sizes) <= 180
-
-
-def _size(text: str) -> float:
-    try:
-        return abs(float(text))
-    except ValueError:
-        return 0.0
-
-
 def _placeholders(desk: DraftDesk) -> None:
     """Texts that stand for nothing are null; one value that most rows share is no key."""
     found: Counter[str] = Counter()
@@ -373,6 +349,8 @@ def _empty(desk: DraftDesk, dropped: dict[str, str]) -> None:
 def _type(column: Column) -> str:
     if column.kinds == {bool}:
         return "boolean"
+    if names_somebody(column):
+        return "text"
     if column.kinds <= {int, float}:
         return "number"
     numbers = all(

@@ -29,6 +29,7 @@ _CLOCKS: Final = (
     "%I.%M.%S.%f %p", "%I.%M.%S %p", "%I:%M:%S.%f %p",
 )  # fmt: skip
 _PIVOT: Final = 69  # of years in two digits
+_EARLIEST_YEAR, _FARTHEST_YEAR = 1900, 2100  # beyond, dates say that nothing is known, or for ever
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DIRECTIVES: Final = {
     "d": r"(?P<d>\d{1,2})", "m": r"(?P<m>\d{1,2})", "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d{2})",
@@ -59,11 +60,11 @@ _MARKED: Final = (
 _DOTNET: Final = re.compile(r"\\?/Date\((\d+)(?:[+-]\d{4})?\)\\?/")
 _ISO: Final = re.compile(
     r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)? ?"
-    r"(?:(?:Z|z|[+-]\d\d(?::?\d\d)?)(?:\[[A-Za-z0-9/_+-]+\])?"  # [Europe/Berlin], as Java writes it
+    r"(?:(?:Z|z|[+\u2212-]\d\d(?::?\d\d)?)(?:\[[A-Za-z0-9/_+-]+\])?"  # [Europe/Berlin], as Java writes it
     r"| ?(?:\(?[A-Z][a-z]+(?:/[A-Za-z_-]+)+\)?|(?:GMT|UTC)[+-]\d{1,2}|(?!AM|PM)[A-Z]{2,5}))?"
 )
 _ZONED: Final = re.compile(
-    r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d|\b[A-Z]{2,5}|(?:GMT|UTC)[+-]\d{1,2})\)?$|[A-Za-z]/[A-Za-z_-]+\)?$|\]$"
+    r"(?:Z|[+\u2212-]\d\d:?\d\d|[+\u2212-]\d\d|\b[A-Z]{2,5}|(?:GMT|UTC)[+-]\d{1,2})\)?$|[A-Za-z]/[A-Za-z_-]+\)?$|\]$"
 )
 _EPOCHS: Final = (("epoch_s", 1), ("epoch_ms", 1000), ("epoch_us", 10**6), ("epoch_ns", 10**9))
 _FIRST_S, _LAST_S = 946_684_800, 4_102_444_800  # 2000 to 2100
@@ -82,6 +83,8 @@ class MomentGuess:
     swapped: str = ""  # the form with day and month the other way round, where that fits as well
     first: datetime | None = None
     last: datetime | None = None
+    early: datetime | None = None  # the first and the last but for a tenth of the values each
+    late: datetime | None = None
     bare: int = 0  # values that name no zone, where others do
     elsewhere: MomentGuess | None = None  # with the year of two digits at the other end, where that fits
 
@@ -112,7 +115,7 @@ def moments_of(texts: Sequence[str], *, named: bool = False) -> MomentGuess | No
             return None
         with_zone = sum(bool(_ZONED.search(text[10:])) for text in iso)
         zoned, timed = with_zone >= MOST * len(iso), any(len(text) > 10 for text in iso)
-        edges = min(known), max(known)
+        edges = *_edges(known), *_inner(known)
         return MomentGuess("iso", len(known) / len(some), zoned, timed, "", *edges, bare=len(iso) - with_zone)
     return _patterned([plain(text) for text in some], [plain(text) for text in texts])
 
@@ -141,13 +144,23 @@ def clock_of(texts: Sequence[str]) -> str | None:
 
 def moment_in(text: str, form: str) -> datetime | None:
     """The time that a text is, read by a form, its zone aside; None where it is none."""
-    return _parsed(western(text.strip().lstrip("'"), ".", ","), form)
+    return _parsed(plain(text), form)
+
+
+def turned(moments: MomentGuess, texts: Sequence[str]) -> MomentGuess:
+    """The moments with day and month the other way round, where both fit: of the same column's texts."""
+    dates = [found for text in texts if (found := moment_in(text, moments.swapped)) is not None]
+    first, last = _edges(dates)
+    early, late = _inner(dates)
+    return replace(
+        moments, form=moments.swapped, swapped=moments.form, first=first, last=last, early=early, late=late
+    )
 
 
 def other_order(form: str) -> str:
     """A form with day and month the other way round; itself where the month is a word."""
     day, month = form.find("%d"), form.find("%m")
-    if min(day, month) < 0 or form.startswith(("%Y", "%y")) or "." in form[:6]:
+    if min(day, month) < 0 or form.startswith(("%Y", "%y", "1%y")) or "." in form[:6]:
         return form  # nobody writes the month first before points
     return form.replace("%d", "%@").replace("%m", "%d").replace("%@", "%m")
 
@@ -161,14 +174,15 @@ def _patterned(some: Sequence[str], texts: Sequence[str]) -> MomentGuess | None:
         if share < MOST or (best is not None and share <= best.share):
             continue
         timed = "%H" in form or "%I" in form
-        best = MomentGuess(form, share, "%Z" in form or "%z" in form, timed, "", min(known), max(known))
+        edges = *_edges(known), *_inner(known)
+        best = MomentGuess(form, share, "%Z" in form or "%z" in form, timed, "", *edges)
     if best is None:
         return None
-    turned = other_order(best.form)
-    if turned != best.form:
-        here, there = _share(texts, best.form), _share(texts, turned)
-        best = replace(best, swapped=turned) if here == there else best
-        best = replace(best, form=turned) if there > here else best
+    other = other_order(best.form)
+    if other != best.form:
+        here, there = _share(texts, best.form), _share(texts, other)
+        best = replace(best, swapped=other) if here == there else best
+        best = replace(best, form=other) if there > here else best
     return _year_placed(best, some)
 
 
@@ -187,6 +201,19 @@ def _year_placed(last: MomentGuess, some: Sequence[str]) -> MomentGuess:
     if 2 * (max(known) - min(known)) < last.last - last.first:
         return replace(first, elsewhere=last)
     return replace(last, elsewhere=first)
+
+
+def _edges(dates: Sequence[datetime]) -> tuple[datetime, datetime]:
+    """The first and the last, without dates such as 9999-12-31 where most are of this time."""
+    ours = [date for date in dates if _EARLIEST_YEAR <= date.year < _FARTHEST_YEAR]
+    known = ours if len(ours) >= MOST * len(dates) else dates
+    return min(known), max(known)
+
+
+def _inner(dates: Sequence[datetime]) -> tuple[datetime, datetime]:
+    ordered = sorted(dates)
+    beyond = len(ordered) // 10
+    return ordered[beyond], ordered[-1 - beyond]
 
 
 def _candidates(some: Sequence[str]) -> list[str]:
@@ -261,10 +288,10 @@ def _unmarked(some: Sequence[str]) -> MomentGuess | None:
             best = last - first, guess
     if best is None:
         return None
-    turned = other_order(best[1].form)
+    other = other_order(best[1].form)
     here = sum(_strictly(text, best[1].form) is not None for text in some)
-    fits = turned != best[1].form and sum(_strictly(text, turned) is not None for text in some) == here
-    return replace(best[1], swapped=turned) if fits else best[1]
+    fits = other != best[1].form and sum(_strictly(text, other) is not None for text in some) == here
+    return replace(best[1], swapped=other) if fits else best[1]
 
 
 def _strictly(text: str, form: str) -> datetime | None:

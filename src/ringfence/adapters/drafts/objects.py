@@ -13,13 +13,19 @@ _DEPTH: Final = 8
 _ENVELOPE: Final = 4  # levels down that a list of records may stand
 _NAMES: Final = 600
 _FIELDS: Final = 3  # that a record has at least
+_ALIKE: Final = 2  # records under names that make their object one of records
 
 
 def objects_in(head: bytes, where: str, limit: int) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
     """Paths, rows and the `[file]` options of the first objects: lines, an array, or a list within one."""
-    objects = _objects(head.decode("utf-8", "replace").removeprefix("\ufeff"), limit)
+    text = head.decode("utf-8", "replace").removeprefix("\ufeff")
+    objects = _objects(text, limit)
     if not objects:
-        raise InputError(f"{where}: none of the first lines is a JSON object with fields")
+        raise InputError(
+            f"{where}: none of the first lines is a JSON object with fields{_why_none(text.lstrip())}"
+        )
+    if len(objects) == 1:
+        _refuse_other_shapes(objects[0], where)
     options: dict[str, Any] = {}
     inside = _records_list(objects[0])
     if inside and (len(objects) == 1 or _mostly_inside(objects[0], inside)):
@@ -27,7 +33,50 @@ def objects_in(head: bytes, where: str, limit: int) -> tuple[list[str], list[lis
         objects = [one for outer in objects for one in _each(outer, inside)][:limit]
     flat = [_flat(one) for one in objects[:limit]]
     names = list(dict.fromkeys(name for one in flat for name in one))[:_NAMES]
-    return names, [[one.get(name) for name in names] for one in flat], options
+    rows = [[_sound(one.get(name)) for name in names] for one in flat]
+    return list(map(_sound, names)), rows, options
+
+
+def _why_none(text: str) -> str:
+    """What text that should be JSON seems to be, and what to do with it."""
+    first = text.partition("\n")[0].strip()
+    if text.startswith(("//", "/*", "#")) or re.search(r"^\s*//", text, re.MULTILINE):
+        return ": it has comments, which JSON does not know: take them out"
+    if text.startswith("[["):
+        return ": its rows are lists: write objects with a name for each value, or CSV (--format csv)"
+    if re.match(r"\)\]\}|while\s*\(1|[A-Za-z_$][\w$.]*\s*\(", text):
+        return ": it begins with code around the JSON: take that out"
+    if re.match(r"\[?\s*\{\s*'", text):
+        return ": it has single quotes, as Python prints objects: write it with json.dumps"
+    if first and first[0] not in "[{" and re.search(r"[,;\t|]", first):
+        return ": it looks like CSV: say --format csv"
+    return ""
+
+
+def _refuse_other_shapes(item: dict[str, Any], where: str) -> None:
+    """`InputError` for one object that holds records by their ids, or columns in place of records."""
+    members = list(item.values())
+    alike = all(_is_record(one) for one in members) and len({tuple(sorted(one)) for one in members}) == 1
+    if alike and len(members) >= _ALIKE:
+        raise InputError(
+            f"{where}: one object holds {len(members):,} records, each under a name of its own: write them "
+            f"as lines, with the name in a field (jq -c 'to_entries[] | {{id: .key}} + .value' {where})"
+        )
+    columns = [one for one in members if isinstance(one, list) and len(one) > 1]
+    whole = len(columns) == len(members) >= _FIELDS and len(set(map(len, columns))) == 1
+    tabled = {"columns", "data"} <= item.keys() and isinstance(item["data"], list)
+    if tabled or (whole and not any(isinstance(one, dict) for column in columns for one in column)):
+        raise InputError(
+            f"{where}: one object holds columns in place of records: write a record a line "
+            '(pandas: to_json(orient="records", lines=True))'
+        )
+
+
+def _sound(value: Any) -> Any:
+    """Texts without half a pair of UTF-16, which JSON can write and UTF-8 cannot."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _objects(text: str, limit: int) -> list[dict[str, Any]]:

@@ -203,6 +203,7 @@ def _signs(desk: DraftDesk, column: Column, money: AmountStyle) -> dict[str, Any
     if way is not None:
         return {"sign": "any"} if money.negative else {}
     if not money.negative:
+        _credited(desk, column)
         return {}
     mostly = money.negative > 0.5
     share = money.negative if mostly else 1 - money.negative
@@ -223,6 +224,17 @@ def _signs(desk: DraftDesk, column: Column, money: AmountStyle) -> dict[str, Any
     if given == "any":
         return {"sign": "any"}
     return {"sign": given, "other_sign": "skip"}
+
+
+def _credited(desk: DraftDesk, column: Column) -> None:
+    """Says where only some amounts are marked, as credits: on a card's statement they are refunds."""
+    marked = [text for text in column.texts if re.search(r"\d\s?\(?cr\.?\)?\s?$", text, re.IGNORECASE)]
+    if marked and len(marked) < len(column.texts):
+        desk.plan.remarks.append(
+            f"{len(marked)} of {len(column.texts)} amounts of {column.name} are marked as credits, as "
+            f"{marked[0]}: they are taken as payments like the others; if they are refunds, take those rows "
+            "out, or export a column that tells debits from credits"
+        )
 
 
 def _direction(desk: DraftDesk) -> str | None:

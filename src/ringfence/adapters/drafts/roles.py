@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ringfence.adapters.drafts.moments import turned
 from ringfence.adapters.drafts.money import MOST, is_scientific
 from ringfence.adapters.drafts.words import known
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from ringfence.adapters.drafts.moments import MomentGuess
     from ringfence.adapters.drafts.sample import Column
 
 CLOSE: Final = 15
@@ -72,6 +74,13 @@ _OF_MANY_CARDS: Final = frozenset(
     }
 )  # fmt: skip
 _INSTITUTION: Final = frozenset({"bank", "banks", "branch", "bic", "institution"})
+_NUMBERED: Final = frozenset(
+    """bank banks branch bic institution imei imsi iccid meid serial zip zipcode postcode postal plz cep
+    pincode blz bsb routing aba ifsc swift ssn nif cpf cnpj siren siret""".split()  # noqa: SIM905
+)
+"""Words of names whose numbers count nothing."""
+_FLAGS: Final = frozenset({"0", "1", "true", "false", "yes", "no", "y", "n", "t", "f"})
+_ENOUGH: Final = 10  # rows in which somebody's id is not one of two
 _WORD_CODE: Final = re.compile(r"[A-Za-z]{3}|\d{3}")
 
 
@@ -102,8 +111,15 @@ def time_points(column: Column, now: datetime) -> float:
     points += 20 * ("created" in meanings) + 8 * ("booked" in meanings)
     points += 15 * moments.timed
     points -= sum(cost for word, cost in _NO_TIME.items() if word in meanings)
-    points -= 60 * (moments.last > now + timedelta(days=2)) + 60 * (moments.first.year < 2000)
+    points -= 60 * _is_ahead(column, moments, now) + 60 * ((moments.early or moments.first).year < 2000)
     return points * column.filled
+
+
+def _is_ahead(column: Column, moments: MomentGuess, now: datetime) -> bool:
+    """Whether times are still to come, but for a few, whichever of day and month stands first."""
+    guesses = [moments, turned(moments, column.different)] if moments.swapped else [moments]
+    latest = [one.late or one.last for one in guesses]
+    return all(one is not None and one > now + timedelta(days=2) for one in latest)
 
 
 def amount_points(column: Column) -> float:
@@ -143,6 +159,8 @@ def id_points(column: Column) -> float:
         points -= 12 * ("id" not in meanings)
     elif own and not meanings - own:
         points = 55
+    if not own and meanings & (_WHO - {"merchant"}):
+        return 0  # of whoever pays, is paid or stands between
     points -= 60 * bool(meanings & (_WHO - {"merchant"})) + 60 * bool(meanings & (_NO_ID - {"count"}))
     points -= 35 * ("merchant" in meanings) + 60 * bool(meanings & {"related", "refund", "fraud"})
     points -= 25 * (len(words) > 1 and words[0] in ("reference", "ref", "referenz", "referencia"))
@@ -162,6 +180,7 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
             meanings & ((_NO_ID | {"email", "phone", "ip"}) - {main})
             or is_scientific(column.different[:_SOME])
             or column.is_dated
+            or _is_flag(column)
             or ("ref" in meanings and column.unique >= MOST)  # the payment's, as this party calls it
         ):
             return 0
@@ -175,9 +194,26 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
     return points
 
 
+def _is_flag(column: Column) -> bool:
+    found = {text.strip().lower() for text in column.different}
+    return column.rows >= _ENOUGH and bool(found) and found <= _FLAGS
+
+
 def _of_a_bank(column: Column) -> bool:
     """It names the bank of whoever pays or is paid, and not that person."""
     return not _INSTITUTION.isdisjoint(column.words) and not column.meanings & {"id", "account"}
+
+
+def names_somebody(column: Column) -> bool:
+    """Whether whole numbers stand for a bank, a place or a person: no arithmetic has a meaning for them."""
+    if not column.texts or not all(map(str.isdigit, column.different[:_SOME])):
+        return False
+    if all(len(text) == 1 for text in column.different[:_SOME]):
+        return False  # a flag or a count, perhaps
+    if not _NUMBERED.isdisjoint(column.words):
+        return not column.meanings & (_NO_ID - {"address", "city"})
+    who = _WHO | {"id", "ref", "code", "related"}
+    return bool(column.meanings & _WHO) and column.meanings <= who and all(map(known, column.words))
 
 
 def card_points(column: Column) -> float:

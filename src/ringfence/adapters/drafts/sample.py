@@ -186,6 +186,9 @@ def _rows_of(source: OpenedFile, encoding: str | None) -> tuple[list[str], list[
     if source.format == "ndjson":
         names, rows, options = objects_in(head, source.path, ROWS)
         return names, rows, SampleLayout(options)
+    first = head.partition(b"\n")[0].strip()
+    if first.startswith(b"{") and first.endswith(b"}"):
+        raise InputError(f"{source.path} holds JSON, whatever its name says: say --format ndjson")
     tail = b"" if whole else _tail(source)
     found = table_in(head, tail, source.path, whole=whole, limit=ROWS, encoding=encoding)
     layout = SampleLayout(found.options, found.delimiter, found.remarks, found.unnamed)

@@ -107,6 +107,8 @@ def _ordered(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGue
             )
             return _with(moments, form)
     american = not day_first.startswith("%d.") and not desk.sample.comma and _american(desk)
+    ahead = _are_ahead(desk, column, day_first) - _are_ahead(desk, column, month_first)
+    american = ahead > 0 if ahead else american  # payments have been made
     preferred, second = (month_first, day_first) if american else (day_first, month_first)
     shown = column.different[0]
     answers = ("month", "day") if american else ("day", "month")
@@ -119,6 +121,12 @@ def _ordered(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGue
         )
     )
     return _with(moments, preferred if given == answers[0] else second)
+
+
+def _are_ahead(desk: DraftDesk, column: Column, form: str) -> int:
+    """How many values would be still to come, read by a form."""
+    limit = desk.now + timedelta(days=2)
+    return sum((found := moment_in(text, form)) is not None and found > limit for text in column.different)
 
 
 def _year_placed(desk: DraftDesk, column: Column, moments: MomentGuess) -> MomentGuess:

@@ -290,21 +290,25 @@ def _date(data: NDArray[np.uint8], at: int, stop: int) -> int:
 
 @compiled(nogil=True)
 def _clock(data: NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
-    """Milliseconds of HH:MM[:SS[.fraction]] at `at` and the place after it; -1 when there is none."""
+    """Milliseconds of HH:MM[:SS[.fraction]] at `at` and the place after it; -1 when there is none.
+
+    A leap second is the beginning of the next minute: no clock here counts it.
+    """
     hour, minute = _digits(data, at, 2, stop), _digits(data, at + 3, 2, stop)
     if hour < 0 or hour > 24 or minute < 0 or minute > 59 or data[at + 2] != 58:
         return -1, at
     ms, end = (hour * 60 + minute) * 60_000, at + 5
     if end < stop and data[end] == 58:
         second = _digits(data, end + 1, 2, stop)
-        if second < 0 or second > 59:
+        leap = second == 60 and minute == 59
+        if second < 0 or (second > 59 and not leap):
             return -1, at
         ms, end = ms + second * 1000, end + 3
         if end + 1 < stop and (data[end] == 46 or data[end] == 44):
             end, weight = end + 1, 100
             first = end
             while end < stop and 48 <= data[end] <= 57:
-                ms += (int(data[end]) - 48) * weight
+                ms += 0 if leap else (int(data[end]) - 48) * weight
                 weight //= 10
                 end += 1
             if end == first:
@@ -320,6 +324,8 @@ def _offset(data: NDArray[np.uint8], at: int, stop: int) -> int:
     if stop - at == 1 and (data[at] == 90 or data[at] == 122):
         return 0
     sign = 1 if data[at] == 43 else -1 if data[at] == 45 else 0
+    if stop - at > 3 and data[at] == 226 and data[at + 1] == 136 and data[at + 2] == 146:  # U+2212, a minus
+        sign, at = -1, at + 2
     hours, left = _digits(data, at + 1, 2, stop), stop - at - 3
     minutes = 0
     if left == 2:

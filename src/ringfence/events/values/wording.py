@@ -49,7 +49,16 @@ _BETWEEN: Final = re.compile(
 )
 _OF: Final = re.compile(r"\s+(?:de|del|of)\s+", re.IGNORECASE)
 _AFTER: Final = re.compile(r"(?<=\d)\s*(?:Uhr|hrs?)$|(?<=%[MS])\s*(?:Uhr|hrs?)$", re.IGNORECASE)
-_HALF: Final = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?|\s*%p", re.IGNORECASE)
+_HALF: Final = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?|\s*%p|(?<=:\d\d)\s?([ap])$", re.IGNORECASE)
+_FORENOON: Final = frozenset("上午 午前 오전 πμ π.μ. ص पूर्वाह्न öö sa de. de".split())  # noqa: SIM905
+_AFTERNOON: Final = frozenset("下午 午後 오후 μμ μ.μ. م अपराह्न ös ch du. du".split())  # noqa: SIM905
+_HALF_WORD: Final = "|".join(map(re.escape, sorted(_FORENOON | _AFTERNOON, key=len, reverse=True)))
+_HALF_BEFORE: Final = re.compile(
+    rf"(?<=[\d.]) ?(?P<half>{_HALF_WORD}) ?(?P<clock>\d{{1,2}}:\d\d(?::\d\d)?)(?![\d:])", re.IGNORECASE
+)
+_HALF_AFTER: Final = re.compile(
+    rf"(?P<clock>(?<=\s)\d{{1,2}}:\d\d(?::\d\d)?) ?(?P<half>{_HALF_WORD})$", re.IGNORECASE
+)
 _ORDINAL: Final = re.compile(r"(?<=\d)(?:st|nd|rd|th)(?=,)")
 _FINE: Final = re.compile(r"(?<=\d\d[.,]\d{6})\d+")  # nanoseconds, which no clock here keeps
 _EAST: Final = re.compile(r"^(\d{4})(?:年|년 ?|\. ?)(\d{1,2})(?:月|월 ?|\. ?)(\d{1,2})(?:日|일|\.)")
@@ -74,6 +83,8 @@ def plain(text: str, form: str = "") -> str:
 
     >>> plain("1. März 2024, 10:00 Uhr"), plain("1er août 2024 à 10:00"), plain("10:00 p.m.")
     ('1 Mar 2024, 10:00', '1 Aug 2024 10:00', '10:00 PM')
+    >>> plain("2024/5/1 下午 1:15"), plain("1/5/2024 1:15 μμ")
+    ('2024/5/1 1:15 PM', '1/5/2024 1:15 PM')
     """
     said = _ZONE_SAID.sub(r"\1", " ".join(western(text, ".", ",").split()).lstrip("'"))
     said = _UNIX.sub(r"\2 \1 \5 \3\4", _APACHE.sub(r"\1 \2 \3 \4", _FINE.sub("", said)))
@@ -82,7 +93,8 @@ def plain(text: str, form: str = "") -> str:
     said = _ORDINAL.sub("", said)
     said = _WEEKDAY.sub("", _WEEKDAY_ASKED.sub("", said))
     said = _SHORT_WEEKDAY.sub("", said) if form else said
-    said = _HALF.sub(lambda found: " %p" if "%" in found[0] else f" {found[1].upper()}M", said)
+    said = _HALF_AFTER.sub(_half, _HALF_BEFORE.sub(_half, said))
+    said = _HALF.sub(lambda found: " %p" if "%" in found[0] else f" {(found[1] or found[2]).upper()}M", said)
     said = _AFTER.sub("", _BETWEEN.sub(" ", said))
     said = _DAY_POINT.sub("", _OF.sub(" ", said))
     return _MONTH.sub(lambda found: _month(found[0], form), said)
@@ -113,6 +125,13 @@ def has_width(text: str, form: str) -> bool:
         return True
     width = 2 * found[0].count("%") + 2 * found[0].count("%Y")
     return any(len(digits) == width for digits in re.findall(r"\d+", text))
+
+
+def _half(found: re.Match[str]) -> str:
+    """A clock with AM or PM for a word of another language on either side of it."""
+    half = "AM" if found["half"].lower() in _FORENOON else "PM"
+    before = "" if found[0].startswith(found["clock"]) else " "
+    return f"{before}{found['clock']} {half}"
 
 
 def _clock(found: re.Match[str]) -> str:
