@@ -22,12 +22,12 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ringfence.api.hot.orders import Arrived, Look, Order, give_up, keep
+from ringfence.api.hot.orders import Arrived, Look, Order, cannot_decide, give_up, keep
 from ringfence.api.hot.outcomes import Ticket, sort_out
 from ringfence.api.hot.portions import Portions
 from ringfence.api.hot.shares import Shares
 from ringfence.api.hot.steps import TakenStep
-from ringfence.api.hot.waiting import next_small, next_whole
+from ringfence.api.hot.waiting import RightOfWay, next_small, next_whole
 from ringfence.api.http.problems import unavailable
 from ringfence.ports.tracing import StageSpan
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from ringfence.api.hot.decoding import Decoding
     from ringfence.api.hot.gate import Gate
     from ringfence.api.hot.outcomes import Resolver, Result
-    from ringfence.api.http.problems import Refusal
     from ringfence.events.batch import EventBatch
     from ringfence.ports import Clock
     from ringfence.ports.tracing import Tracing
@@ -81,12 +80,11 @@ class Decider:
         self._open: set[Ticket | Order | Look] = set()  # without a result yet
         self._line: deque[Ticket] = deque()
         self._whole: deque[Ticket | Order | Look] = deque()  # steps of their own, on a thread of their own
-        self._was_whole = self._aside = False  # whether the last step was such a one, and one is under way
+        self._aside, self._turns = False, RightOfWay()  # whether such a step is under way, whose turn it is
         self._uncommitted = 0
         self._committed: deque[tuple[TakenStep, list[Ticket], list[Sequence[Result]]]] = deque()  # to answer
-        self._woken = False
+        self._woken = self._stopping = False
         self._finished: asyncio.Event = asyncio.Event()
-        self._stopping = False
         self._threads = ThreadPoolExecutor(1, "ringfence-take")
         self._commits: queue.SimpleQueue[TakenStep | None] = queue.SimpleQueue()
         self._committing = threading.Thread(target=self._commit_loop, name="ringfence-commit", daemon=True)
@@ -172,7 +170,7 @@ class Decider:
     def _at_work(self) -> asyncio.AbstractEventLoop:
         """The loop on which it decides; `Refusal` (503) where it does not."""
         if self.failure is not None or self._loop is None or self._stopping:
-            raise _cannot_decide()
+            raise cannot_decide()
         return self._loop
 
     async def _ordered(self, order: Order) -> list[int]:
@@ -196,7 +194,7 @@ class Decider:
         """An answer of the event loop, on another thread; `Refusal` (503, `late`) where it never comes."""
         if self._loop is None or self._loop.is_closed():
             asked.close()
-            raise _cannot_decide()
+            raise cannot_decide()
         promise = asyncio.run_coroutine_threadsafe(asked, self._loop)
         try:
             return promise.result(_PATIENCE_SECONDS)
@@ -226,8 +224,8 @@ class Decider:
             self._finished.set()
         elif self._aside or self._uncommitted >= self._most_in_flight():
             return
-        elif self._whole and not (self._line and self._was_whole):
-            self._was_whole = self._aside = True
+        elif self._whole and (not self._line or self._turns.large_is_due):
+            self._aside = True
             item = next_whole(self._whole, self.shares, perf_counter())
             if isinstance(item, Look):
                 self._threads.submit(self._look_aside, item)
@@ -236,7 +234,6 @@ class Decider:
         elif self._uncommitted:
             return
         elif self._line:
-            self._was_whole = False
             if self._runner.pipeline.models.waits:
                 self._aside = True
                 self._threads.submit(self._take_aside, next_small(self._line))
@@ -245,8 +242,7 @@ class Decider:
         elif self._stopping:
             self._finished.set()
 
-    def _most_in_flight(self) -> int:
-        """A payment that comes now waits for all of them."""
+    def _most_in_flight(self) -> int:  # a payment that comes now waits for all of them
         return 1 if self.portions.hears(perf_counter()) else _WHOLE_IN_FLIGHT
 
     def _take_together(self, tickets: list[Ticket]) -> None:
@@ -270,6 +266,7 @@ class Decider:
     def _looked(self, told: tuple[Look, Any, Exception | None]) -> None:
         look, found, error = told
         self._aside = False
+        self._turns.took_large(0.0)
         self._open.discard(look)
         if look.result.done():
             pass  # whoever asked has gone
@@ -332,6 +329,8 @@ class Decider:
         committed = perf_counter()
         self._observe("commit", committed - begin)
         step.stages.append(StageSpan("commit", begin, committed))
+        if step.is_large:
+            self._on_loop(self._over, step)
         if isinstance(step.asked, Order):
             if isinstance(step.asked, Arrived):
                 self._resolver.remember(step.work)
@@ -347,9 +346,17 @@ class Decider:
         self._observe("answer", perf_counter() - committed)
         step.tell(self._tracing)  # when it keeps nobody waiting
 
+    def _over(self, step: TakenStep) -> None:
+        """It is durable: no step need wait for it, nor for the answers of a large one."""
+        self._uncommitted -= 1
+        if step.is_large:
+            self._turns.took_large(step.took)
+        else:
+            self._turns.took_small(step.took)
+        self._wake()
+
     def _fulfil(self, fulfilled: tuple[Order, list[int]]) -> None:
         order, offsets = fulfilled
-        self._uncommitted -= 1
         self._open.discard(order)
         if not order.result.done():
             order.result.set_result(offsets)
@@ -360,8 +367,9 @@ class Decider:
             self._settle(*self._committed.popleft())
 
     def _settle(self, step: TakenStep, tickets: list[Ticket], answered: list[Sequence[Result]]) -> None:
-        self._uncommitted -= 1
-        if tickets[0].prepared is not None:
+        if not step.is_large:
+            self._over(step)
+        else:
             self.shares.spend(tickets[0].caller, step.seconds, perf_counter())
         if tickets[0].bounded:
             self.gate.served(self.gate.clock(perf_counter()) - tickets[0].entered)
@@ -378,10 +386,10 @@ class Decider:
         self.failure = error
         for waiting in self._open:
             if isinstance(waiting, Order | Look):
-                give_up(waiting.result, _cannot_decide())
+                give_up(waiting.result, cannot_decide())
             elif not waiting.answered:
                 waiting.answered = True
-                waiting.refuse(_cannot_decide())
+                waiting.refuse(cannot_decide())
         self._open.clear()
         self._finished.set()
         self._failed(error)
@@ -390,7 +398,3 @@ class Decider:
         assert self._loop is not None
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(act, value)
-
-
-def _cannot_decide() -> Refusal:
-    return unavailable("the server cannot decide at the moment: try again, or look at /readyz")

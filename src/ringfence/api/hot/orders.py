@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ringfence.api.http.problems import unavailable
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -43,6 +45,11 @@ class Arrived(Order):
     def work(self, runner: Runner) -> PendingBatch:
         """Have them decided; where the stream goes on commits with them."""
         return runner.take_in(self.arrival)
+
+
+def cannot_decide() -> Refusal:
+    """What is said once nothing can be decided any more."""
+    return unavailable("the server cannot decide at the moment: try again, or look at /readyz")
 
 
 def keep(promise: asyncio.Future[Any], value: Any) -> None:

@@ -23,6 +23,16 @@ class TakenStep:
     seconds: float = 0.0  # that taking it kept others waiting, where it is part of a batch
     stages: list[StageSpan] = field(default_factory=list)
 
+    @property
+    def is_large(self) -> bool:
+        """It was a step of its own."""
+        return isinstance(self.asked, Order) or self.asked.tickets[0].prepared is not None
+
+    @property
+    def took(self) -> float:
+        """Seconds from its beginning to its last stage so far."""
+        return self.stages[-1].end - self.stages[0].begin
+
     def tell(self, tracing: Tracing | None) -> None:
         """Have it traced; once it is durable."""
         if tracing is None:

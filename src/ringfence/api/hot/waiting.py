@@ -19,6 +19,41 @@ MOST_BYTES: Final = 64 << 10
 """Likewise, of all its records."""
 
 
+_LONGEST_SECONDS: Final = 0.1  # for which single payments have the right of way, once a large step is over
+
+
+class RightOfWay:
+    """Which kind of step comes next where both kinds wait: that of single payments, or a large one.
+
+    After a large step single payments go on until their steps have taken as long as it did, so that a
+    payment waits for one large step, and seldom for a second one.
+
+    >>> turns = RightOfWay()
+    >>> turns.took_large(0.010), turns.large_is_due, turns.took_small(0.004), turns.large_is_due
+    (None, False, None, False)
+    >>> turns.took_small(0.006), turns.large_is_due
+    (None, True)
+    """
+
+    def __init__(self) -> None:
+        self._large = self._small = 0.0
+        self._any_small = True  # since the last large step
+
+    @property
+    def large_is_due(self) -> bool:
+        """Whether a large step goes before single payments."""
+        return self._any_small and self._small >= self._large
+
+    def took_large(self, seconds: float) -> None:
+        """A large step is over."""
+        self._large, self._small, self._any_small = min(seconds, _LONGEST_SECONDS), 0.0, False
+
+    def took_small(self, seconds: float) -> None:
+        """A step of single payments is over."""
+        self._small += seconds
+        self._any_small = True
+
+
 def next_small(line: deque[Ticket]) -> list[Ticket]:
     """Takes those of the next step, first come first served."""
     tickets: list[Ticket] = []
