@@ -30,8 +30,8 @@ from ringfence.learning.choosing.wide_features import NO_KEYS, offered, wide_spe
 from ringfence.learning.data.dataset import Dataset, dataset
 from ringfence.learning.data.history import Passed, collect
 from ringfence.learning.data.splits import Fold, Part
-from ringfence.learning.measures.calibrate import logistic
 from ringfence.learning.measures.metrics import DAY_MS, Ranking, auc, average_precision, card_precision
+from ringfence.scoring.logistic import logistic
 from ringfence.testing.handbook import DELAY_MS, HandbookPayments, log_of_payments, read_payments
 
 VALIDATION = ("2018-06-20", "2018-06-27", "2018-07-04", "2018-07-11")

@@ -50,6 +50,23 @@ def test_points_add_up_between_0_and_100(apply):
     assert apply([rule("m", None, -30)], {"m"})[1] == 0
 
 
+def test_fractions_of_points_add_up_one_by_one_however_many_payments_there_are():
+    """A library's product of matrices adds in an order that depends on its size and on the processor."""
+    numbers = np.random.default_rng(3)
+    points = numbers.uniform(0, 2, 40).round(3).tolist()
+    compiled = compile_rules(
+        RuleSet(rules=tuple(rule(f"r{n}", None, p) for n, p in enumerate(points))), FeatureSpec((), ())
+    )
+    for count in (1, 2, 7, 64, 300):
+        fired = numbers.random((40, count)) < 0.7
+        score = Weights(compiled).apply(Verdicts(fired, np.zeros((0, count), bool))).score
+        for payment in range(count):
+            total = 0.0
+            for value, hit in zip(points, fired[:, payment], strict=True):
+                total += value if hit else 0.0
+            assert score[payment] == total
+
+
 def test_a_score_from_its_threshold_on_asks_for_an_outcome(apply):
     assert apply(RULES, {"p"}, review_at=40)[0] == "review"
     assert apply(RULES, {"p"}, review_at=41)[0] == "approve"

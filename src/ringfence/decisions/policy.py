@@ -135,7 +135,11 @@ class Weights:
         return chosen
 
     def _score(self, fired: NDArray[np.bool_]) -> NDArray[np.float64]:
-        total = self.points[self.with_points] @ fired[self.with_points]
+        total = np.zeros(fired.shape[1])
+        for row in self.with_points[
+            fired[self.with_points].any(axis=1)
+        ]:  # in their order: a sum has one rounding
+            total[fired[row]] += self.points[row]
         score: NDArray[np.float64] = np.clip(total, 0.0, 100.0)
         return score
 

@@ -14,8 +14,8 @@ from ringfence.adapters.artifacts.registry import read_folder
 from ringfence.errors import InputError, ScorerError
 from ringfence.features.catalog import CATALOG
 from ringfence.features.spec import FeatureSpec, entity
-from ringfence.scoring.artifacts.local import logistic
 from ringfence.scoring.artifacts.manifest import FOREST, LINEAR, MANIFEST, MODEL, Calibration
+from ringfence.scoring.logistic import logistic
 
 RNG = np.random.default_rng(5)
 ROWS = np.where(RNG.random((300, 3)) < 0.1, np.nan, np.abs(RNG.normal(size=(300, 3))) * 8)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ringfence.features.kernel import elementary
 from ringfence.features.kernel.exact import above_mean, standard_deviation, total
 from ringfence.features.kernel.extrema import extremum, extremum_as_of
 from ringfence.features.kernel.jit import inlined
@@ -265,7 +266,7 @@ def _is_new(s: State, tracker: int, events: int, end: int, row: int, time: int, 
 def great_circle_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
     """Haversine distance between two points in degrees, on a sphere of mean Earth radius."""
     phi_a, phi_b = math.radians(lat_a), math.radians(lat_b)
-    across = math.sin((phi_b - phi_a) / 2.0)
-    along = math.sin(math.radians(lon_b - lon_a) / 2.0)
-    h = across * across + math.cos(phi_a) * math.cos(phi_b) * along * along
-    return 2.0 * _EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(h)))
+    across = elementary.sin((phi_b - phi_a) / 2.0)
+    along = elementary.sin(math.radians(lon_b - lon_a) / 2.0)
+    h = across * across + elementary.cos(phi_a) * elementary.cos(phi_b) * along * along
+    return 2.0 * _EARTH_RADIUS_KM * elementary.asin(min(1.0, math.sqrt(h)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ringfence.features.kernel.elementary import log
 from ringfence.features.kernel.jit import inlined
 from ringfence.graph.kernel import layout as at
 from ringfence.graph.kernel.forest import root_of
@@ -86,7 +87,7 @@ def _of_subject(s: State, code: int, argument: int, subject: int, now: int) -> f
     if code == at.O_DEGREE:
         return float(degree)
     if code == at.O_DAMPED:
-        return 1.0 / np.log(1.0 + degree) if degree > 0 else np.nan
+        return 1.0 / log(1.0 + degree) if degree > 0 else np.nan
     if code == at.O_SINCE:
         return (now - s.node_since[subject]) / 1000.0 if degree > 0 else np.nan
     root = root_of(s, subject)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.scoring.artifacts.manifest import Calibration
+from ringfence.scoring.logistic import logistic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,12 +71,6 @@ def shifted(calibration: Calibration, log_odds: Floats, share: float) -> Calibra
         told = logistic(calibration.slope * log_odds + middle).mean()
         low, high = (low, middle) if told > share else (middle, high)
     return Calibration(calibration.slope, (low + high) / 2)
-
-
-def logistic(log_odds: Floats) -> Floats:
-    """1 / (1 + e^-x), without overflow."""
-    small = np.exp(-np.abs(log_odds))
-    return np.where(log_odds >= 0, 1 / (1 + small), small / (1 + small))
 
 
 def calibrated(log_odds: Floats, calibration: Calibration) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 from ringfence.errors import ScorerError
 from ringfence.scoring.artifacts.manifest import LINEAR_ARRAYS
 from ringfence.scoring.artifacts.reasons import texts_of
+from ringfence.scoring.logistic import logistic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,14 +125,3 @@ def linear_arrays(arrays: Mapping[str, Any], width: int) -> dict[str, NDArray[np
     if (arrays["scale"] <= 0).any():
         raise ScorerError("a scale of the regression is not above 0: train the model again")
     return {name: arrays[name] for name in shapes}
-
-
-def logistic(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities of log-odds.
-
-    >>> logistic(np.array([0.0, -1000.0, 1000.0])).tolist()
-    [0.5, 0.0, 1.0]
-    """
-    with np.errstate(over="ignore"):
-        found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-log_odds))
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -111,7 +112,7 @@ class Forest:
         leaves = self._nodes.feature < 0
         tree = np.searchsorted(self._nodes.root, np.flatnonzero(leaves), side="right") - 1
         weight = self._nodes.cover[leaves] / self._nodes.cover[self._nodes.root][tree]
-        return float(weight @ self._nodes.value[leaves])
+        return math.fsum(weight * self._nodes.value[leaves])
 
     @cached_property
     def _paths(self) -> layout.Paths:

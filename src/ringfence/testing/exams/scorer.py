@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ringfence.scoring.artifacts.local import logistic
+from ringfence.scoring.logistic import logistic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringfence.errors import StoreError
-from ringfence.scoring.artifacts.local import logistic
 from ringfence.scoring.artifacts.manifest import Bands
 from ringfence.scoring.artifacts.models import NO_MODELS, Models
+from ringfence.scoring.logistic import logistic
 from ringfence.scoring.rulesets.rules import compile_rules
 
 if TYPE_CHECKING:
