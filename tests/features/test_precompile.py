@@ -85,7 +85,8 @@ def test_machine_code_that_comes_with_a_copy_of_the_package_is_used_on_the_same_
 
     assert found(SOURCE.parent, kernels) == ["0", "1"]
     assert found(copy) == ["1", "0"]
-    assert found(copy, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="") == ["0", "1"]
+    other = "x86-64" if os.environ.get("NUMBA_CPU_NAME") == "generic" else "generic"
+    assert found(copy, NUMBA_CPU_NAME=other, NUMBA_CPU_FEATURES="") == ["0", "1"]
 
 
 @needs_compiler
