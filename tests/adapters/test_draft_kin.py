@@ -181,3 +181,13 @@ def test_half_a_pair_of_utf_16_is_no_traceback(tmp_path):
     """UnicodeEncodeError, in the label's choice."""
     lines = [json.dumps(one | {"card": "c\ud800"} if one["id"] == "i1" else one) for one in _PAYMENTS]
     assert read(Drafted(written(tmp_path, "\n".join(lines), "some.json"))) == (2, 1)
+
+
+def test_totals_between_the_payments_do_not_cost_them_their_ids(tmp_path):
+    """Subtotal stood twice among the ids: row numbers were made of all."""
+    text = rows("id,when,amount,card", lambda at: f"i{at},2026-05-01 10:{at:02}:00,1{at}.50,c{at % 3}"
+                + ("\nSubtotal,,42.00," if at % 4 == 1 else ""), 20)  # fmt: skip
+    found = Drafted(written(tmp_path, text))
+    assert found.fields["transaction_id"] == "id"
+    assert read(found) == (20, 0)
+    assert "lines of totals between the payments are skipped" in found.said

@@ -15,6 +15,7 @@ from ringfence.adapters.drafts.moments import moments_of
 from ringfence.adapters.drafts.money import money_of
 from ringfence.adapters.drafts.words import meanings_of
 from ringfence.errors import InputError
+from ringfence.events.bad import TOTALS
 from ringfence.events.values.visible import visible
 from ringfence.masking import find_cards
 
@@ -172,13 +173,32 @@ def _without_lines(table: Table, text: str, body: list[_Record], first: _Record,
         table.options.setdefault("trailers", []).extend(ruled)
         said = ", ".join(map(repr, ruled))
         table.remarks.append(f"lines of signs alone are no payments and are skipped: {said}")
-    body = [one for one in body if one.line not in again and written[one.line].strip() not in ruled]
+    totals = _totals_between(body, width)
+    if totals:
+        words = list(dict.fromkeys(totals.values()))
+        table.options.setdefault("trailers", []).extend(f"{word}{table.delimiter}*" for word in words)
+        table.remarks.append(
+            f"lines of totals between the payments are skipped: {len(totals)}x {', '.join(words)}"
+        )
+    others = again | totals.keys()
+    body = [one for one in body if one.line not in others and written[one.line].strip() not in ruled]
     if not table.unnamed and _are_units(body, width):
         units = written[body[0].line].strip()
         table.options.setdefault("trailers", []).append(units)
         table.remarks.append(f"the line below the header tells units and is no payment: {units!r} is skipped")
         body = body[1:]
     return body
+
+
+def _totals_between(body: Sequence[_Record], width: int) -> dict[int, str]:
+    """The word before each line of totals that has payments behind it, by the number of lines before it."""
+    return {
+        one.line: one.cells[0]
+        for one in body[:-_LAST]
+        if len(one.cells) == width
+        and one.cells[0].strip(" :*-").casefold() in TOTALS
+        and 2 * sum(bool(cell.strip()) for cell in one.cells) <= width
+    }
 
 
 def _folded(record: _Record) -> list[str]:
