@@ -10,6 +10,7 @@ decides, and between its parts, in a seeded order:
     pause       a TaskManager that stands still for longer than the heartbeat's timeout, and goes on
     partition   the network between the job and the broker is cut for up to `--longest-cut` seconds; what was
                 on its way then arrives after all, or is lost with its connections
+    split       likewise between JobManager and TaskManagers, for longer than the heartbeat's timeout
     rescale     stopped with a savepoint twice: one TaskManager more goes on, then as many as before
     rules       another rule book, put in force on the running job
     upgrade     stopped with a savepoint; another book, and a model, in the project; more or fewer workers
@@ -37,6 +38,7 @@ from tests.link import Link
 
 from benchmarks.api_load import payments
 from benchmarks.counted import Counted
+from benchmarks.flink_parted import PartedCluster
 from benchmarks.model import write_model
 from benchmarks.report import machine, versions
 from ringfence.cli import execute
@@ -54,7 +56,18 @@ if TYPE_CHECKING:
     from ringfence.compose.flink_host.check import Compared
     from ringfence.compose.flink_host.running import FlinkRun
 
-KINDS = ("worker", "manager", "broker", "checkpoint", "pause", "partition", "rescale", "rules", "upgrade")
+KINDS = (
+    "worker",
+    "manager",
+    "broker",
+    "checkpoint",
+    "pause",
+    "partition",
+    "split",
+    "rescale",
+    "rules",
+    "upgrade",
+)
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 BOOK = """
 rules:
@@ -64,6 +77,7 @@ rules:
   - {{id: often, title: Often, when: "card.count_1h > {often}", points: 40, reason: OFTEN, analyst: A.}}
 """
 _PATIENCE_SECONDS = 300.0
+_HEARTBEAT_SECONDS = 8.0  # after which a TaskManager is missed
 _OFTEN = 300  # events for each list entry or flag
 
 
@@ -130,6 +144,7 @@ class FlinkTrial:
                 workers=self.workers,
                 shards=4,
                 checkpoint_ms=self._checkpoint_ms,
+                clusters=PartedCluster,
             )
         )
 
@@ -183,6 +198,24 @@ class FlinkTrial:
         if not self.link.held.is_set():
             sys.exit("FAIL: nobody met the cut")
         self.link.mend(broken=is_broken)
+
+    def _split(self) -> None:
+        cluster = self.running.cluster
+        assert isinstance(cluster, PartedCluster)
+        cluster.cut()
+        seconds = self.chance.uniform(_HEARTBEAT_SECONDS + 6, max(self._longest_cut, _HEARTBEAT_SECONDS + 8))
+        is_broken = self.chance.random() < 0.5
+        self._send(len(self.lines) // 20 + 1)
+        time.sleep(seconds)
+        look = cluster.jobs.look(self.running.job)
+        print(
+            f"a split of {seconds:.0f} s, {'with' if is_broken else 'without'} its connections: "
+            f"{look.state}, {look.problem[:200]}",
+            flush=True,
+        )
+        if look.all_tasks_run:
+            sys.exit("FAIL: the JobManager did not miss its TaskManagers")
+        cluster.mend(broken=is_broken)
 
     def _manager(self) -> None:
         manager = self.running.cluster.manager

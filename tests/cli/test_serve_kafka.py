@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests import artifacts
 from tests.kafka import broker
 from tests.waiting import until
 
@@ -19,6 +20,7 @@ from ringfence.decisions.decision import DecisionBatch
 from ringfence.decisions.written import json_of
 from ringfence.events.activation import Part
 from ringfence.ports import DECISIONS
+from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.rulesets.rules import Outcome
 from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 from ringfence.sharded.changes import activation_record
@@ -132,6 +134,27 @@ def test_rules_of_a_flink_jobs_control_topic_hold_on_a_server_without_a_restart(
         assert (told["outcome"], told["offset"]) == ("decline", 23)
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 0
+
+
+def test_a_model_of_a_flink_jobs_control_topic_holds_on_a_server_without_a_restart(project, ringfence):
+    """One that the server's registry lacks is refused with the remedy, and what decides stays."""
+    kafka = broker()
+    topic, control = kafka.topic(), kafka.topic()
+    digests = [artifacts.make(project / name, seed=seed) for seed, name in enumerate(("kept", "elsewhere"))]
+    assert ringfence("models", "import", str(project / "kept")).code == 0
+    made = [Deployment(champion=digest) for digest in digests]
+    kept, unknown = (activation_record(Part.MODELS, one.digest, one.to_json(), author="mira") for one in made)
+    with served(project, f"kafka://{kafka.address}/{topic}?control={control}") as (url, running):
+        kafka.send(control, [kept, unknown])
+        until(lambda: ready(url)["offset"] == 1)
+        told = httpx.post(f"{url}/v1/decisions", json=payment(31)).json()
+        assert (told["offset"], told["model"]) == (1, digests[0])
+        until(lambda: [one for one in ready(url)["sources"] if one["quarantined"] == 1])
+        assert "ringfence models import FOLDER" in httpx.get(f"{url}/quarantine").text
+        assert ringfence("models", "list").out.count("champion") == 1
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+    assert f"models promote {digests[1]}" in (project / "said").read_text()
 
 
 def test_a_server_keeps_and_shows_what_another_host_decided(project, ringfence):

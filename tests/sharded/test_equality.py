@@ -247,7 +247,7 @@ def test_a_world_with_all_that_a_log_may_hold(seed):
     parts, append = spread(batch(world(500, seed)), chance, 3)
     before, after = (compile_rules(one, CATALOG) for one in WORLD_RULES)
     library = ControlLibrary(CATALOG, before)
-    library.learn(after.ruleset.to_json())
+    library.learn(Part.RULES, after.ruleset.to_json())
     moments = np.linspace(append[0][0], append[0][-1], 5).astype(np.int64)[1:4]
     books = [after, before, after]
     changes = [

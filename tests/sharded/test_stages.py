@@ -6,9 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from tests import artifacts
 from tests.spine import START_MS, payments
 
+from ringfence.adapters.artifacts import read_folder
 from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.models import model_registry
 from ringfence.compose.flink_host.sharded import is_upgrade, pack_project, plan_of, upgraded
 from ringfence.compose.folder.store import open_store
 from ringfence.decisions.decision import DecisionBatch
@@ -19,6 +22,7 @@ from ringfence.features.catalog import NETWORK
 from ringfence.features.engine import Engine
 from ringfence.features.kernel.measure import measure
 from ringfence.features.spec import FeatureSpec, entity
+from ringfence.scoring.artifacts.deployment import Deployment
 from ringfence.scoring.rulesets.rules import compile_rules
 from ringfence.scoring.rulesets.ruleset import RuleSet
 from ringfence.sharded import frame
@@ -99,6 +103,44 @@ def test_records_become_decisions_and_the_rest_is_named(packed):
     assert sum("came before with other content" in one for one in refused) == 1
     assert sum("came without their text" in one for one in refused) == 2
     assert sum("not shipped with the job" in one for one in refused) == 1
+
+
+def test_a_model_of_the_registry_takes_effect_at_its_record_on_every_worker(tmp_path):
+    """Also behind a loss of all workers; one that no worker finds is refused with the remedy."""
+    definitions = load_definitions(None, None)
+    for name, seed in (("kept", 1), ("elsewhere", 2)):
+        artifacts.make(tmp_path / name, arrays=artifacts.grow(3, seed, spread=60.0))
+    model, unknown = (read_folder(tmp_path / name) for name in ("kept", "elsewhere"))
+    registry = model_registry(tmp_path / "data")
+    registry.add(model)
+    with open_store(tmp_path / "data") as store:
+        packed = pack_project(
+            definitions,
+            store.meta,
+            load_mapping("canonical"),
+            ["payments/0", "control/0"],
+            controls=["control/0"],
+            shards=2,
+            registry=registry.where,
+        )
+    host = LocalHost(plan_of(packed))
+    one, other = (Deployment(champion=artifact.digest) for artifact in (model, unknown))
+    sent(host, 0, [value(0)], 0)
+    records = [activation_record(Part.MODELS, made.digest, made.to_json()) for made in (one, other)]
+    sent(host, 1, [*records, activation_record(Part.MODELS, "0" * 16, one.to_json())], 50)
+    sent(host, 0, [value(1)], 100)
+    for partition in range(2):
+        host.lose_all()
+        host.send(host.stage("door", partition).close(), "door", partition)
+    host.run()
+    decided = [DecisionBatch.decode(element.data) for element in host.outputs["decisions"]]
+    rows = sorted((row["offset"], row["model"]) for batch in decided for row in batch.table.to_pylist())
+    assert rows == [(0, None), (2, model.digest)]
+    refused = [json.loads(found.data)["faults"][0]["problem"] for found in host.outputs["quarantine"]]
+    assert len(refused) == 2
+    assert f"model '{unknown.digest}' is not in" in refused[0]
+    assert "ringfence models import" in refused[0]
+    assert "the text is that of" in refused[1]
 
 
 def test_a_changed_project_goes_on_with_what_has_changed_as_records(packed, tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.aws import needs_aws
-from ringfence.compose.deciding.followed_rules import FollowedRules
+from ringfence.compose.deciding.followed_versions import FollowedVersions
 from ringfence.compose.kafka import kafka_client, kafka_options, needs_kafka
 from ringfence.errors import InputError
 from ringfence.events.ids.hashing import hash_text
@@ -110,7 +110,7 @@ def _kafka(
     steering = kafka_client(text, kafka_options().source, control)
     kept = {name: value for name, value in steering.address.options.items() if name == "on_gap"}
     steering.address = replace(steering.address, options=kept)  # rules of before count, whatever from says
-    changes = ControlReading(decoding, is_change, FollowedRules(session, say))
+    changes = ControlReading(decoding, is_change, FollowedVersions(session, say))
     return SteeredSource(source, read(steering, changes), changes)
 
 

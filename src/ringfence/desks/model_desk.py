@@ -84,6 +84,12 @@ class ModelDesk:
         self.stored.registry.retire(model, signed.author, signed.note, signed.now_ms)
         return left
 
+    def take_over(self, deployment: Deployment, who: Signed) -> None:
+        """Keep models that another host has put in force; whoever asks has the log take their activation."""
+        told = f"models {', '.join(deployment.models) or 'none'} decide, as on the Flink job"
+        with self.approved(told, deployment, who):
+            self.stored.keep(deployment, who.now_ms)
+
     def _change(self, deployment: Deployment, signed: Signed, told: str = "") -> Deployment:
         if deployment.digest == self.active().digest:
             raise InputError("nothing changes: this is in force already")

@@ -90,6 +90,9 @@ OTHER_ATTRIBUTES: Final = "attributes"
 AUTHOR: Final = "attributes.author"
 """Who put a version in force or changed a list, where Ringfence knows it: no source can say so itself."""
 
+FOLLOWED: Final = "attributes.followed"
+"""Of an activation: where in a control topic it was taken over from, such as `rules/0/1041`."""
+
 ADDED_BY: Final = "attributes.rule"
 """Of a list entry: the rule that made it."""
 

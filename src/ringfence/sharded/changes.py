@@ -1,8 +1,8 @@
-"""Versions put in force through a partition: a record that names one and, for rules, brings its text."""
+"""Versions put in force through a partition: a record that names one, and brings its text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.sharded.library import ControlLibrary
     from ringfence.sharded.plan import ShardedPlan
 
 BODY: Final = "attributes.body"
@@ -28,7 +29,7 @@ _KIND: Final = "activation"
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A record by which a version is put in force; `body` is the text of rules."""
+    """A record by which a version is put in force; `body` is its text, of rules or of a deployment."""
 
     kind: str
     part: Part
@@ -38,9 +39,42 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     note: str = ""
 
 
+class ControlRecord(NamedTuple):
+    """A record of a control topic.
+
+    Attributes:
+        append_ms: its timestamp, which its sender may choose.
+        place: topic, partition and offset, such as `rules/0/1041`.
+        log: identity of the log that it was published from; empty where it came from none.
+        offset: of its activation there.
+    """
+
+    value: bytes
+    append_ms: int
+    place: str
+    log: str = ""
+    offset: int = 0
+
+
 def activation_record(part: Part, digest: str, body: str = "", *, author: str = "", note: str = "") -> bytes:
-    """The value of a record that puts a version in force; `body` is the text of rules (`RuleSet.to_json`)."""
+    """The value of a record that puts a version in force.
+
+    `body` is its text: `RuleSet.to_json`, or `Deployment.to_json`, which names models by their digests.
+    """
     return msgspec.json.encode(Change(_KIND, part, digest, body, author, note))
+
+
+def _check(library: ControlLibrary, told: Change) -> None:
+    if told.body:
+        known = library.learn(told.part, told.body)
+        if known != told.digest:
+            raise msgspec.ValidationError(f"the text is that of {known}, not {told.digest}")
+    elif told.part is Part.RULES and told.digest not in library.shipped_rules:
+        raise RuleError(f"rules {told.digest} came without their text: send their activation with it")
+    if told.part is Part.RULES:
+        check_rules(library.rules(told.digest))
+    else:
+        library.models(told.digest)
 
 
 def is_of(record: bytes, part: Part) -> bool:
@@ -100,16 +134,8 @@ def change_of(
     try:
         told = change_in(value)
         library = plan.library
-        if library is not None and told.part is Part.RULES:
-            if told.body:
-                known = library.learn(told.body)
-                if known.digest != told.digest:
-                    raise msgspec.ValidationError(f"the text is that of {known.digest}, not {told.digest}")
-            elif told.digest not in library.shipped_rules:
-                raise RuleError(f"rules {told.digest} came without their text: send their activation with it")
-            check_rules(library.rules(told.digest))
-        elif library is not None:
-            library.models(told.digest)
+        if library is not None:
+            _check(library, told)
     except (RingfenceError, msgspec.DecodeError) as error:
         return BadRecord(source, offset, (Fault(Reason.MALFORMED, "activation", str(error)),), value)
     made = activation(told.part, told.digest, append_ms, author=told.author, note=told.note).table

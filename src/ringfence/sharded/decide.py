@@ -172,9 +172,9 @@ class Decide:
         for begin, end in pairwise(edges):
             some = events.slice(begin, end)
             if is_activation(some):
-                for text in filter(None, some.column(BODY).to_pylist()):
-                    self._plan.learn(text)
-                for part, digest in versions(some):
+                for (part, digest), text in zip(versions(some), some.column(BODY).to_pylist(), strict=True):
+                    if text:
+                        self._plan.learn(part, text)
                     self._force.activate(part, digest)
             else:
                 self._reference.apply(some, offset + begin)

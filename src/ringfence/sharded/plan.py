@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.events.activation import Part
     from ringfence.events.bad import BadRecord
     from ringfence.events.batch import EventBatch
     from ringfence.features.program import CompiledFeatures
@@ -163,10 +164,10 @@ class ShardedPlan:
             "decide": self.lanes,
         }
 
-    def learn(self, text: str) -> None:
-        """Know the text of a rule set that is put in force."""
+    def learn(self, part: Part, text: str) -> None:
+        """Know the text of a version that is put in force."""
         if self.library is not None:
-            self.library.learn(text)
+            self.library.learn(part, text)
 
     def lane(self, chunk: tuple[int, int]) -> int:
         """Where a chunk is put together."""

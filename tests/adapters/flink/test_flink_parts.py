@@ -168,7 +168,7 @@ def test_rules_are_put_in_force_only_on_a_job_that_takes_them(tmp_path, monkeypa
     for control in (None, "rules", "payments2"):
         with pytest.raises(InputError, match="begin the job with --control"):
             activate(tmp_path, Ends.of(SOURCE, "decisions", control), definitions, author="mira")
-    assert activate(tmp_path, Ends.of(SOURCE, "decisions", "other"), definitions, author="mira") is None
+    assert activate(tmp_path, Ends.of(SOURCE, "decisions", "other"), definitions, author="mira") == {}
 
 
 def test_a_schema_registry_is_refused(monkeypatch):

@@ -12,7 +12,7 @@ from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.deciding.definitions import load_definitions
-from ringfence.compose.deciding.followed_rules import FollowedRules
+from ringfence.compose.deciding.followed_versions import FollowedVersions
 from ringfence.compose.deciding.session import open_session
 from ringfence.events.activation import Part, is_activation
 from ringfence.events.mapping import load_mapping
@@ -57,7 +57,7 @@ def told():
 @pytest.fixture
 def source(kafka, topics, session, told):
     decoding = StreamDecoding(load_mapping("canonical"), session.tokenizer, NAMES)
-    reading = ControlReading(decoding, is_change, FollowedRules(session, told.append))
+    reading = ControlReading(decoding, is_change, FollowedVersions(session, told.append))
     both = [
         KafkaSource(
             KafkaClient(KafkaAddress.of(f"kafka://{kafka.address}/{topic}", OPTIONS), {}),

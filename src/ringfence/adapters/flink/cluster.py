@@ -12,7 +12,8 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import yaml
 
@@ -20,15 +21,18 @@ from ringfence.adapters.flink.rest import JobManager, innermost
 from ringfence.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ringfence.adapters.flink.parts import FlinkParts
 
+Process: TypeAlias = "subprocess.Popen[bytes]"
 _PATIENCE: Final = 120.0  # seconds for a JVM to come up on a busy machine
 _LEAVE: Final = 15.0
 _PAUSE: Final = 0.2
 _TAIL: Final = 3000
 _HOST: Final = "127.0.0.1"
+_JARS: Final = "lib"
 
 
 class LocalCluster:
@@ -38,9 +42,9 @@ class LocalCluster:
         """With so many TaskManagers."""
         self.parts = parts
         self.folder = folder
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Process] = []
         self._planned = workers
-        self.manager: subprocess.Popen[bytes] | None = None
+        self.manager: Process | None = None
         self._rest = JobManager(f"{_HOST}:{_free_port()}")
         self._number = 0
 
@@ -61,28 +65,14 @@ class LocalCluster:
         conf = self.folder / "conf"
         for name in ("conf", "log", "pid", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._lay_out_jars()
         given = self.parts.home / "conf"
         for file in given.glob("*.properties"):
             shutil.copy(file, conf)
         defaults = yaml.safe_load((given / "config.yaml").read_text())
-        port = self._rest.address.rpartition(":")[2]
         settings = {
             "env.java.opts.all": _nested(defaults, "env", "java", "opts", "all") or "",
-            "jobmanager.rpc.address": _HOST,
-            "jobmanager.rpc.port": _free_port(),
-            "jobmanager.bind-host": _HOST,
-            "jobmanager.memory.process.size": "1024m",
-            "rest.address": _HOST,
-            "rest.bind-address": _HOST,
-            "rest.port": int(port),
-            "taskmanager.host": _HOST,
-            "taskmanager.bind-host": _HOST,
-            "taskmanager.numberOfTaskSlots": 1,
-            "taskmanager.memory.process.size": "1600m",
-            "taskmanager.memory.managed.size": "64m",
-            "heartbeat.interval": 2000,
-            "heartbeat.timeout": 8000,  # a TaskManager that is gone is missed after that
-            "io.tmp.dirs": str(self.folder / "tmp"),
+            **self.settings(),
         }
         (conf / "config.yaml").write_text(yaml.safe_dump(settings))
         try:
@@ -97,7 +87,32 @@ class LocalCluster:
 
     def add_worker(self) -> None:
         """Start one more TaskManager; it comes when it is up."""
-        self.workers.append(self._launch("taskmanager"))
+        self.workers.append(self._launch("taskmanager", self.settings_of_worker()))
+
+    def settings(self) -> dict[str, Any]:
+        """Flink's, of all processes."""
+        return {
+            "jobmanager.rpc.address": _HOST,
+            "jobmanager.rpc.port": _free_port(),
+            "jobmanager.bind-host": _HOST,
+            "jobmanager.memory.process.size": "1024m",
+            "rest.address": _HOST,
+            "rest.bind-address": _HOST,
+            "rest.port": int(self._rest.address.rpartition(":")[2]),
+            "taskmanager.host": _HOST,
+            "taskmanager.bind-host": _HOST,
+            "taskmanager.numberOfTaskSlots": 1,
+            "taskmanager.memory.process.size": "1600m",
+            "taskmanager.memory.managed.size": "64m",
+            "classloader.parent-first-patterns.additional": "pemja",  # see `_lay_out_jars`
+            "heartbeat.interval": 2000,
+            "heartbeat.timeout": 8000,  # a TaskManager that is gone is missed after that
+            "io.tmp.dirs": str(self.folder / "tmp"),
+        }
+
+    def settings_of_worker(self) -> dict[str, Any]:
+        """Those of the next TaskManager alone."""
+        return {}
 
     def tend(self) -> list[str]:
         """Replace TaskManagers that have ended; what was lost. `StoreError` where the JobManager is gone."""
@@ -155,6 +170,17 @@ class LocalCluster:
                 process.wait()
             self._rest.close()
 
+    def _lay_out_jars(self) -> None:
+        """Flink's, and that of its Python API, which would else come with the job.
+
+        Java loads Python's library once in a process. A TaskManager that was cut off from its JobManager
+        loads a job's own jars again.
+        """
+        shutil.rmtree(self.folder / _JARS, ignore_errors=True)
+        (self.folder / _JARS).mkdir()
+        for jar in (*self.parts.home.glob("lib/*.jar"), *self.parts.home.glob("opt/flink-python*.jar")):
+            (self.folder / _JARS / jar.name).symlink_to(jar)
+
     def _client(self, command: list[str]) -> tuple[int, str]:
         """Run Flink's client to its end; its exit code, and what it said."""
         with subprocess.Popen(  # noqa: S603 (a list)
@@ -173,16 +199,17 @@ class LocalCluster:
                 raise
         return client.returncode, said
 
-    def _launch(self, what: str) -> subprocess.Popen[bytes]:
+    def _launch(self, what: str, settings: Mapping[str, Any] = MappingProxyType({})) -> Process:
         self._number += 1
-        command = [str(self.parts.home / "bin" / f"{what}.sh"), "start-foreground"]
+        own = [f"-D{name}={value}" for name, value in settings.items()]
+        command = [str(self.parts.home / "bin" / f"{what}.sh"), "start-foreground", *own]
         with (self.folder / "log" / f"{self._number}-{what}.txt").open("wb") as log:
             return subprocess.Popen(  # noqa: S603 (a list)
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment(),
+                env=self._environment() | {"FLINK_LIB_DIR": str(self.folder / _JARS)},
                 start_new_session=True,  # Ctrl-C is for who started the cluster: a savepoint comes first
             )
 

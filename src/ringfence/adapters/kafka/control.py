@@ -1,31 +1,34 @@
-"""A control topic beside a source: its records put rules in force between the batches of that source.
+"""A control topic beside a source: its records put versions in force between the batches of that source.
 
     payments ──► batch ──► batch ──┐
                                    ├──► batch, rules, batch ...
     control  ──► rules ────────────┘
 
-Rules go into the log as a batch of their own, so their place is named there. Where the control topic goes on
-commits behind them; rules that are read again after a crash have the id of before, and are taken once.
+Rules and models go into the log as batches of their own, so their places are named there. Where the control
+topic goes on commits behind them; what is read again after a crash has the id of before, and is taken once.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ringfence.adapters.files.readers import FilePiece
-from ringfence.adapters.kafka.records import TIMESTAMP
+from ringfence.adapters.kafka.records import HEADER, TIMESTAMP
+from ringfence.adapters.kafka.sink import LOG_HEADER, OFFSET_HEADER
 from ringfence.errors import RuleError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.decoding.decode import NO_EVENTS
 from ringfence.ports.sources import StreamBatch, Warns
+from ringfence.sharded.changes import ControlRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ringfence.adapters.kafka.source import KafkaSource
     from ringfence.adapters.stream_records import StreamDecoding, Streamed
+    from ringfence.events.activation import Part
     from ringfence.events.bad import BadRecord
     from ringfence.ports.sources import StreamSource
 
@@ -33,11 +36,25 @@ OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {"control": None}
 """What an address may say beside what it may of any source."""
 
 _NOTHING: Final = StreamBatch(NO_EVENTS, None, [], (), 0, None)
+_KEPT: Final = {"timestamp": TIMESTAMP, "headers": HEADER}
+_MOST_DIGITS: Final = 19
 _NO_PAYMENTS: Final = "a control topic has no payments: send them to a topic of payments"
 
 
+class Follows(Protocol):
+    """Takes over what a control topic says."""
+
+    def check(self, record: ControlRecord, /) -> Part:
+        """Keep the version that it names; which part it is of. `RuleError` says what is wrong with it."""
+        ...
+
+    def put(self, record: ControlRecord, /) -> EventBatch | None:
+        """What to put in force by a record that was checked; None where there is nothing to do."""
+        ...
+
+
 class ControlReading:
-    """Reads records of a control topic; rules that they put in force are gathered until they are `taken`."""
+    """Reads records of a control topic; versions that they name are gathered until they are `taken`."""
 
     enveloped = needs_row_ids = False
 
@@ -45,23 +62,24 @@ class ControlReading:
         self,
         decoding: StreamDecoding,
         is_change: Callable[[bytes], bool],
-        change: Callable[[bytes, int], EventBatch | None],
+        follows: Follows,
     ) -> None:
-        """`decoding` reads what else is there, such as list entries.
-
-        `change` gives what to put in force by a record and the time at which the broker took it, in ms; None
-        where there is nothing to do. `RuleError` says what is wrong with the record.
-        """
-        self.keep = decoding.keep | {"timestamp"}
+        """`decoding` reads what else is there, such as list entries; `follows` hears of versions."""
+        self.keep = decoding.keep | _KEPT.keys()
         self._decoding = decoding
         self._is_change = is_change
-        self._change = change
-        self._found: EventBatch | None = None
+        self._follows = follows
+        self._found: dict[Part, ControlRecord] = {}
 
-    def taken(self) -> EventBatch | None:
-        """The last of what has been gathered: what came before it is in force no more."""
-        found, self._found = self._found, None
-        return found
+    def taken(self) -> list[EventBatch]:
+        """The last of each part that has been gathered: what came before it is in force no more."""
+        found, self._found = self._found, {}
+        changes = map(self._follows.put, found.values())
+        return [change for change in changes if change is not None]
+
+    def forget(self) -> None:
+        """What has been gathered is read again."""
+        self._found = {}
 
     def plain(self, _values: Sequence[bytes], _now_ms: int) -> FilePiece | None:
         """Nothing is left to be told by shape: each is looked at."""
@@ -75,7 +93,7 @@ class ControlReading:
         for record in records:
             value = record.value
             if isinstance(value, bytes) and self._is_change(value):
-                if fault := self._fault(value, int(record.kept.get(TIMESTAMP, now_ms))):
+                if fault := self._fault(_control_record(record, value, now_ms)):
                     bad.append(self._decoding.refused(record._replace(raw=value), fault))
                 continue
             piece = self._decoding([record._replace(kept=self._kept(record))], now_ms)
@@ -91,15 +109,28 @@ class ControlReading:
         return FilePiece(EventBatch.concat(events) if events else NO_EVENTS, None, bad, skipped, empty)
 
     def _kept(self, record: Streamed) -> dict[str, object]:
-        of_ours = {TIMESTAMP} - ({TIMESTAMP} if "timestamp" in self._decoding.keep else set())
-        return {name: value for name, value in record.kept.items() if name not in of_ours}
+        ours = tuple(begin for what, begin in _KEPT.items() if what not in self._decoding.keep)
+        return {name: value for name, value in record.kept.items() if not name.startswith(ours)}
 
-    def _fault(self, value: bytes, append_ms: int) -> Fault | None:
+    def _fault(self, record: ControlRecord) -> Fault | None:
         try:
-            self._found = self._change(value, append_ms) or self._found
+            part = self._follows.check(record)
         except RuleError as error:
             return Fault(Reason.MALFORMED, "activation", str(error))
+        self._found.pop(part, None)  # so that parts go in the order of their records
+        self._found[part] = record
         return None
+
+
+def _control_record(record: Streamed, value: bytes, now_ms: int) -> ControlRecord:
+    log, offset = (str(record.kept.get(HEADER + name, "")) for name in (LOG_HEADER, OFFSET_HEADER))
+    return ControlRecord(
+        value,
+        int(record.kept.get(TIMESTAMP, now_ms)),
+        f"{record.source}/{record.position}",
+        log,
+        int(offset) if offset.isdecimal() and len(offset) < _MOST_DIGITS else 0,
+    )
 
 
 class SteeredSource:
@@ -161,7 +192,7 @@ class SteeredSource:
         """Leave the brokers; what was gathered and not handed over is read again."""
         self._source.close()
         self._control.close()
-        self._reading.taken()
+        self._reading.forget()
 
     def batches(
         self, rows: int, *, until_end: bool = False, wait_seconds: float, is_over: Callable[[], bool]
@@ -182,9 +213,8 @@ class SteeredSource:
             yield batch
 
     def _changes(self, told: StreamBatch) -> Iterator[StreamBatch]:
-        """Rules to be put in force, then where the control topic goes on behind them."""
-        change = self._reading.taken()
-        if change is not None:
+        """Versions to be put in force, then where the control topic goes on behind them."""
+        for change in self._reading.taken():
             yield replace(_NOTHING, events=change)
         if told.positions or told.bad:
             yield told

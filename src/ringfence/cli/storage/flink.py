@@ -139,21 +139,23 @@ def run(
 
 @app.command("activate")
 def put_in_force(project: Project, kafka: Kafka, to: To, control: Control = None) -> None:
-    """Put the rules of the project's files in force on its job, which goes on meanwhile.
+    """Put rules and model of the project's files in force on its job, which goes on meanwhile.
 
-    They decide the payments behind the place that their record gets in the control topic; the same place
-    counts when the embedded engine decides the topics again (`ringfence flink check`). A new model has to be
-    shipped: stop the job, and run it again.
+    They decide the payments behind the place that their records get in the control topic; the same place
+    counts when the embedded engine decides the topics again (`ringfence flink check`). A new model is kept in
+    the registry of the data folder, where the workers of `ringfence flink run` find it. Those of a packaged
+    job have to be shipped it in a new package.
 
     Example: ringfence flink activate . --kafka kafka://localhost:9092/payments --to decisions --control rules
     """
     with chdir(project):
         ends = Ends.of(kafka, to, control)
-        digest = activate(Path(), ends, definitions(None, None), author=actor(), record=_on_record)
-    if digest is None:
-        say("These rules are in force already")
+        versions = activate(Path(), ends, definitions(None, None), author=actor(), record=_on_record)
+    if not versions:
+        say("Rules and model of the files were put in force already")
         return
-    say(f"Rules {digest} are in force from here on")
+    for part, digest in versions.items():
+        say(f"{part.capitalize()} {digest or 'none'} are in force from here on")
     say(
         f"A server with &control={control} in the address of its source takes them over; start any other one "
         "again: it reads the rules' words from the files"

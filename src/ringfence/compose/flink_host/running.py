@@ -13,13 +13,16 @@ from ringfence.adapters.flink import LocalCluster, flink_parts
 from ringfence.adapters.flink.job import FlinkJob, last_state, settings_of
 from ringfence.adapters.flink.package import machine_code, write_package
 from ringfence.adapters.flink.private import replaced
+from ringfence.compose.deciding.models import model_registry
 from ringfence.compose.flink_host.approval import approved
 from ringfence.compose.flink_host.sharded import (
+    finds_models,
     first_versions,
     is_upgrade,
     pack_project,
     takes_changes,
     upgraded,
+    with_registry_of,
 )
 from ringfence.compose.folder.store import VAULT, has_store, keeps_tokens, open_store
 from ringfence.compose.kafka import kafka_client, needs_kafka
@@ -153,9 +156,16 @@ class Ends:
 
 
 def packed(
-    definitions: Definitions, partitions: list[str], shards: int, controls: Sequence[str] = ()
+    definitions: Definitions,
+    partitions: list[str],
+    shards: int,
+    controls: Sequence[str] = (),
+    *,
+    is_near: bool = False,
 ) -> bytes:
     """The plan of the project in the current folder; errors as of `pack_project`.
+
+    Workers that are `is_near` find models in its data folder that come later.
 
     Seed and keys are those of its data folder, which is made where there is none. `InputError` where that has
     tokens for personal data, or should have.
@@ -176,6 +186,7 @@ def packed(
             lanes=max(shards // 2, 2),
             null_values=settings.null_values,
             keep_values=settings.keep_values,
+            registry=model_registry(settings.data_dir.resolve()).where if is_near else "",
         )
 
 
@@ -191,8 +202,9 @@ def flink_running(
     most_per_second: int | None = None,
     author: str = "",
     record: Callable[[Mapping[Part, str]], None] = _off_record,
+    clusters: Callable[[FlinkParts, Path, int], LocalCluster] = LocalCluster,
 ) -> Iterator[FlinkRun]:
-    """A project's job on a cluster that is started for it; the cluster ends with the block.
+    """A project's job on a cluster of `clusters` that is started for it; the cluster ends with the block.
 
     It reads `most_per_second` records at most, or as many as there are. It goes on from where the last one in
     this folder got to; rules and a model that are others by now are put in force through the topic of
@@ -204,7 +216,8 @@ def flink_running(
 
     parts = flink_parts()
     partitions = ends.partitions()
-    plan = packed(definitions, partitions, shards, ends.controls(partitions))
+    plan = packed(definitions, partitions, shards, ends.controls(partitions), is_near=True)
+    _keep_model(definitions)
     folder = (project / FOLDER_NAME).resolve()
     folder.mkdir(mode=0o700, exist_ok=True)
     job = _job_of(parts, folder, ends, partitions, checkpoint_ms, most_per_second)
@@ -218,7 +231,7 @@ def flink_running(
         for path, content in ((folder / _PLAN, plan), (described, job.to_json())):
             with replaced(path) as file:
                 file.write(content)
-    with LocalCluster(parts, folder, workers) as cluster, Ticker(ends.source, partitions) as ticker:
+    with clusters(parts, folder, workers) as cluster, Ticker(ends.source, partitions) as ticker:
         script = parts.folder / "ringfence_flink" / "job.py"
         yield FlinkRun(cluster, cluster.submit(script, [str(described)], resumed), folder, resumed, ticker)
 
@@ -281,8 +294,8 @@ def activate(
     *,
     author: str,
     record: Callable[[Mapping[Part, str]], None] = _off_record,
-) -> str | None:
-    """Put the rules of a project's files in force on its job; their digest, None where they are already.
+) -> dict[Part, str]:
+    """Put rules and model of a project's files in force on its job; what is put in force, by part.
 
     `record` as of `flink_running`. `InputError` where the job cannot take them: it reads no topic for that,
     measures other features, or has to be shipped a model first; `ApprovalError` where a second person has to
@@ -296,19 +309,26 @@ def activate(
     if ends.control is None or not takes_changes(before, ends.control):
         raise InputError(_NO_CONTROL)
     made = upgraded(before, definitions, author)
-    if Part.MODELS in made.versions:
+    if Part.MODELS in made.versions and not finds_models(before):
         raise InputError(
-            "the project has another model than the job: stop it and run it again, which ships the model and "
-            "puts it in force"
+            "the project has another model than the job, whose workers do not look for models in this data "
+            "folder: stop it and run it again, which ships the model and puts it in force"
         )
     if not made.records:
-        return None
+        return {}
+    _keep_model(definitions)
     with approved(made.versions, definitions.rules.ruleset, made.before, author):
         record(made.versions)
         put(ends.source, ends.control, made.records)
         with replaced(project / FOLDER_NAME / _PLAN) as file:
             file.write(made.plan)
-    return definitions.rules.ruleset.digest
+    return made.versions
+
+
+def _keep_model(definitions: Definitions) -> None:
+    """In the registry of the data folder, where workers and a server beside the job find it."""
+    if definitions.model is not None:
+        model_registry(load_settings().data_dir).add(definitions.model)
 
 
 def plan_in(project: Path) -> bytes | None:
@@ -358,7 +378,7 @@ def _gone_on(
                 f"the job in {folder} goes on with the {name} {before[name]}, not {told}: "
                 f"give it the same topics, {remedy}"
             )
-    kept = (folder / _PLAN).read_bytes()
+    kept = with_registry_of((folder / _PLAN).read_bytes(), plan)
     if not is_upgrade(kept, plan):
         raise InputError(
             "features, mapping, --shards or the keys of the data folder are not those that the state in "

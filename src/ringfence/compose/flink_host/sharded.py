@@ -12,6 +12,7 @@ from ringfence.adapters.artifacts import load_scorer, read_folder
 from ringfence.adapters.framed_records import FramedDecoding
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.clock import SystemClock
+from ringfence.compose.deciding.models import model_store
 from ringfence.errors import InputError
 from ringfence.events.activation import Part
 from ringfence.events.privacy.tokens import Tokenizer
@@ -28,9 +29,10 @@ from ringfence.sharded.library import ControlLibrary
 from ringfence.sharded.plan import check_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from ringfence.compose.deciding.definitions import Definitions
+    from ringfence.scoring.artifacts.models import Scorer
     from ringfence.store import Identity
 
 _MOST_LATER: Final = 16
@@ -55,6 +57,7 @@ class _Packed(msgspec.Struct, frozen=True):
     later: tuple[dict[str, bytes], ...] = ()  # models that were put in force since
     current_rules: str = ""  # what the project's files said last; empty: what they said first
     current_model: str | None = None  # likewise, the deployment's digest
+    registry: str = ""  # where every worker finds models that are put in force; empty for nowhere
 
 
 class Upgrade(NamedTuple):
@@ -85,11 +88,13 @@ def pack_project(
     lanes: int = 2,
     null_values: Sequence[str] = (),
     keep_values: Sequence[str] = (),
+    registry: str = "",
 ) -> bytes:
     """What a worker makes a plan of. It holds the store's secrets: keep it as them.
 
     `partitions` are named as `topic/number`, in the order in which ties are settled; those of `controls` may
-    put versions in force. `SpecError`, `RuleError`: what a sharded host would not do as the embedded does.
+    put versions in force; `registry` is where every worker finds their models. `SpecError`, `RuleError`: what
+    a sharded host would not do as the embedded does.
     """
     numbers = {name: number for number, name in enumerate(partitions)}
     if len(numbers) < len(partitions):
@@ -110,6 +115,7 @@ def pack_project(
         id_shards,
         lanes,
         _files(definitions),
+        registry=registry,
     )
     data = msgspec.msgpack.encode(packed)
     plan_of(data)
@@ -122,6 +128,11 @@ def takes_changes(plan: bytes, topic: str) -> bool:
     return topic in {found.partitions[number].rpartition("/")[0] for number in found.controls}
 
 
+def finds_models(plan: bytes) -> bool:
+    """Whether the workers of a job find models by themselves that were not shipped with it."""
+    return bool(msgspec.msgpack.decode(plan, type=_Packed).registry)
+
+
 def is_upgrade(before: bytes, now: bytes) -> bool:
     """Whether a project differs in its rules and its model only from one that a job runs by."""
     one, other = (msgspec.msgpack.decode(data, type=_Packed) for data in (before, now))
@@ -130,7 +141,13 @@ def is_upgrade(before: bytes, now: bytes) -> bool:
 
 def _fixed(packed: _Packed) -> bytes:
     bare = msgspec.structs.replace(packed, rules="", model={}, later=(), current_rules="", current_model=None)
-    return msgspec.msgpack.encode(bare)
+    return msgspec.msgpack.encode(msgspec.structs.replace(bare, registry=""))
+
+
+def with_registry_of(plan: bytes, other: bytes) -> bytes:
+    """A plan whose workers look for models where those of another one do."""
+    found, told = (msgspec.msgpack.decode(data, type=_Packed) for data in (plan, other))
+    return msgspec.msgpack.encode(msgspec.structs.replace(found, registry=told.registry))
 
 
 def upgraded(before: bytes, definitions: Definitions, author: str) -> Upgrade:
@@ -154,7 +171,8 @@ def upgraded(before: bytes, definitions: Definitions, author: str) -> Upgrade:
         versions[Part.RULES] = book.digest
     files = _files(definitions)
     first = _models(old.model, spec).deployment.digest
-    digest = _models(files, spec).deployment.digest
+    deployment = _models(files, spec).deployment
+    digest = deployment.digest
     later = old.later
     if digest != (first if old.current_model is None else old.current_model):
         known = {first, "", *(_models(one, spec).deployment.digest for one in later)}
@@ -162,7 +180,7 @@ def upgraded(before: bytes, definitions: Definitions, author: str) -> Upgrade:
             later = (*later, files)
         if len(later) > _MOST_LATER:
             raise InputError(f"more than {_MOST_LATER} models came since the job began: begin anew")
-        records.append(activation_record(Part.MODELS, digest, author=author))
+        records.append(activation_record(Part.MODELS, digest, deployment.to_json(), author=author))
         versions[Part.MODELS] = digest
     new = msgspec.structs.replace(old, later=later, current_rules=text, current_model=digest)
     before_rules = RuleSet.from_json(old.current_rules or old.rules)
@@ -197,7 +215,13 @@ def plan_of(packed: bytes) -> ShardedPlan:
         decode=FramedDecoding(StreamDecoding(found.mapping, tokenizer, {})),
         seed=found.seed,
         models=models,
-        library=ControlLibrary(spec, rules, models, [_models(files, spec) for files in found.later]),
+        library=ControlLibrary(
+            spec,
+            rules,
+            models,
+            [_models(files, spec) for files in found.later],
+            _from_registry(found.registry, spec) if found.registry else None,
+        ),
         controls=frozenset(found.controls),
         shards=found.shards,
         id_shards=found.id_shards,
@@ -217,3 +241,16 @@ def _models(files: dict[str, bytes], spec: FeatureSpec) -> Models:
         artifact = read_folder(Path(folder))
         scorer = load_scorer(artifact, spec)
     return Models(Deployment(champion=artifact.digest), {artifact.digest: scorer})
+
+
+def _from_registry(place: str, spec: FeatureSpec) -> Callable[[Deployment], Models]:
+    registry = model_store(place)
+    scorers: dict[str, Scorer] = {}
+
+    def load(deployment: Deployment) -> Models:
+        for digest in deployment.models:
+            if digest not in scorers:
+                scorers[digest] = load_scorer(registry.read(digest), spec)
+        return Models(deployment, {digest: scorers[digest] for digest in deployment.models})
+
+    return load
