@@ -13,6 +13,7 @@ decides, and between its parts, in a seeded order:
     split       likewise between JobManager and TaskManagers, for longer than the heartbeat's timeout
     rescale     stopped with a savepoint twice: one TaskManager more goes on, then as many as before
     rules       another rule book, put in force on the running job
+    model       likewise another model, which no job was shipped
     upgrade     stopped with a savepoint; another book, and a model, in the project; more or fewer workers
 
 Then each decision is compared with the embedded engine's on the same topics: none may be missing, and a
@@ -47,6 +48,7 @@ from ringfence.compose.flink_host.check import compare
 from ringfence.compose.flink_host.running import Ends, activate, flink_running
 from ringfence.compose.kafka import kafka_client
 from ringfence.errors import StoreError
+from ringfence.events.activation import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +68,7 @@ KINDS = (
     "split",
     "rescale",
     "rules",
+    "model",
     "upgrade",
 )
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
@@ -256,6 +259,13 @@ class FlinkTrial:
     def _rules(self) -> None:
         self._another_book()
         activate(self.folder, self.ends, self._definitions(), author="benchmark")
+
+    def _model(self) -> None:
+        self.model = self.folder / "model-at-work"
+        write_model(self.model, 10, payments(3000, "m", pace_ms=100))
+        put = activate(self.folder, self.ends, self._definitions(), author="benchmark")
+        if Part.MODELS not in put:
+            sys.exit("FAIL: no model was put in force")
 
     def _rescale(self) -> None:
         for workers in (self.workers + 1, self.workers):

@@ -20,10 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ["--kinds", "rules,broker,checkpoint,upgrade", "--customers", "150", "--days", "4"],
         ["--kinds", "partition,rules", "--customers", "60", "--days", "3", "--longest-cut", "12"],
+        ["--kinds", "split,rules", "--customers", "60", "--days", "3", "--longest-cut", "16"],
     ],
 )
 def test_faults_and_changes_leave_no_trace_in_what_is_decided(asked):
-    """Rules change at work; broker and checkpoints fail; a model, 2 workers; a network that is cut."""
+    """Rules change at work; broker and checkpoints fail; a model, 2 workers; networks that are cut."""
     try:
         flink_parts()
     except InputError as error:

@@ -148,7 +148,7 @@ def test_a_model_of_a_flink_jobs_control_topic_holds_on_a_server_without_a_resta
         kafka.send(control, [kept, unknown])
         until(lambda: ready(url)["offset"] == 1)
         told = httpx.post(f"{url}/v1/decisions", json=payment(31)).json()
-        assert (told["offset"], told["model"]) == (1, digests[0])
+        assert (told["offset"], told["versions"]["models"]) == (1, made[0].digest)
         until(lambda: [one for one in ready(url)["sources"] if one["quarantined"] == 1])
         assert "ringfence models import FOLDER" in httpx.get(f"{url}/quarantine").text
         assert ringfence("models", "list").out.count("champion") == 1
