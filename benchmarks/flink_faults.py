@@ -124,6 +124,8 @@ class FlinkTrial:
                 self._send(share - share // 2)
             self._await(self._payments)
             self._stop()
+            if "model" in kinds and not self._is_heard():
+                sys.exit("FAIL: no decision is by the model that was put in force")
         finally:
             self._job.close()
             self._counted.close()
@@ -266,6 +268,10 @@ class FlinkTrial:
         put = activate(self.folder, self.ends, self._definitions(), author="benchmark")
         if Part.MODELS not in put:
             sys.exit("FAIL: no model was put in force")
+
+    def _is_heard(self) -> bool:
+        written = map(json.loads, (one.value() for one in self.kafka.content(self.ends.outputs["decisions"])))
+        return any("models" in one["versions"] for one in written)
 
     def _rescale(self) -> None:
         for workers in (self.workers + 1, self.workers):
