@@ -37,6 +37,8 @@ _ENCODED: Final = re.compile(  # a separator: a blank, a dash, a point, a slash 
     re.IGNORECASE,
 )
 _WORD_PART: Final = re.compile("[0-9A-Za-z-]")
+_RUN_PART: Final = re.compile("[0-9A-Za-z]")
+_LONGEST_WORD: Final = 256  # characters, more than any hexadecimal id has
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F-]*[a-fA-F][0-9a-fA-F-]*")
 _HEX_LENGTHS: Final = frozenset({16, 24, 32, 40, 48, 56, 64, 96, 128})
 _ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:[:/][0-9]{1,5})?"
@@ -137,6 +139,18 @@ def list_ids(ids: Iterable[str], word: str = "and") -> str:
     'tx-41111111 and 11111111-a'
     """
     return f" {word} ".join(ids)
+
+
+def lettered(hexadecimal: str) -> str:
+    """A new id of hexadecimal digits with a letter at both ends: nothing around it makes it look like a card.
+
+    >>> lettered("8709837535005666"), lettered("00c1")
+    ('c70983753500566a', 'a0cb')
+    """
+    return hexadecimal[0].translate(_LETTERS) + hexadecimal[1:-1] + hexadecimal[-1].translate(_LETTERS)
+
+
+_LETTERS: Final = str.maketrans("0123456789", "abcdefabcd")
 
 
 def find_cards(text: str, *, strict: bool = False) -> list[FoundCard]:
@@ -247,12 +261,25 @@ def _is_other(folded: str, start: int, end: int, digits: int) -> bool:
         return True
     if folded[end : end + 4].lstrip()[:1] == "^":  # %B378282246310005^ has the look of a hexadecimal id
         return False
+    word = _around(folded, start, end, _WORD_PART)
+    ends = (
+        _around(folded, start, start, _RUN_PART),
+        _around(folded, end, end, _RUN_PART),
+    )  # of row-4f… the id
+    return any(map(_is_hexadecimal, (word, *ends)))
+
+
+def _around(folded: str, start: int, end: int, part: re.Pattern[str]) -> str:
+    """What stands from `start` to `end` with the signs around it that are `part` of it, too many or all."""
     left, right = start, end
-    while left and _WORD_PART.match(folded[left - 1]):
+    while left and start - left <= _LONGEST_WORD and part.match(folded[left - 1]):
         left -= 1
-    while right < len(folded) and _WORD_PART.match(folded[right]):
+    while right < len(folded) and right - end <= _LONGEST_WORD and part.match(folded[right]):
         right += 1
-    word = folded[left:right]
+    return folded[left:right]
+
+
+def _is_hexadecimal(word: str) -> bool:
     return len(word.replace("-", "")) in _HEX_LENGTHS and _HEXADECIMAL.fullmatch(word) is not None
 
 
@@ -261,5 +288,5 @@ def _with_track(folded: str, start: int, end: int, digits: str) -> FoundCard:
     tail = _TRACK_TAIL.match(folded, end)
     if tail is None:
         return FoundCard(start, end, digits)
-    head = _TRACK_HEAD.search(folded[:start])
+    head = _TRACK_HEAD.search(folded, max(0, start - 2), start)
     return FoundCard(start - len(head[0]) if head else start, tail.end(), digits, is_track=True)

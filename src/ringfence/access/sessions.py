@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ringfence.masking import lettered
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -61,7 +63,7 @@ class SignedIn:
     @property
     def shown_id(self) -> str:
         """Names it in lists; nobody gets in with it."""
-        return blake2b(self.id.encode(), digest_size=6).hexdigest()
+        return lettered(blake2b(self.id.encode(), digest_size=6).hexdigest())
 
     def proves(self, token: str) -> bool:
         """Whether a request with this token comes from a page of this session."""

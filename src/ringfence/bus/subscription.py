@@ -14,6 +14,7 @@ import msgspec
 from ringfence.bus.pattern import wanted
 from ringfence.bus.retry import is_tripped
 from ringfence.errors import InputError
+from ringfence.masking import lettered
 
 if TYPE_CHECKING:
     from ringfence.bus.pattern import Pattern
@@ -220,7 +221,8 @@ def digest_of(address: str, secret: bytes) -> str:
     >>> digest_of("sms:+491701234567", b"secret") == digest_of("sms:+491701234567", b"another")
     False
     """
-    return hmac.digest(secret, b"ringfence destination " + address.encode(), "sha256").hex()[:12]
+    digest = hmac.digest(secret, b"ringfence destination " + address.encode(), "sha256")
+    return lettered(digest.hex()[:12])
 
 
 def tag(address: str) -> str:

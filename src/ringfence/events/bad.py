@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from ringfence.masking import mask_cards
+from ringfence.masking import lettered, mask_cards
 
 ORIGINAL_LIMIT: Final = 64 * 1024
 """Bytes of the original that a bad record keeps; its message says so when there were more."""
@@ -100,7 +100,8 @@ class BadRecord:
     def id(self) -> str:
         """Content hash, 16 hex digits: the same bad record read again is the same."""
         what = self.original or f"{self.source}:{self.position}".encode()
-        return hashlib.sha256(b"\0".join([self.reason.encode(), what])).hexdigest()[:16]
+        digest = hashlib.sha256(b"\0".join([self.reason.encode(), what])).hexdigest()[:16]
+        return lettered(digest) if digest.isdigit() else digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ringfence.access.roles import Role
 from ringfence.adapters.sqlite.opening import closed_if_it_raises
 from ringfence.adapters.sqlite.shared_file import SharedFile
 from ringfence.errors import CorruptError, InputError
+from ringfence.masking import lettered
 from ringfence.store import KEYS
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class ApiKeys:
     ) -> str:
         """A new key, whole: this is the only time that it can be seen. `InputError` after too many makers."""
         check_makers(made_by)
-        key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        key_id, secret = lettered(secrets.token_hex(4)), secrets.token_urlsafe(32)
         makers = msgspec.json.encode(made_by).decode()
         known = (" ".join(sorted(roles)), rate, burst or rate, now_ms, None, restriction.text(), makers)
         with self._writing() as connection:

@@ -20,7 +20,7 @@ from ringfence.adapters.backup.manifest import MANIFEST, parse_manifest
 from ringfence.adapters.s3.errors import bucket_of
 from ringfence.adapters.s3.place import S3Place, needs_s3
 from ringfence.errors import CorruptError, InputError, StoreError
-from ringfence.masking import list_ids
+from ringfence.masking import lettered, list_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +47,7 @@ class BackupBucket:
 
     def begin(self, store_id: str, now_ms: int, chance: int) -> str:
         """Take a name for a backup of a log, before a copy is made; `StoreError` where nothing may be put."""
-        at = datetime.fromtimestamp(now_ms / 1000, UTC)
-        moment = f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}Z"  # two of one second have an order, too
-        name = f"{moment}-{_mark_of(store_id)}{chance % (1 << 32):08x}"
+        name = backup_name(store_id, now_ms, chance)
         if not self._place.create(f"{name}/begun", b""):
             raise StoreError(f"{self.address}/{name} is there already: back up again")
         return name
@@ -158,6 +156,17 @@ def check_address(address: str) -> None:
         raise InputError(f"{address} is no place for backups: give a folder, or s3://BUCKET/PREFIX")
     bucket_of(address)
     needs_s3("a backup on S3")
+
+
+def backup_name(store_id: str, now_ms: int, chance: int) -> str:
+    """The name of a backup: names of one log sort by time, and none looks like a card number.
+
+    >>> backup_name("0a1b2c3d", 1_800_000_000_005, 0x12345678)
+    '20270115T080000005Z-227e9f37b234567c'
+    """
+    at = datetime.fromtimestamp(now_ms / 1000, UTC)
+    moment = f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}Z"  # two of one second have an order, too
+    return f"{moment}-{_mark_of(store_id)}{lettered(f'{chance % (1 << 32):08x}')}"
 
 
 def _mark_of(store_id: str) -> str:

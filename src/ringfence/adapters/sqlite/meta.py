@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ringfence.adapters.sqlite.soundness import RESTORE
 from ringfence.adapters.sqlite.statements import SQL
 from ringfence.errors import CorruptError
+from ringfence.masking import lettered
 
 if TYPE_CHECKING:
     from ringfence.adapters.sqlite.database import Database
@@ -76,7 +77,7 @@ def _seal(found: dict[str, bytes]) -> bytes:
 
 def _new() -> dict[str, bytes]:
     made = {
-        "store_id": secrets.token_hex(8).encode(),
+        "store_id": lettered(secrets.token_hex(8)).encode(),
         "created_ms": str(time.time_ns() // 1_000_000).encode(),
         "hash_seed": secrets.randbits(63).to_bytes(8),
         "token_key": secrets.token_bytes(32),

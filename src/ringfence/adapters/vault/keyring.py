@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ringfence.errors import InputError, StoreError
+from ringfence.masking import lettered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ class Keyring:
 
     def add(self) -> str:
         """Another key, which wraps from now on; its name."""
-        name = secrets.token_hex(4)
+        name = lettered(secrets.token_hex(4))
         key = secrets.token_bytes(_KEY_BYTES)
         keys = {**self._kept.keys, name: base64.b64encode(key).decode()}
         self._write(msgspec.structs.replace(self._kept, keys=keys))

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.errors import RingfenceError
+from ringfence.masking import lettered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ class Job:
     """One piece of work. `result` is there once it is done, `problem` once it has failed."""
 
     title: str
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=lambda: lettered(secrets.token_hex(8)))
     state: JobState = JobState.WAITING
     done: int = 0
     total: int = 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ringfence.access.keys import PREFIX, ApiKey, check_makers
 from ringfence.access.restriction import EVERYTHING, Restriction
 from ringfence.errors import InputError
+from ringfence.masking import lettered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ class MemoryKeys:
         made_by: Sequence[str] = (),
     ) -> str:
         check_makers(made_by)
-        key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        key_id, secret = lettered(secrets.token_hex(4)), secrets.token_urlsafe(32)
         key = ApiKey(key_id, name, roles, rate, burst or rate, now_ms, None, restriction, tuple(made_by))
         self._put(key, _hash(secret))
         return f"{PREFIX}_{key_id}_{secret}"

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ringfence.api.handlers.wording import of_parameter
 from ringfence.api.http.problems import Refusal
 from ringfence.errors import InputError, RingfenceError, RuleError, SpecError
+from ringfence.masking import lettered
 from ringfence.web.parts.rendering import asset, render
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    number = secrets.token_hex(4)
+    number = lettered(secrets.token_hex(4))
     _LOGGER.error("Error %s on %s", number, request.url.path, exc_info=error)
     return _page(request, 500, f"Error ID {number}: the server's log has the details. Nothing was changed.")
 

@@ -17,6 +17,7 @@ from ringfence.compose.folder.bus import messages as opened
 from ringfence.compose.messaging.alerts import alert_policy
 from ringfence.compose.messaging.notifiers import notifier
 from ringfence.errors import InputError
+from ringfence.masking import lettered
 from ringfence.settings import load_settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _sent(address: str, signing: tuple[str, ...]) -> Check:
         sender = notifier(kind, load_settings())
     except InputError as error:
         return Check(part, State.BAD, "not set up", str(error))
-    test_id = f"test:{secrets.token_hex(8)}"
+    test_id = f"test:{lettered(secrets.token_hex(8))}"
     event = {"specversion": "1.0", "id": test_id, "source": "/ringfence/doctor", "type": _TYPE, "data": {}}
     words = Words("A test message of ringfence doctor", (("", "Nothing has happened."),))
     to = target_of(address, kind)
