@@ -50,6 +50,7 @@ def test_a_mapping_that_says_so_takes_masked_numbers_beside_full_ones_and_refuse
 def test_a_mapping_that_does_not_refuses_them_with_the_remedy(tmp_path):
     found = Outcome(written(tmp_path / "cards.csv"), MASKED.replace(", masked = true", ""))
     assert len(found.rows) == 1
+    assert len(found.bad) == len(WRITTEN) + 2
     assert all("masks" in record.message for record in found.bad)
 
 

@@ -63,6 +63,7 @@ def test_the_part_is_the_same_every_time_and_whole_without_the_library(tmp_path,
         ring = ring_around(book, Node("account", "left7"))
     first, again = dense_part(ring), dense_part(ring)
     assert first == again
+    assert first.pairs
     assert all(pair.source in first.nodes and pair.target in first.nodes for pair in first.pairs)
     monkeypatch.setattr(communities, "find_spec", lambda _: None)
     assert dense_part(ring) is ring

@@ -123,6 +123,7 @@ def test_an_analyst_works_the_queue_with_keys_alone(office, watched):
     closed = office.server.cases.book.case(first)
     payments = office.server.cases.book.payments(first)
     assert closed.finding.typology == "stolen_card"
+    assert payments
     assert all(labels(one.transaction_id)[-1]["label"] for one in payments)
     page.goto(f"{office.url}/lists/confirmed_fraud")
     expect(page.locator("main")).to_contain_text("device-")
