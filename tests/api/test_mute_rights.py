@@ -56,6 +56,30 @@ def test_a_supervisor_mutes_a_rule_for_all_or_for_long_and_an_analyst_does_not(s
     assert serve(talk) == ([403, 200, 200], 1 + ("until_ms" not in wide))
 
 
+def test_an_analyst_neither_lifts_nor_changes_what_a_supervisor_muted(serve):
+    which = {name: MUTE[name] for name in ("typology", "entity_id")}
+
+    async def talk(client, of, _session):
+        async def ask(path, body, role):
+            return (await client.post(path, json=body, headers=of[role])).status_code
+
+        await ask(PATH, MUTE, Role.SUPERVISOR)
+        shorter = MUTE | {"until_ms": MUTE["until_ms"] - 1}
+        refused = [
+            await ask(PATH, shorter, Role.ANALYST),
+            await ask(f"{PATH}/removals", which, Role.ANALYST),
+        ]
+        kept = (await client.get(PATH, headers=of[Role.VIEWER])).json()["mutes"]
+        lifted = await ask(f"{PATH}/removals", which, Role.ADMIN)
+        own = [await ask(PATH, MUTE, Role.ANALYST), await ask(f"{PATH}/removals", which, Role.ANALYST)]
+        return refused, kept, lifted, own
+
+    refused, kept, lifted, own = serve(talk)
+    assert refused == [403, 403]
+    assert [(one["until_ms"], one["approved"]) for one in kept] == [(MUTE["until_ms"], True)]
+    assert (lifted, own) == (200, [200, 200])
+
+
 def test_the_audit_trail_names_whom_a_mute_is_about_and_who_set_it_before(serve):
     async def talk(client, of, session):
         one = MUTE | {"entity_id": f"customer={ADA}"}
@@ -65,7 +89,7 @@ def test_the_audit_trail_names_whom_a_mute_is_about_and_who_set_it_before(serve)
         later = one | {"until_ms": one["until_ms"] + 1}
         made = await client.post(PATH, json=later, headers=of[Role.SUPERVISOR])
         await client.post(PATH, json=one | {"until_ms": 1}, headers=of[Role.ANALYST])
-        await client.post(f"{PATH}/removals", json=which, headers=of[Role.ANALYST])
+        await client.post(f"{PATH}/removals", json=which, headers=of[Role.SUPERVISOR])
         await client.get(PATH, headers=of[Role.VIEWER])
         trail = await client.get("/v1/audit", params={"action": "alert"}, headers=of[Role.ADMIN])
         return token, made.json(), trail

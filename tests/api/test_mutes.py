@@ -37,7 +37,7 @@ def test_a_rule_is_muted_until_a_time_and_raised_again(api):
         return before, made, between, ended, (await client.get("/v1/alerts/mutes")).json()
 
     before, made, between, ended, after = api(talk)
-    kept = HOUR | {"by": "local", "note": "ours", "kinds": []}
+    kept = HOUR | {"by": "local", "note": "ours", "kinds": [], "approved": True}
     assert made == [kept | {"remarks": []}] * 2
     assert between == {"mutes": [kept], "total": 1}
     assert ended == [{"was_muted": True}, {"was_muted": False}]

@@ -9,16 +9,18 @@ from ringfence.adapters.outbox import AlertBook, Bus, BusPersons
 from ringfence.adapters.outbox.alert_book import put
 from ringfence.alerts.book import Mute
 from ringfence.alerts.model import Alert
-from ringfence.desks.alerts import MuteDesk, MuteGround, forms_of
+from ringfence.desks.alerts import MuteDesk, MuteGround, Muter, forms_of
 from ringfence.desks.person_search import PersonTokens
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import PersonalData
 from ringfence.events.privacy.tokens import Tokenizer
+from ringfence.rulebook.changes import ApprovalError
 
 KEY = bytes(16)
 VAULT = Tokenizer(KEY, personal=PersonalData(KEY))
 ADA = "ada@mail.example"
 HOUR_MS = 3_600_000
+ANALYST = Muter("mira", may_approve=False)
 
 
 @pytest.fixture
@@ -58,8 +60,8 @@ def test_an_alert_about_a_payment_called_like_any_mutes_nobody_else(tmp_path, na
         put(connection, [alert("alert-7", **named), alert("alert-8")])
     book = AlertBook(bus.database)
     with pytest.raises(InputError, match="would mute everybody"):
-        desk(book, VAULT).mute_like("alert-7", HOUR_MS, "mira", 0)
-    desk(book, VAULT).mute_like("alert-8", HOUR_MS, "mira", 0)
+        desk(book, VAULT).mute_like("alert-7", HOUR_MS, ANALYST, 0)
+    desk(book, VAULT).mute_like("alert-8", HOUR_MS, ANALYST, 0)
     assert muted(book) == ["t1"]
     bus.close()
 
@@ -78,7 +80,7 @@ def test_a_customer_of_a_vault_is_muted_by_token(book, given):
     assert (made.entity_id, made.remarks, change.entities) == (token, (), (token,))
     assert muted(book) == [token]
     assert ADA not in str(book.mutes())
-    assert desk(book, VAULT).unmute("big", given).before
+    assert desk(book, VAULT).unmute("big", given, 0, may_approve=True).before
     assert muted(book) == []
 
 
@@ -99,7 +101,7 @@ def test_an_account_is_muted_as_its_payments_have_it(book):
 
 def test_what_stands_in_the_list_in_plain_is_raised_again(book):
     book.mute(mute(ADA))
-    change = desk(book, VAULT).unmute("big", ADA)
+    change = desk(book, VAULT).unmute("big", ADA, 0, may_approve=True)
     assert [one.entity_id for one in change.before] == [ADA]
     assert ADA not in change.object
     assert muted(book) == []
@@ -107,15 +109,17 @@ def test_what_stands_in_the_list_in_plain_is_raised_again(book):
 
 def test_raising_one_that_is_called_like_any_leaves_the_mute_of_all(book):
     book.mute(mute("*"))
-    desk(book, VAULT).unmute("big", "card=*")
+    desk(book, VAULT).unmute("big", "card=*", 0, may_approve=True)
     assert muted(book) == ["*"]
 
 
 def test_who_had_muted_it_before_is_told(book):
-    desk(book, VAULT).mute(mute("*", "a test"), 0)
-    _, again = desk(book, VAULT).mute(mute("*", "a test"), 0)
+    first = msgspec.structs.replace(mute("*", "a test"), approved=True)
+    desk(book, VAULT).mute(first, 0)
+    _, again = desk(book, VAULT).mute(first, 0)
     assert again.details() == {}, "nothing has changed"
-    _, change = desk(book, VAULT).mute(Mute(typology="big", entity_id="*", until_ms=9, by="tom"), 0)
+    later = Mute(typology="big", entity_id="*", until_ms=9, by="tom", approved=True)
+    _, change = desk(book, VAULT).mute(later, 0)
     assert (change.object, change.details()) == ("big *", {"before": f"mira until {HOUR_MS} a test"})
 
 
@@ -157,3 +161,19 @@ def test_a_mute_of_an_account_in_plain_goes_with_its_customer(tmp_path):
     assert persons.erase(ada)["mutes"] == 1
     assert [one.typology for one in book.mutes()] == ["night"]
     bus.close()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "is_kept"), [({"approved": True}, True), ({"entity_id": "*"}, True), ({"until_ms": 9}, False)]
+)
+def test_a_mute_in_force_of_who_may_approve_is_lifted_by_nobody_else(book, earlier, is_kept):
+    given = {"typology": "big", "entity_id": "c1", "until_ms": HOUR_MS, "by": "tom"} | earlier
+    book.mute(Mute(**given))
+    lift = desk(book, Tokenizer(KEY)).unmute
+    if is_kept:
+        with pytest.raises(ApprovalError, match="tom muted big"):
+            lift("big", given["entity_id"], 9, may_approve=False)
+    else:
+        lift("big", "c1", 9, may_approve=False)
+    assert bool(muted(book)) == is_kept
+    assert bool(lift("big", given["entity_id"], 9, may_approve=True).before) == is_kept

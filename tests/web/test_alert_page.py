@@ -50,13 +50,24 @@ def test_an_analyst_mutes_what_an_alert_is_about_and_raises_it_again(tmp_path):
                 refused = viewer.post("/alerts/mute", data=form | {"csrf": csrf(viewer.get("/alerts"))})
                 assert refused.status_code == 403
             muted = {"csrf": form["csrf"], "typology": alert.typology, "entity_id": alert.entity_id}
+            with signed_in(site, Role.SUPERVISOR) as supervisor:
+                theirs = form | {"csrf": csrf(supervisor.get("/alerts"))}
+                assert supervisor.post("/alerts/mute", data=theirs).status_code == 200
+                for path, data in (("/alerts/unmute", muted), ("/alerts/mute", form)):
+                    page = analyst.post(path, data=data)
+                    assert page.status_code == 403
+                    assert "Nothing was changed: " in page.text
+                    assert "with the right to approve" in page.text
+                page = supervisor.post("/alerts/unmute", data=muted | {"csrf": theirs["csrf"]})
+                assert f"from {alert.id}" not in page.text
+            analyst.post("/alerts/mute", data=form)
             page = analyst.post("/alerts/unmute", data=muted)
             assert f"from {alert.id}" not in page.text
             assert before == 1
             assert sum(one.count for one in alerted(site, "m1c")) == 2, "and not what came meanwhile"
         acts = [one.act for one in site.server.trail.records(action="alert")]
         done = [one for one in acts if one.outcome == "done" and one.action.endswith("muted")]
-        assert [one.action for one in done] == ["alert.muted", "alert.unmuted"]
+        assert [one.action.removeprefix("alert.") for one in done] == ["muted", *2 * ["muted", "unmuted"]]
         assert {one.object for one in done} == {f"{alert.typology} {alert.entity_id}"}
         assert f"from {alert.id}" in done[1].details["before"]
 

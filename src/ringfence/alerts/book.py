@@ -15,7 +15,8 @@ DIGEST_NAME: Final = "^digest-[a-z0-9-]{1,80}$"
 class Mute(msgspec.Struct, frozen=True, kw_only=True):
     """A typology or reason that raises no alert for an entity until a time; "*" stands for any.
 
-    `kinds` are what the entity is, such as a card: none where that is not known.
+    `kinds` are what the entity is, such as a card: none where that is not known. `approved` where somebody
+    who may approve set it: nobody else lifts or changes it.
     """
 
     typology: str
@@ -24,6 +25,7 @@ class Mute(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     note: str = ""
     kinds: tuple[str, ...] = ()
+    approved: bool = False
 
 
 class Answered(NamedTuple):

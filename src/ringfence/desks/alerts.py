@@ -11,6 +11,7 @@ import msgspec
 from ringfence.alerts.book import Mute
 from ringfence.alerts.model import ENTITIES
 from ringfence.errors import InputError
+from ringfence.rulebook.changes import ApprovalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,6 +58,13 @@ class MuteList(msgspec.Struct, frozen=True):
     total: int
 
 
+class Muter(NamedTuple):
+    """Who mutes, and whether they may approve: others do not lift what they muted."""
+
+    name: str
+    may_approve: bool
+
+
 class MuteChange(NamedTuple):
     """What is muted now, or is not any more.
 
@@ -92,7 +100,8 @@ class MuteDesk:
         """Raise no such alerts until a time; the latest word on a name and an entity counts.
 
         `InputError` for a name that never was one, no entity, a time that is past or too far away, and where
-        too much is muted. An entity is kept as the log has it; `KIND=ID` says what it is.
+        too much is muted; `ApprovalError` where it would take the place of a mute that `wanted` may not lift.
+        An entity is kept as the log has it; `KIND=ID` says what it is.
         """
         ground, given = self.ground(), wanted.entity_id.strip()
         if not given:
@@ -110,20 +119,28 @@ class MuteDesk:
         change = MuteChange(kept.typology, tuple(entities), self._keep(kept, entities, now_ms))
         return Muted(**msgspec.structs.asdict(kept), remarks=tuple(remarks)), change
 
-    def mute_like(self, alert_id: str, until_ms: int, by: str, now_ms: int) -> MuteChange:
+    def mute_like(self, alert_id: str, until_ms: int, who: Muter, now_ms: int) -> MuteChange:
         """As `mute`, of what an alert is about; `InputError` without one, or where its id stands for any."""
         alert = self.book.alert(alert_id)
         if ANY in (alert.typology, alert.entity_id):
             raise InputError(f'{alert_id} is about what is called "*", which would mute everybody')
         note = f"from {alert_id}"
-        wanted = Mute(typology=alert.typology, entity_id=alert.entity_id, until_ms=until_ms, by=by, note=note)
+        wanted = Mute(
+            typology=alert.typology,
+            entity_id=alert.entity_id,
+            until_ms=until_ms,
+            by=who.name,
+            note=note,
+            approved=who.may_approve,
+        )
         entities = {alert.entity_id: (alert.entity,)}
         return MuteChange(alert.typology, tuple(entities), self._keep(wanted, entities, now_ms))
 
-    def unmute(self, typology: str, entity_id: str) -> MuteChange:
+    def unmute(self, typology: str, entity_id: str, now_ms: int, *, may_approve: bool) -> MuteChange:
         """Raise them again; what was muted before, which may be nothing.
 
-        An entity that stands in the list in another form than the log's is found by what stands there.
+        `ApprovalError` where somebody who may approve has muted it, and the caller may not approve. An entity
+        that stands in the list in another form than the log's is found by what stands there.
         """
         given = entity_id.strip()
         every = dict.fromkeys(form for forms in self._forms(given).values() for form in forms)
@@ -137,6 +154,9 @@ class MuteDesk:
                 if one.typology == typology and one.kinds and kind not in one.kinds
             }
             asked = tuple(form for form in asked if form not in others)
+        for one in self.book.mutes():
+            if one.typology == typology and one.entity_id in asked:
+                _check_rank(one, now_ms, may_approve=may_approve)
         before = [found for form in asked if (found := self.book.unmute(typology, form))]
         gone = tuple(self.tokenizer.clean(one.entity_id) for one in before)
         return MuteChange(typology, gone or (self.named(given),), tuple(before))
@@ -185,6 +205,9 @@ class MuteDesk:
         if not now_ms < wanted.until_ms <= now_ms + LONGEST_DAYS * DAY_MS:
             raise InputError(f"a mute ends within {LONGEST_DAYS} days, and not in the past")
         known = {(one.typology, one.entity_id): one for one in self.book.mutes()}
+        for one in entities:
+            if (earlier := known.get((wanted.typology, one))) is not None:
+                _check_rank(earlier, now_ms, may_approve=wanted.approved)
         more = sum((wanted.typology, one) not in known for one in entities)
         if more and len(known) + more > MOST_MUTES:
             ended = [which for which, one in known.items() if one.until_ms <= now_ms]
@@ -216,6 +239,22 @@ def _kinds_now(earlier: Mute, wanted: tuple[str, ...]) -> tuple[str, ...]:
             "or leave out what the id is, so that it is muted as everything that payments name by it"
         )
     return wanted
+
+
+def _check_rank(earlier: Mute, now_ms: int, *, may_approve: bool) -> None:
+    """`ApprovalError` where a mute in force was set by somebody who may approve, and this person may not.
+
+    A mute of before this was recorded counts as approved where it is for all.
+    """
+    if earlier.until_ms > now_ms and not may_approve and _is_approved(earlier):
+        raise ApprovalError(
+            f"{earlier.by} muted {earlier.typology} for {earlier.entity_id}, with the right to approve: ask "
+            "a supervisor or an admin to change or end it"
+        )
+
+
+def _is_approved(mute: Mute) -> bool:
+    return mute.approved or ANY in (mute.typology, mute.entity_id)
 
 
 def forms_of(tokenizer: Tokenizer, given: str) -> dict[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from ringfence.api.handlers.requests import as_json, body_of, refusals, who_asks
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.http.problems import check_permission
 from ringfence.api.services import BusServices, services_of
-from ringfence.desks.alerts import MOST_MUTES, MuteList, is_wide
+from ringfence.desks.alerts import MOST_MUTES, MuteChange, MuteList, is_wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,16 +59,16 @@ async def mutes(request: Request, limit: Annotated[int, Query(ge=1, le=MOST_MUTE
 async def mute(request: Request) -> Response:
     """Raise no alerts of a typology for an entity until a time; decisions stay as they are.
 
-    For "*", or for more than 31 days, a supervisor asks. Asked again, it changes nothing; another time or
-    note takes the place of the one before. A name that no rule, typology or reason ever had is refused, with
-    the nearest one.
+    For "*", or for more than 31 days, a supervisor asks. What a supervisor muted, an analyst does not
+    change. Asked again, it changes nothing; another time or note takes the place of the one before. A name
+    that no rule, typology or reason ever had is refused, with the nearest one.
     """
     asked, who = await body_of(request, ToMute, _BYTES), who_asks(request, "")
     named = services_of(request, BusServices).mutes.named(asked.entity_id)
     tell(request.scope, object=f"{asked.typology} {named}", until=str(asked.until_ms))
     if is_wide(asked.typology, asked.entity_id, asked.until_ms, who.now_ms):
         check_permission(request.scope["ringfence.caller"], Permission.APPROVE)
-    wanted = Mute(by=who.name, **msgspec.structs.asdict(asked))
+    wanted = Mute(by=who.name, approved=who.may_approve, **msgspec.structs.asdict(asked))
     made, change = await _done(request, lambda services: services.mutes.mute(wanted, who.now_ms))
     tell(request.scope, object=change.object, **change.details())
     return as_json(made)
@@ -76,9 +76,15 @@ async def mute(request: Request) -> Response:
 
 @router.post("/v1/alerts/mutes/removals")
 async def unmute(request: Request) -> Response:
-    """Raise alerts again; what was not muted stays as it is."""
-    asked = await body_of(request, ToUnmute, _BYTES)
-    change = await _done(request, lambda services: services.mutes.unmute(asked.typology, asked.entity_id))
+    """Raise alerts again; what was not muted stays as it is. What a supervisor muted, only one raises."""
+    asked, who = await body_of(request, ToUnmute, _BYTES), who_asks(request, "")
+    named = services_of(request, BusServices).mutes.named(asked.entity_id)
+    tell(request.scope, object=f"{asked.typology} {named}")
+
+    def act(services: BusServices) -> MuteChange:
+        return services.mutes.unmute(asked.typology, asked.entity_id, who.now_ms, may_approve=who.may_approve)
+
+    change = await _done(request, act)
     tell(request.scope, object=change.object, **change.details())
     return as_json(Unmuted(bool(change.before)))
 

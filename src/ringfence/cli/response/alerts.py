@@ -157,7 +157,7 @@ def mute(
     ends_ms = at_ms + parse_delay_ms(until)
     with _mutes(data) as desk:
         by = author or getpass.getuser()
-        wanted = Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note)
+        wanted = Mute(typology=typology, entity_id=entity, until_ms=ends_ms, by=by, note=note, approved=True)
         tell_record(f"{typology} {desk.named(entity)}", until=str(ends_ms))
         made, change = desk.mute(wanted, at_ms)
         tell_record(change.object, until=str(ends_ms), **change.details())
@@ -173,7 +173,7 @@ def unmute(typology: Typology, entity: Entity, data: Data = None) -> None:
     Example: ringfence alerts unmute card_testing --entity tok_9f31
     """
     with _mutes(data) as desk:
-        change = desk.unmute(typology, entity)
+        change = desk.unmute(typology, entity, now_ms(), may_approve=True)
         tell_record(change.object, **change.details())
         if not change.before:
             raise InputError(f"{typology} is not muted for {entity}: `ringfence alerts mutes` lists what is")

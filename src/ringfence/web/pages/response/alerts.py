@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from ringfence.alerts.book import DIGEST_NAME
 from ringfence.api.audited import SHOWN, tell
-from ringfence.api.handlers.requests import who_asks
+from ringfence.api.handlers.requests import refusals, who_asks
 from ringfence.api.services import BusServices, Surroundings
-from ringfence.desks.alerts import ANALYST_DAYS
+from ringfence.desks.alerts import ANALYST_DAYS, Muter
 from ringfence.web.audited import ACTIONS
 from ringfence.web.parts.asking import beside, dashboard_of
 from ringfence.web.parts.forms import at_head, kept_forms
@@ -65,12 +65,12 @@ async def mute(
     hours: Annotated[int, Form(ge=1, le=24 * ANALYST_DAYS)] = 24,
 ) -> Response:
     """Raise no more alerts like this one, on the same entity, for some hours."""
-    by = who_asks(request, "").name
+    who = who_asks(request, "")
     tell(request.scope, object=alert_id, alert=alert_id, hours=str(hours))
-    dashboard = dashboard_of(request)
-    now_ms = dashboard.of(Surroundings).clock.now_ms()
-    mute_like = dashboard.of(BusServices).mutes.mute_like
-    change = await beside(request, mute_like, alert_id, now_ms + hours * _HOUR_MS, by, now_ms)
+    desk = dashboard_of(request).of(BusServices).mutes
+    until_ms, muter = who.now_ms + hours * _HOUR_MS, Muter(who.name, who.may_approve)
+    with refusals():
+        change = await beside(request, desk.mute_like, alert_id, until_ms, muter, who.now_ms)
     tell(request.scope, object=change.object, **change.details())
     return RedirectResponse("/alerts", 303)
 
@@ -82,9 +82,12 @@ async def unmute(
     entity_id: Annotated[str, Form(max_length=8192)],
 ) -> Response:
     """Raise them again."""
-    desk = dashboard_of(request).of(BusServices).mutes
+    who, desk = who_asks(request, ""), dashboard_of(request).of(BusServices).mutes
     tell(request.scope, object=f"{typology} {desk.named(entity_id)}")
-    change = await beside(request, desk.unmute, typology, entity_id)
+    with refusals():
+        change = await beside(
+            request, desk.unmute, typology, entity_id, who.now_ms, may_approve=who.may_approve
+        )
     tell(request.scope, object=change.object, **change.details())
     return RedirectResponse("/alerts", 303)
 
