@@ -199,6 +199,38 @@ def test_numbers_that_are_no_card_stay_in_a_saved_query(people):
     assert (refused.status_code, "token" in refused.json()["detail"]) == (422, True)
 
 
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("SELECT * FROM (VALUES ('ada@mail.example')) AS t(who)", "an e-mail address"),
+        ("SELECT 1 -- asked by +49 170 1234567", "a phone number"),
+        ("WITH x AS (SELECT 'GB82 WEST 1234 5698 7654 32' AS who) SELECT * FROM x", "an IBAN"),
+        ("SELECT 1 /* gb82-west-1234-5698-7654-32 is new */", "an IBAN"),
+        ("SELECT 'GB82WEST12345698765432 asked'", "an IBAN"),
+        ('SELECT 1 AS "0049-170-1234567"', "a phone number"),
+    ],
+)
+def test_a_query_that_names_a_person_by_a_known_form_is_kept_for_oneself_and_not_shared(
+    people, statement, named
+):
+    view = {"name": "theirs", "path": "/sql", "query": urlencode({"statement": statement})}
+    refused = people[Role.ANALYST].post("/v1/views", json=view | {"shared": True})
+    assert refused.status_code == 422
+    assert named in refused.json()["detail"]
+    assert "save the query for yourself" in refused.json()["detail"]
+    assert people[Role.ANALYST].post("/v1/views", json=view).status_code == 200
+
+
+def test_numbers_that_name_nobody_stay_in_a_shared_query(people):
+    statement = (
+        "SELECT 1 -- 2026-12-02T10:00:00+02:00, 0.0012, C-1234567890\n"
+        "WHERE amount_minor + 49170123456 > 1 AND x = 'DE89370400440532013001' AND y = '@home'"
+    )
+    view = {"name": "ours", "path": "/sql", "query": urlencode({"statement": statement}), "shared": True}
+    saved = people[Role.ANALYST].post("/v1/views", json=view).raise_for_status().json()
+    people[Role.ANALYST].post(f"/v1/views/{saved['id']}/remove")
+
+
 def test_a_shared_view_names_the_person_who_saved_it(people):
     saved = people[Role.ANALYST].post("/v1/views", json=VIEW | {"shared": True}).json()
     (seen,) = people[Role.VIEWER].get("/v1/views", params={"path": "/decisions"}).json()["views"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ringfence.errors import InputError
 from ringfence.events.model import EVENT_SCHEMA
 from ringfence.events.privacy.personal import TOKEN, id_field
-from ringfence.events.values.norms import norm
+from ringfence.events.values.norms import is_iban, norm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,11 @@ _PATTERNS: Final = frozenset({"LIKE", "ILIKE", "GLOB", "SIMILAR", "~", "~*", "!~
 _OF_TOKENS: Final = re.compile(r"(?:pd|tok)_[0-9a-f_%]*")  # a pattern, too
 _QUOTES: Final = re.compile(r"^(?:'|\$\w*\$)|(?:'|\$\w*\$)$")
 _ABOUT: Final = re.compile(r"\bentity_type\s*==?\s*'(\w+)'", re.IGNORECASE)
+_EMAIL: Final = re.compile(r"[^\s@'\"(),;<>]{1,64}@[^\W_][\w.-]{0,250}\.[^\W\d_]{2,}")
+_PHONE: Final = re.compile(r"(?<![\w+])(?:\+|00)[1-9](?:[ ()./-]{0,3}[0-9]){7,14}(?![\w])")
+_IBAN: Final = re.compile(
+    r"\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?:[ -][A-Z0-9]{1,4}){3,8})\b", re.IGNORECASE
+)
 _ENTITY: Final = "entity_id"
 
 
@@ -69,6 +74,23 @@ def kept_statement(personal: PersonalData, statement: str) -> str:
         chosen = own if "CASE" in words and segment[-1].word == "WHEN" else chosen
         chosen = "" if "END" in words else chosen
     return personal.guard_text(out)
+
+
+def person_named(statement: str) -> str:
+    r"""What names a person by its form in a text, a comment or a quoted name of a statement; "" for nothing.
+
+    >>> person_named("SELECT 1 -- asked by +49 170 1234567"), person_named("SELECT 'c1' AS \"x\"")
+    ('a phone number', '')
+    """
+    pieces = (one for one in _PIECES.finditer(statement) if one.lastgroup in ("comment", "text", "name"))
+    texts = "\n".join(one[0] for one in pieces)
+    if _EMAIL.search(texts):
+        return "an e-mail address"
+    if _PHONE.search(texts):
+        return "a phone number"
+    groups = (re.split("[ -]", one[0]) for one in _IBAN.finditer(texts))
+    found = ("".join(of[:count]) for of in groups for count in range(1, len(of) + 1))
+    return "an IBAN" if any(map(is_iban, found)) else ""
 
 
 def _segments(statement: str) -> Iterator[list[_Piece]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from ringfence.access.kept_queries import kept_query
+from ringfence.access.kept_statements import person_named
 from ringfence.access.roles import Permission, holders
 from ringfence.access.table import NEEDED
 from ringfence.errors import InputError
@@ -130,8 +131,8 @@ class ViewDesk:
     def save(self, view: NewView, who: Principal, now_ms: int) -> SavedView:
         """Keep a view under its name, with card numbers in texts masked, and tokens for personal data.
 
-        `InputError` where it is to be shared and the caller may not, where its address names a card or a
-        person, and for invisible characters.
+        `InputError` where it is to be shared and the caller may not or its statement names a person, where
+        its address names a card or a person, and for invisible characters.
         """
         if view.shared and not _may_share(who):
             raise InputError(
@@ -140,7 +141,10 @@ class ViewDesk:
         if names_card(unquote(view.path), view.query):
             raise InputError("the address of a view names a card by its number: use its token (card_id)")
         self._check_texts(view)
-        return self._named(self.views.save(self._cleaned(view), who.name, now_ms))
+        cleaned = self._cleaned(view)
+        if cleaned.shared:
+            _check_shared(cleaned)
+        return self._named(self.views.save(cleaned, who.name, now_ms))
 
     def remove(self, view_id: str, who: Principal) -> SavedView | None:
         """Remove one's own view or, who may approve, one that is shared; None of any other."""
@@ -191,6 +195,17 @@ class ViewDesk:
         if personal is None or personal.class_of(field) is None:
             return self._private(entity_id)
         return self.tokenizer.as_kept(field, entity_id)
+
+
+def _check_shared(view: NewView) -> None:
+    """`InputError` where a statement that all may read names a person by what has a form of its own."""
+    for name, statement in parse_qsl(view.query.removeprefix("?")):
+        found = person_named(statement) if name == "statement" else ""
+        if found:
+            raise InputError(
+                f"the statement has {found}, which everybody would read: take it out, or write the id as the "
+                "tables have it, such as customer_id, or save the query for yourself"
+            )
 
 
 def _may_open(who: Principal, path: str) -> bool:

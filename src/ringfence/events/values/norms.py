@@ -199,10 +199,20 @@ def _ip(text: str) -> str:
 
 def _account(text: str) -> str:
     bare = re.sub(r"[\s-]", "", text).upper()
+    return bare if is_iban(bare) else text
+
+
+def is_iban(text: str) -> bool:
+    """Whether a text without blanks is an IBAN, with the right check digits.
+
+    >>> is_iban("DE89370400440532013000"), is_iban("DE89370400440532013001")
+    (True, False)
+    """
+    bare = text.upper()
     if not bare.isascii() or not _IBAN.fullmatch(bare):
-        return text
+        return False
     turned = "".join(str(int(letter, 36)) for letter in bare[4:] + bare[:4])
-    return bare if int(turned) % 97 == 1 else text
+    return int(turned) % 97 == 1
 
 
 def _country(text: str) -> str:
