@@ -23,7 +23,7 @@ from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.train import Plan, train
 from ringfence.scoring.artifacts.manifest import Metric, Span
 from ringfence.web.measure.importance import importance_of
-from ringfence.web.measure.model_in_words import sentence
+from ringfence.web.measure.model_in_words import sentence, spans
 from ringfence.web.measure.sampling import sample_of
 from ringfence.web.measure.watching import compare, watch
 
@@ -39,6 +39,20 @@ def learned(folder: Path):
     origin = ModelOrigin("small-world", "2024-05-01T00:00:00Z", "ringfence train", CATALOG)
     write_artifact(folder, artifact_files(trained, data, origin, measured["model"], {}, b""))
     return read_folder(folder), log
+
+
+def test_payments_that_thresholds_had_to_be_chosen_on_are_shown_once_and_said_to_be_the_test_set():
+    shipped = read_folder(SHIPPED).manifest
+    test = Span(start_ms=100, end_ms=200, rows=1000, frauds=100)
+    of_test, earlier = (Span(start_ms=at, end_ms=199, rows=1000, frauds=100) for at in (101, 50))
+    shared, apart = (
+        spans(msgspec.structs.replace(shipped, spans={"test": test, "later": later}))
+        for later in (of_test, earlier)
+    )
+    assert [(one.name, one.note) for one in shared] == [
+        ("Test payments", "thresholds were chosen on these, too")
+    ]
+    assert [(one.name, one.note) for one in apart] == [("Test payments", ""), ("Payments for thresholds", "")]
 
 
 def test_a_sentence_counts_what_the_figures_count():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from ringfence.scoring.artifacts.manifest import Manifest
+    from ringfence.scoring.artifacts.manifest import Manifest, Span
+
+_SPANS: Final = {"train": "Training payments", "test": "Test payments", "later": "Payments for thresholds"}
 
 
 def sentence(manifest: Manifest) -> str:
@@ -25,6 +27,26 @@ def sentence(manifest: Manifest) -> str:
         f"It bothers {_percent(stopped + asked)} of genuine payments: {_percent(stopped)} are stopped, "
         f"{_percent(asked)} challenged."
     )
+
+
+class NamedSpan(NamedTuple):
+    """Payments that a model was made with, what they were for, and what a reader should know of them."""
+
+    name: str
+    span: Span
+    note: str = ""
+
+
+def spans(manifest: Manifest) -> list[NamedSpan]:
+    """What a model was made with; thresholds that no payments were left for were chosen on the test set."""
+    test, later = manifest.spans.get("test"), manifest.spans.get("later")
+    is_shared = test is not None and later is not None and later.start_ms >= test.start_ms
+    notes = {"test": "thresholds were chosen on these, too" if is_shared else ""}
+    return [
+        NamedSpan(_SPANS.get(name, name), span, notes.get(name, ""))
+        for name, span in manifest.spans.items()
+        if not (is_shared and name == "later")
+    ]
 
 
 def _percent(share: float) -> str:

@@ -27,7 +27,7 @@ from ringfence.scoring.artifacts.manifest import CURVES, REPORT
 from ringfence.scoring.artifacts.promotion import roles
 from ringfence.web.measure import watching
 from ringfence.web.measure.importance import importance_of
-from ringfence.web.measure.model_in_words import sentence
+from ringfence.web.measure.model_in_words import sentence, spans
 from ringfence.web.pages.policy.impact import OfferedChange, SealField, sheet
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of
 from ringfence.web.parts.charts import COLOURS, Chart, Named, charts_of, drift_chart
@@ -117,6 +117,7 @@ def _one(dashboard: Dashboard, version: str) -> dict[str, Any]:
         "one": artifact,
         "m": manifest,
         "sentence": sentence(manifest),
+        "spans": spans(manifest),
         "role": roles(deployment).get(version, ""),
         "retired": dashboard.of(ModelServices).models.stored.registry.retired().get(version),
         "champion": deployment.champion,
