@@ -136,9 +136,8 @@ class Weights:
 
     def _score(self, fired: NDArray[np.bool_]) -> NDArray[np.float64]:
         total = np.zeros(fired.shape[1])
-        for row in self.with_points[
-            fired[self.with_points].any(axis=1)
-        ]:  # in their order: a sum has one rounding
+        fires = fired[self.with_points].any(axis=1)
+        for row in self.with_points[fires]:  # one by one: a product of matrices adds in an order of its own
             total[fired[row]] += self.points[row]
         score: NDArray[np.float64] = np.clip(total, 0.0, 100.0)
         return score
