@@ -35,11 +35,14 @@ if TYPE_CHECKING:
 
 FOLDER = "ringfence-demo"
 PORT = 8000
+RATE = 10.0
 DAYS = 210  # labels take up to 50: of 150 days a model learned 154 to 400 frauds, on some dates too few
-CATCH_UP_DAYS = 10  # the last days, which come as live traffic: it is never ahead of the clock
+CATCH_UP_DAYS = 2  # the last days, which come as live traffic until it has reached the clock
 TOUR_SECONDS = 12  # without a terminal, from the moment at which the model is in force
 LESSON = ("--quick", "--max-challenge-share", "0.01")
 WORLD = ("--seed", "1", "--fraud", "0.01")
+NEWS_DAYS = CATCH_UP_DAYS + 1  # what is older when it is decided is history, which nobody has to work on
+POLICY = f"ignore_older_than_days = {NEWS_DAYS}\n"  # of cases and of alerts
 PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
 FEATURES = Path(__file__).with_name("demo_features.py")
@@ -89,7 +92,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, help="end by itself so long after the service is up")
     parser.add_argument("--port", type=int, default=PORT)
-    parser.add_argument("--rate", type=float, default=30, help="live payments a second")
+    parser.add_argument("--rate", type=float, default=RATE, help="live payments a second")
     parser.add_argument("--customers", type=int, default=1000)
     parser.add_argument("--days", type=int, default=DAYS, help="of history: labels take up to 50")
     return parser.parse_args()
@@ -98,6 +101,8 @@ def options() -> argparse.Namespace:
 def show(given: argparse.Namespace, children: Children) -> int:
     begin = time.monotonic()
     copyfile(FEATURES, "features.py")
+    for name in ("cases.toml", "alerts.toml"):
+        Path(name).write_text(POLICY)
     days, first_day = given.days, dated(given.days)
     world = (*WORLD, "--customers", str(given.customers), "--start", first_day)
     past = str(days - min(CATCH_UP_DAYS, days // 4))

@@ -40,7 +40,7 @@ def events(base, count, **columns):
     )
 
 
-def decisions(base, count, features=("card.count_1h",), digest="f1"):
+def decisions(base, count, features=("card.count_1h",), digest="f1", after_ms=7):
     """A decision on every event but the last of the batch; every fourth is declined by rule `fast`."""
     offsets = np.arange(base, base + count - 1)
     n = len(offsets)
@@ -48,7 +48,7 @@ def decisions(base, count, features=("card.count_1h",), digest="f1"):
         offsets,
         [f"t{i}" for i in offsets],
         offsets * 1000,
-        offsets * 1000 + 7,
+        offsets * 1000 + after_ms,
         pa.DictionaryArray.from_arrays(pa.array(np.where(offsets % 4 == 0, 3, 0).astype(np.int8)), OUTCOMES),
         np.full(n, 10.0),
         pa.nulls(n, pa.float64()),

@@ -145,6 +145,17 @@ def test_what_is_muted_raises_no_alert_until_its_time(store, bus):
     assert not book.unmute("velocity", "c1")
 
 
+def test_payments_that_were_imported_long_after_they_were_made_raise_no_alert_where_the_policy_says_so(
+    store, bus
+):
+    day = 24 * HOUR
+    store.commit([events(0, 10), decisions(0, 10, after_ms=day + 1)])
+    store.commit([events(10, 10), decisions(10, 10, after_ms=day)])
+    take(store, parse_policy("ignore_older_than_days = 1", "a.toml"))
+    found = AlertBook(bus.database).alerts()
+    assert sorted(payment for one in found for payment in one.payments) == ["t12", "t16"]
+
+
 def test_history_is_grouped_and_nobody_is_told(store, bus):
     fill(store, batches=2)
     follower = OutboxFollower(store.log, store.folder, "log", lambda: 10**13, TEAM)
@@ -381,6 +392,7 @@ def test_shipped_templates_are_whole(audience, language):
         ('contacts = "bank"', "contacts:"),
         ('team = ["tgram://s3cret/1"]', "'tgram:…' is no destination"),
         ("most = true", "most"),
+        ("ignore_older_than_days = 0", "ignore_older_than_days:"),
         ("high = 95.0", "high and critical"),
         ('language = "xx"', "language"),
         ("x = [", "a.toml"),

@@ -20,6 +20,7 @@ from ringfence.events.values.texts import parse_toml
 FILE_NAME: Final = "alerts.toml"
 OUTCOMES: Final = ("approve", "challenge", "review", "decline")
 LANGUAGES: Final = ("en", "de")
+DAY_MS: Final = 86_400_000
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _BY: Final = ("", "mail", "sms", "console")
 
@@ -55,6 +56,7 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         no_blocks: whether "it was not me" puts the card on a block list.
         language: of messages; "en" or "de". A customer's own is the attribute `language`.
         bank: how customers know you.
+        ignore_older_than_days: payments that were this old when they were decided raise no alert.
         templates: folder with texts of your own, such as `team.en.txt`.
     """
 
@@ -80,6 +82,7 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     no_blocks: bool = False
     language: str = "en"
     bank: str = "your bank"
+    ignore_older_than_days: int | None = None
     templates: str = ""
 
     def __post_init__(self) -> None:
@@ -114,6 +117,8 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise InputError("bank: how customers know you, at most 100 characters")
         if not 1 <= self.most <= 10_000:
             raise InputError("most: between 1 and 10,000 messages")
+        if self.ignore_older_than_days is not None and not 1 <= self.ignore_older_than_days <= 36_500:
+            raise InputError("ignore_older_than_days: between 1 and 36,500 days")
         if not 0 <= self.high <= self.critical <= 100:
             raise InputError("high and critical: scores between 0 and 100, high first")
         if self.quiet:
@@ -142,6 +147,11 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     @property
     def escalate_after_ms(self) -> int:
         return _duration("escalate_after", self.escalate_after)
+
+    def is_too_old(self, event_time_ms: int, decided_at_ms: int) -> bool:
+        """Whether a payment was imported long after it was made."""
+        days = self.ignore_older_than_days
+        return days is not None and decided_at_ms - event_time_ms > days * DAY_MS
 
     def severity(self, outcome: str, score: float) -> Severity:
         """Of an alert on one decision."""

@@ -113,6 +113,9 @@ class Alerting:
     def add(self, row: int, offset: int, event: dict[str, Any]) -> None:
         """Take in a decision that raises an alert by its outcome; it comes without its features."""
         subject = subject_of(event)
+        decision = event["data"]
+        if self._policy.is_too_old(decision["event_time_ms"], decision["decided_at_ms"]):
+            return
         if self._is_muted(subject, event):
             return
         if subject not in self._near:
