@@ -235,7 +235,7 @@ def equality(events: int, rows: int, seed: int) -> tuple[list[str], int]:
     one, _ = fit(default_book(), CATALOG)
     other, _ = fit(RuleSet(rules=default_book().rules[::2], name="half"), CATALOG)
     library = ControlLibrary(CATALOG, one)
-    library.learn(other.ruleset.to_json())
+    library.learn(Part.RULES, other.ruleset.to_json())
     plan = plan_of(rows, spec=CATALOG, rules=one, library=library)
     parts = world(events, seed)
     arrived = [np.sort(rng.integers(0, 86_400_000, len(part))) for part in parts]
