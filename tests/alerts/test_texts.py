@@ -6,8 +6,9 @@ import pytest
 
 from ringfence.alerts.events import explanations
 from ringfence.alerts.policy import OUTCOMES, Severity
-from ringfence.alerts.wording import SAMPLES, check_template, rendered, shipped
+from ringfence.alerts.wording import NAMES, SAMPLES, check_template, rendered, shipped
 from ringfence.bus.words import words_of
+from ringfence.errors import InputError
 from ringfence.scoring.rulesets.ruleset import RuleSet
 
 
@@ -96,3 +97,40 @@ def test_reasons_may_name_the_amount_and_the_models_probability():
     data = {"rules": ["big"], "probability": 0.5, "transaction": {"amount": 1500.0, "currency": "EUR"}}
     found = explanations({"data": data}, rules, {"card.count_1h": 3.0}.get)
     assert found == ["1,500.00 EUR at 50 %, 3 in an hour."]
+
+
+@pytest.mark.parametrize(
+    ("audience", "text", "said"),
+    [
+        ("customer", "Hi {{ score }}", "names 'score', which it does not have"),
+        ("customer", "Hi {{ amuont }}", "did you mean 'amount'?"),
+        ("customer", "Hi {{ self }}", "names 'self', which it does not have"),
+        ("customer", "{{ amount", "line 1"),
+        ("team", "{{ ''.__class__.__mro__ }}", "cannot be filled in"),
+        ("team", "{{ 'x' * 1000000000 }}", "does not multiply"),
+        ("team", "", "empty"),
+        ("team", "x" * 20_000, "at most"),
+        ("team", "{% for a in range(9) %}{% endfor %}", "names 'range'"),
+        ("nobody", "x", "there is no template"),
+        ("customer", "{{ merchant|center(999999999) }}", "there is no filter 'center'"),
+        ("customer", "{{ 9**9**9**9 }}", "does not multiply"),
+        ("customer", "{{ merchant|uper }}", "did you mean 'upper'?"),
+        ("customer", "{{ merchant.ljust(999999999) }}", "has no call"),
+        ("customer", "{{ '%999999999s' % merchant }}", "has no mod"),
+        ("customer", "{% set x = bank %}{% set x = x ~ x %}{{ x }}", "fixed words only"),
+        ("customer", "{{ bank|replace('', bank)|replace('', bank) }}", "in an expression is enough"),
+        ("customer", "{{ bank|replace('', bank)|upper|join(bank) }}", "in an expression is enough"),
+        ("team", "{% for a in reasons %}{% for b in reasons %}x{% endfor %}{% endfor %}", "within another"),
+        ("team", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "has no macro"),
+    ],
+)
+def test_a_template_is_checked_before_it_is_used(audience, text, said):
+    with pytest.raises(InputError, match=said.replace("(", "\\(")):
+        check_template(audience, text)
+
+
+@pytest.mark.parametrize("audience", NAMES)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_shipped_templates_are_whole(audience, language):
+    check_template(audience, shipped(audience, language))
+    assert rendered(audience, shipped(audience, language), SAMPLES[audience]).title
