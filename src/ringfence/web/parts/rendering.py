@@ -45,6 +45,15 @@ def number(value: float | None, digits: int = 0) -> str:
     return f"{value:,.{digits}f}"
 
 
+def counted(value: int, one: str, several: str | None = None) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "case"), counted(1200, "case"), counted(0, "party", "parties")
+    ('1 case', '1,200 cases', '0 parties')
+    """
+    return f"{value:,} {one if value == 1 else several or one + 's'}"
+
+
 def feature(value: float | None) -> str:
     """A measured value, short.
 
@@ -158,6 +167,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": number,
+        "counted": counted,
         "feature": feature,
         "money": money,
         "sums": sums,
