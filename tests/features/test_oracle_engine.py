@@ -19,7 +19,7 @@ from ringfence.testing.strategies import scenarios
 from ringfence.testing.streams import seeded_stream, split
 
 # The same examples in every run of the suite; ORACLE_EXAMPLES=2000 goes hunting for new ones.
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "40"))
 thorough = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -169,7 +169,7 @@ def test_no_kernel_counts_from_the_end_of_an_array(monkeypatch):
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="this is the run without the compiler")
 def test_the_engine_gives_the_same_values_in_plain_python():
     """This file once more without the compiler, on fewer and smaller examples."""
-    env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "ORACLE_EXAMPLES": "15"}
+    env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "ORACLE_EXAMPLES": "8"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
     run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stdout[-3000:]
