@@ -9,7 +9,8 @@ and addresses encode them (&nbsp;, %20). Two grades tell a card number from othe
 - in free text any first digit counts, except what reads as a time.
 
 Neither takes a date, a phone number with a plus, an address, coordinates, one decimal number or a hexadecimal
-id for a card.
+id for a card. A card number beside letters alone, and track 2 as chips write it (4111111111111111D2512201),
+are no ids, whatever their length.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ _ENCODED: Final = re.compile(  # a separator: a blank, a dash, a point, a slash 
 _WORD_PART: Final = re.compile("[0-9A-Za-z-]")
 _RUN_PART: Final = re.compile("[0-9A-Za-z]")
 _LONGEST_WORD: Final = 256  # characters, more than any hexadecimal id has
+_MANY_LETTERS: Final = 5  # beside a card number and no other digit
+_OF_CHIP: Final = re.compile(  # a number with its padding; track 2 with D in place of =
+    "3[47][0-9]{13}F|[0-9]{12,14}F{2,4}|[0-9]+D[0-9]{4,}F*", re.IGNORECASE
+)
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F-]*[a-fA-F][0-9a-fA-F-]*")
 _HEX_LENGTHS: Final = frozenset({16, 24, 32, 40, 48, 56, 64, 96, 128})
 _ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:[:/][0-9]{1,5})?"
@@ -261,22 +266,52 @@ def _is_other(folded: str, start: int, end: int, digits: int) -> bool:
         return True
     if folded[end : end + 4].lstrip()[:1] == "^":  # %B378282246310005^ has the look of a hexadecimal id
         return False
-    word = _around(folded, start, end, _WORD_PART)
-    ends = (
-        _around(folded, start, start, _RUN_PART),
-        _around(folded, end, end, _RUN_PART),
-    )  # of row-4f… the id
-    return any(map(_is_hexadecimal, (word, *ends)))
+    return _is_in_hexadecimal_id(folded, start, end)
 
 
-def _around(folded: str, start: int, end: int, part: re.Pattern[str]) -> str:
-    """What stands from `start` to `end` with the signs around it that are `part` of it, too many or all."""
-    left, right = start, end
+def _is_in_hexadecimal_id(folded: str, start: int, end: int) -> bool:
+    """Whether digits are part of an id: of the word around them, or of the run at an end, as in row-4f…."""
+    number = folded[start:end]
+    before, behind = _before(folded, start, _WORD_PART), _behind(folded, end, _WORD_PART)
+    if _is_hexadecimal(before + number + behind) and not _is_dressed(before, number, behind):
+        return True
+    before, behind = _before(folded, start, _RUN_PART), _behind(folded, end, _RUN_PART)
+    groups = _DIGITS.findall(number)
+    is_id = _is_hexadecimal(before + groups[0]) or _is_hexadecimal(groups[-1] + behind)
+    if len(groups) == 1:
+        is_id = _is_hexadecimal(before + number + behind)
+    return is_id and not _is_dressed(before, number, behind)
+
+
+def _is_dressed(before: str, number: str, behind: str) -> bool:
+    """Whether a card number stands in a word that has the length and the letters of a hexadecimal id.
+
+    The rest of such a word is a chip's padding, the end of a track, or five letters or more and no digit. Not
+    one id in a million that is drawn at random looks so.
+    """
+    digits = "".join(_DIGITS.findall(number))
+    if not is_card_number(digits):
+        return False
+    if not before and _OF_CHIP.fullmatch(digits + behind):
+        return True
+    rest = (before + behind).replace("-", "")
+    return len(rest) >= _MANY_LETTERS and rest.isalpha()
+
+
+def _before(folded: str, start: int, part: re.Pattern[str]) -> str:
+    """The signs in front of a place that are `part` of a word; more than any id has where it is longer."""
+    left = start
     while left and start - left <= _LONGEST_WORD and part.match(folded[left - 1]):
         left -= 1
+    return folded[left:start]
+
+
+def _behind(folded: str, end: int, part: re.Pattern[str]) -> str:
+    """Likewise, behind a place."""
+    right = end
     while right < len(folded) and right - end <= _LONGEST_WORD and part.match(folded[right]):
         right += 1
-    return folded[left:right]
+    return folded[end:right]
 
 
 def _is_hexadecimal(word: str) -> bool:

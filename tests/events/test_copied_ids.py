@@ -121,10 +121,34 @@ def test_whatever_stands_around_an_id_it_stays(digits: str, length: int, before:
         "pan 4111-1111-1111-1111 abc",
         "f4111111111111111",
         "id-4111111111111111abcde",
+        "4111111111111111deadbeef",
+        "4111-1111-1111-1111-deadbeef",
+        "dead-beef-4111111111111111",
+        "row-4111111111111111deadbeef",
+        "4111111111111111cafebabecafebabe",
+        "deadbeefdead4111 1111 1111 1111",
+        "4111 1111 1111 1111aaaabbbbcccc",
     ],
 )
 def test_a_card_number_is_masked_beside_other_letters(text: str) -> None:
     assert "****1111" in mask_cards(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("4111111111111111D2512201", "4111111111111111"),
+        ("track2=4111111111111111d251220112345678", "4111111111111111"),
+        ("378282246310005F", "378282246310005"),
+        ("4222222222222fff", "4222222222222"),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_number_as_a_chip_writes_it_is_no_hexadecimal_id(text: str, number: str, *, strict: bool) -> None:
+    """Track 2 without discretionary data has 24 characters, and a padded number 16: as many as some ids."""
+    masked = mask_cards(text, strict=strict)
+    assert number not in masked
+    assert "2512201" not in masked
 
 
 def test_looking_around_many_numbers_takes_no_more_steps_than_there_are_of_them() -> None:
