@@ -122,6 +122,7 @@ class Settings(BaseSettings):
         str, ...
     ] = ()  # what `ringfence serve` reads: kafka://BROKER:9092/TOPIC, kinesis://STREAM, s3://...
     kafka_sink: str | None = None  # topic that decisions go to, kafka://BROKER:9092/TOPIC
+    kafka_control: str | None = None  # control topic of a Flink job that changes made here go to
     kinesis_sink: str | None = None  # stream that decisions go to, kinesis://STREAM
     kafka_properties: Path | None = None  # file of NAME=VALUE with what Kafka's client is told, secrets too
     landing_url: str | None = None  # of the landing zone: a folder, or s3://BUCKET/PREFIX

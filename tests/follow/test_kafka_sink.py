@@ -102,7 +102,7 @@ def test_killed_before_its_position_is_kept_it_sends_again_what_a_receiver_knows
 
 
 def test_a_broker_that_is_away_moves_no_position(place, monkeypatch):
-    monkeypatch.setattr("ringfence.adapters.kafka.sink._FLUSH_SECONDS", 1.0)
+    monkeypatch.setattr(KafkaSink, "seconds", 1.0)
     place.fill(1)
     follower = place.follower("127.0.0.1:1")
     with pytest.raises(RingfenceError, match=r"127\.0\.0\.1:1"):

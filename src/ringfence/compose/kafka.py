@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Options: TypeAlias = dict[str, tuple[str, ...] | None]
 _ENVIRONMENT: Final = "RINGFENCE_KAFKA_"  # and a property of librdkafka with _ for its dots
 _TOPIC_OPTIONS: Final = ("flag_matches", "quarantine", "flagged", "decisions", "control")  # name topics
-_NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK"})  # settings of our own
+_NOT_PROPERTIES: Final = frozenset({"PROPERTIES", "SINK", "CONTROL"})  # settings of our own
 
 
 def kafka_client(address: str, options: Options, topic: str | None = None) -> KafkaClient:
@@ -45,18 +45,27 @@ def kafka_client(address: str, options: Options, topic: str | None = None) -> Ka
 
 
 class KafkaOptions(NamedTuple):
-    """What an address may say, of a source and of a sink."""
+    """What an address may say: of a source, of a sink, and of a control topic that is written to."""
 
     source: Options
     sink: Options
+    control: Options
 
 
 def kafka_options() -> KafkaOptions:
     """The options that there are; `InputError` where the client library is missing."""
     needs_kafka()
-    from ringfence.adapters.kafka import control, decided, sink, source  # noqa: PLC0415 (an extra)
+    from ringfence.adapters.kafka import (  # noqa: PLC0415 (an extra)
+        control,
+        control_sink,
+        decided,
+        sink,
+        source,
+    )
 
-    return KafkaOptions(source.OPTIONS | decided.OPTIONS | control.OPTIONS, sink.OPTIONS)
+    return KafkaOptions(
+        source.OPTIONS | decided.OPTIONS | control.OPTIONS, sink.OPTIONS, control_sink.OPTIONS
+    )
 
 
 def look_at(client: KafkaClient, topics: Iterable[str]) -> list[TopicFacts]:

@@ -9,7 +9,7 @@ messages, and who reads committed messages only sees each once.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -55,6 +55,8 @@ class KafkaSink(StreamSink):
     """
 
     name = "kafka"
+    partition: ClassVar[int] = -1  # of its topics that it writes to; -1: by the key
+    seconds: ClassVar[float] = _FLUSH_SECONDS  # that brokers have for a message
 
     def __init__(
         self, log: EventLog, client: KafkaClient, folder: Path, quarantine: Quarantine | None = None
@@ -89,9 +91,10 @@ class KafkaSink(StreamSink):
             "enable_idempotence": True,
             "acks": "all",
             "linger_ms": 5,
-            "delivery_timeout_ms": int(_FLUSH_SECONDS * 1000),
+            "delivery_timeout_ms": int(self.seconds * 1000),
         }
         if self._transactions is not None:
+            settings["transaction_timeout_ms"] = 2 * int(self.seconds * 1000)
             return self._transactions.producer(**settings)
         if self._producer is None:
             self._client.problem = ""
@@ -112,6 +115,7 @@ class KafkaSink(StreamSink):
                     self._routes[topic],
                     message.value,
                     key=message.key,
+                    partition=self.partition,
                     headers=headers,
                     on_delivery=self._delivered,
                 )
@@ -132,7 +136,7 @@ class KafkaSink(StreamSink):
         """Wait until all is acknowledged; the error where something is not."""
         if self._producer is None:
             return
-        left = self._served(lambda: self._producer.flush(_FLUSH_SECONDS + 5))
+        left = self._served(lambda: self._producer.flush(self.seconds + 5))
         self._check()
         if left:
             self._forget()

@@ -105,7 +105,8 @@ def serve(
                 declare_all(session.store)
                 session.runner.saving.heard = lambda problem: say(f"Warning: {problem}")
                 addresses = list(project.sources) if source is None else source
-                browsers = topic_browsers(_of_kafka([*addresses, project.kafka_sink]), session.tokenizer)
+                named = _of_kafka([*addresses, project.kafka_sink, project.kafka_control])
+                browsers = topic_browsers(named, session.tokenizer)
                 with streams.opened(session, addresses, project.mapping) as sources:
                     serving.serve(
                         session,

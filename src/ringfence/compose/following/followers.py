@@ -44,9 +44,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ringfence.adapters.aws import AuditTable
+    from ringfence.adapters.kafka.control_sink import ControlSink
     from ringfence.adapters.kafka.sink import KafkaSink
     from ringfence.adapters.kinesis.sink import KinesisSink
     from ringfence.adapters.relational import RelationalStore
+    from ringfence.events.activation import Part
     from ringfence.follow import Follower
     from ringfence.follow.supervised_process import Beside
     from ringfence.follow.timetable import Timetable
@@ -75,6 +77,8 @@ def followers_of(store: DataFolder) -> list[Follower]:
         found.append(landing_zone(store))
     if settings.kafka_sink is not None:
         found += kafka_sinks(store, settings.kafka_sink)
+    if settings.kafka_control is not None:
+        found.append(control_sink(store, settings.kafka_control))
     if settings.kinesis_sink is not None:
         found.append(kinesis_sink(store, settings.kinesis_sink))
     if settings.dynamodb_table is not None:
@@ -101,6 +105,20 @@ def kafka_sinks(store: DataFolder, address: str) -> list[KafkaSink]:
     if client.address.options.get("flagged"):
         sinks.append(FlaggedSink(store.log, client, store.folder))
     return sinks
+
+
+def control_sink(store: DataFolder, text: str) -> ControlSink:
+    """The control topic that follows this log; errors as of `kafka_sinks`."""
+    client = kafka_client(text, kafka_options().control)
+    if len(client.address.topics) != 1:
+        raise InputError("kafka_control names one topic: the control topic of the Flink job")
+    from ringfence.adapters.kafka.control_sink import ControlSink  # noqa: PLC0415 (an extra)
+
+    def text_of(part: Part, digest: str) -> str | None:
+        found = store.registry.find(part, digest)
+        return None if found is None else found.body
+
+    return ControlSink(store.log, client, store.folder, text_of)
 
 
 def kinesis_sink(store: DataFolder, text: str) -> KinesisSink:

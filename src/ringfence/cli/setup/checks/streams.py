@@ -27,8 +27,8 @@ def streams() -> Iterator[Check]:
             yield _bucket(source)
     if settings.kinesis_sink is not None:
         yield _kinesis(settings.kinesis_sink, "sink")
-    if topics or settings.kafka_sink is not None:
-        yield from _kafka(topics, settings.kafka_sink)
+    if topics or settings.kafka_sink is not None or settings.kafka_control is not None:
+        yield from _kafka(topics, settings.kafka_sink, settings.kafka_control)
 
 
 def _kinesis(address: str, part: str) -> Check:
@@ -48,7 +48,7 @@ def _bucket(address: str) -> Check:
     return Check("source", State.FINE, f"{address.partition('?')[0]} has {count:,} files")
 
 
-def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
+def _kafka(sources: list[str], to: str | None, control: str | None) -> Iterator[Check]:
     try:
         options = kafka_options()
     except InputError:
@@ -57,6 +57,8 @@ def _kafka(sources: list[str], to: str | None) -> Iterator[Check]:
     asked = [(address, options.source, "source") for address in sources]
     if to is not None:
         asked.append((to, options.sink, "sink"))
+    if control is not None:
+        asked.append((control, options.control, "control"))
     for address, known, part in asked:
         try:
             client = kafka_client(address, known)
