@@ -154,7 +154,7 @@ class StreamSink(ABC):
     """A follower that sends each record on: its position moves once all before it have arrived."""
 
     least: Final = 1
-    most: Final = 5000
+    most = 5000
 
     def __init__(
         self, log: EventLog, sent: Sent, routes: dict[str, str], quarantine: Quarantine | None = None

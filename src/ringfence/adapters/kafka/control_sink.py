@@ -52,7 +52,7 @@ class ControlSink(KafkaSink):
     """
 
     name = "kafka-control"
-    most: Final = 50_000  # nearly all of them are payments, which are only counted
+    most = 50_000  # nearly all of them are payments, which are only counted
     partition = 0
     seconds = 10.0  # a job decides nothing behind a transaction that a dead machine has left open
 

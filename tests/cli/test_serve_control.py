@@ -1,0 +1,81 @@
+"""`kafka_control` on real servers: what people put in force on one is sent to a control topic once."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.kafka import broker
+from tests.waiting import until
+
+from ringfence.sharded.changes import change_in
+
+from .conftest import payment
+
+pytestmark = pytest.mark.slow
+BOOK = """name: own
+rules:
+  - id: every
+    title: Every
+    when: amount > {}
+    outcome: review
+    reason: EVERY
+    analyst: Every.
+"""
+
+
+@contextmanager
+def served(folder, kafka, topic, control):
+    """A server, with its followers, that follows a control topic and writes to it; killed at the end."""
+    folder.mkdir(exist_ok=True)
+    source = f"kafka://{kafka.address}/{topic}?control={control}"
+    command = [Path(sys.executable).parent / "ringfence", "serve", "--port", "0", "--source", source]
+    given = os.environ | {"RINGFENCE_KAFKA_CONTROL": f"kafka://{kafka.address}/{control}"}
+    with (folder / "said").open("w+") as said:
+        running = subprocess.Popen(command, cwd=folder, stderr=said, env=given, start_new_session=True)
+        try:
+            yield until(lambda: re.search(r"Deciding at (\S+)", (folder / "said").read_text())).group(1)
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)  # the followers with it
+            running.wait()
+
+
+def activate(url, limit):
+    """Put rules in force over HTTP; their digest."""
+    text = BOOK.format(limit)
+    seal = httpx.post(f"{url}/v1/rules/impact", json={"text": text}, timeout=60).json()["confirm"]
+    asked = {"text": text, "based_on": "head", "activate": True, "confirm": seal}
+    answer = httpx.post(f"{url}/v1/rules/versions", json=asked, timeout=60)
+    assert answer.is_success, answer.text
+    return answer.json()["activation"]["digest"]
+
+
+def in_force(url):
+    return httpx.get(f"{url}/v1/rules", timeout=60).json()["active"]
+
+
+def sent(kafka, control):
+    return [change_in(one.value()).digest for one in kafka.content(control)]
+
+
+def test_rules_put_in_force_on_one_server_are_sent_once_and_hold_on_the_other(project):
+    kafka = broker()
+    topic, control = kafka.topic(), kafka.topic()
+    kafka.send(topic, [json.dumps(payment(n)) for n in range(3)])
+    here, there = project / "here", project / "there"
+    with served(here, kafka, topic, control) as url:
+        first = activate(url, 1)
+    with served(here, kafka, topic, control) as url, served(there, kafka, topic, control) as other:
+        until(lambda: in_force(other) == first)
+        assert in_force(url) == first
+        second = activate(other, 2)
+        until(lambda: in_force(url) == second)
+        third = activate(url, 3)
+        until(lambda: in_force(other) == third)
+    assert sent(kafka, control) == [first, second, third]
