@@ -45,9 +45,9 @@ def list_records(
             screen.show_json(_plain(record))
         return
     total = sum(count for count, _ in counts.values())
-    screen.show(
-        f"{total:,} records, {sum(waiting for _, waiting in counts.values()):,} wait for a replay", "bold"
-    )
+    waiting = sum(waiting for _, waiting in counts.values())
+    records = "1 record" if total == 1 else f"{total:,} records"
+    screen.show(f"{records}, of which {waiting:,} await a retry", "bold")
     rows = [
         (
             record.id,

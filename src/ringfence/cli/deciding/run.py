@@ -19,6 +19,7 @@ from ringfence.compose.files import read_ordered, reading_of, sniff, unended_tab
 from ringfence.decisions.policy import FUTURE, LATE
 from ringfence.errors import InputError
 from ringfence.events.mapping import load_mapping
+from ringfence.events.privacy.altered import altered
 from ringfence.masking import list_ids
 from ringfence.ports.mappings import Sniffed
 from ringfence.ports.sources import Reading, SourceBatch, StreamBatch
@@ -36,7 +37,6 @@ _CAUSES: Final = {
     LATE: "they came later than the features allow",
     FUTURE: "dated later than they were received, so a sender's clock or zone is wrong",
 }
-_ROUNDED: Final = "more decimals than {} currency has (two where no currency is given)"
 _NAMED: Final = 5
 EXIT_QUARANTINED = 4
 EXIT_INTERRUPTED = 130
@@ -150,18 +150,10 @@ def run(
         else:
             _read_files(session, sources, chosen, account, tell, asked, settings)
         account.dropped = dict(session.tokenizer.dropped)
-        if session.tokenizer.rounded:
-            account.remarks.append(_rounded(session.tokenizer.rounded))
+        account.remarks += altered(session.tokenizer.altered)
     _report(session, account, verbose=verbose, json=json)
     if account.exit_code:
         raise typer.Exit(account.exit_code)
-
-
-def _rounded(count: int) -> str:
-    """What `run` says of so many amounts that lost decimals."""
-    if count == 1:
-        return f"1 amount had {_ROUNDED.format('its')}; it was rounded half to even"
-    return f"{count:,} amounts had {_ROUNDED.format('their')}; they were rounded half to even"
 
 
 def _read_files(

@@ -16,7 +16,7 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.buffers import spans
 from ringfence.events.ids.identity import content_ids
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
-from ringfence.events.privacy.dropped import Dropped
+from ringfence.events.privacy.dropped import Altered, Dropped
 from ringfence.events.privacy.masked import with_masked
 from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.privacy.shown_values import shown
@@ -182,7 +182,7 @@ class Draft:
         digits = np.maximum((0 if minor_units else exponents) + shift, 0)
         limit = amounts.limit_of(exponents)
         minor, status, rounded = amounts.to_minor(values, digits, limit)
-        self.dropped.note_rounded(rounded)
+        self.dropped.note_altered(Altered.ROUNDED, rounded)
         self.money(values, minor, status)
 
     def money(

@@ -14,6 +14,7 @@ from ringfence.events.buffers import is_text
 from ringfence.events.decoding.actions import fill_action
 from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, ID_FIELDS, Kind
 from ringfence.events.personal_names import PersonalClass
+from ringfence.events.privacy.dropped import Altered
 from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.values import amounts
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
@@ -159,6 +160,8 @@ class Filler:
         # What a report dated by its day alone tells was known by the end of that day, and perhaps no earlier.
         whole_days = name == "event_time" and self.draft.kind is Kind.LABEL
         found = self.times.read(name, source, values, zones, whole_days=whole_days)
+        if found.moved is not None:
+            self.draft.dropped.note_altered(Altered.MOVED, found.moved & ~found.bad)
         wanted = f"a time of the form {source.format!r}"
         self.draft.moments(
             TIMES[name],
@@ -190,7 +193,9 @@ class Filler:
         if source.other_sign == "skip":
             self.draft.skip(other & (found.status == amounts.Status.OK))
         self._check_currency(values, found)
-        self.draft.dropped.note_rounded(found.rounded)
+        self.draft.dropped.note_altered(Altered.ROUNDED, found.rounded)
+        if found.credits is not None:
+            self.draft.dropped.note_altered(Altered.CREDITED, found.credits & ~other)
         self.draft.money(values, found.minor, found.status, partial(hint, source))
 
     def _side(self, column: str, source: FieldSource) -> tuple[Any, Read]:

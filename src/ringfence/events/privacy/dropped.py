@@ -1,4 +1,6 @@
-"""What a draft does not keep, by row, so that each value is counted once: sensitive data, further decimals.
+"""What a draft does not keep as it came, by row, so that each value is counted once.
+
+Sensitive data is left out; decimals are rounded; credits count as payments; clocks skip times.
 
 A row that becomes an event counts what it lost here. A row that is refused is kept in quarantine as it came,
 and what is left out there counts instead (`Tokenizer.sanitize_json`).
@@ -6,6 +8,7 @@ and what is left out there counts instead (`Tokenizer.sanitize_json`).
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,22 +25,30 @@ if TYPE_CHECKING:
     from ringfence.events.privacy.tokens import Tokenizer
 
 
+class Altered(StrEnum):
+    """What became of a value that is kept, but not quite as it was written."""
+
+    ROUNDED = "rounded"  # an amount had more decimals than are kept
+    CREDITED = "credited"  # an amount that is marked as a credit is a payment
+    MOVED = "moved"  # a local time that its clock skips moved to the change
+
+
 class Dropped:
     """What the rows of one draft have lost; a row may stand here more than once."""
 
     def __init__(self) -> None:
         self.found: list[tuple[Secret, NDArray[np.int64]]] = []
-        self._rounded: list[NDArray[np.int64]] = []
+        self._altered: list[tuple[Altered, NDArray[np.int64]]] = []
 
     def note(self, secret: Secret, rows: Sequence[int] | NDArray[np.int64]) -> None:
         """These rows have lost one value each."""
         if len(rows):
             self.found.append((secret, np.asarray(rows, np.int64)))
 
-    def note_rounded(self, rounded: NDArray[np.bool_]) -> None:
-        """The amounts of these rows have lost decimals."""
-        if rounded.any():
-            self._rounded.append(np.flatnonzero(rounded))
+    def note_altered(self, how: Altered, rows: NDArray[np.bool_]) -> None:
+        """These rows have a value that was altered so."""
+        if rows.any():
+            self._altered.append((how, np.flatnonzero(rows)))
 
     def without(self, values: Any, *names: str) -> Any:
         """A column without such data, by the names it has; None where it is all that."""
@@ -55,5 +66,5 @@ class Dropped:
         """Count what the rows lost that have become events."""
         for secret, rows in self.found:
             tokenizer.drop(secret, int(np.isin(rows, good).sum()))
-        for rows in self._rounded:
-            tokenizer.rounded += int(np.isin(rows, good).sum())
+        for how, rows in self._altered:
+            tokenizer.altered[how] += int(np.isin(rows, good).sum())

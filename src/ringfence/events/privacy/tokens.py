@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.personal_names import PersonalClass
+    from ringfence.events.privacy.dropped import Altered
     from ringfence.events.privacy.personal import PersonalData
 
 RECORD_IDS: Final = frozenset({"transaction_id", "event_id", "entity_id"})
@@ -79,7 +80,7 @@ class Tokenizer:
         self.norms = norms or Norms()
         self.personal = personal
         self.dropped: Counter[str] = Counter()  # sensitive authentication data by kind, since the start
-        self.rounded = 0  # amounts of files and topics that had more decimals than are kept, since the start
+        self.altered: Counter[Altered] = Counter()  # values of files and topics, since the start
 
     def __repr__(self) -> str:
         return "Tokenizer(...)"
@@ -136,11 +137,11 @@ class Tokenizer:
     @contextmanager
     def uncounted(self) -> Iterator[None]:
         """While the block runs nothing is counted as dropped: somebody only looks at what is read later."""
-        before, rounded = self.dropped.copy(), self.rounded
+        before, altered = self.dropped.copy(), self.altered.copy()
         try:
             yield
         finally:
-            self.rounded = rounded
+            self.altered = altered
             self.dropped.clear()
             self.dropped.update(before)
 

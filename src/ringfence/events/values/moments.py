@@ -38,6 +38,7 @@ class Moments:
     ms: NDArray[np.int64]
     bad: NDArray[np.bool_]
     said: dict[int, str] = field(default_factory=dict)  # what is wrong with a row's zone
+    moved: NDArray[np.bool_] | None = None  # local times that a clock change skips; None where none is one
 
 
 @dataclass(slots=True)
@@ -107,7 +108,10 @@ class MomentReader:
             return
         if zone not in ("UTC", 0):
             order = self.orders.of(name, str(zone))
-            found.ms[rows] = to_utc(found.ms[rows], zone, source.repeated_hour, order)
+            found.ms[rows], moved = to_utc(found.ms[rows], zone, source.repeated_hour, order)
+            if moved is not None:
+                found.moved = np.zeros(len(rows), np.bool_) if found.moved is None else found.moved
+                found.moved[np.flatnonzero(rows)[moved]] = True
 
 
 def _as_usual(values: Any, form: str) -> Any:

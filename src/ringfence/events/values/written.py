@@ -101,6 +101,27 @@ _CREDIT: Final = r"(?i)^([^-+()]*[0-9]) ?\(?cr\.?\)? ?$"
 _AS_TEXT: Final = '^="?([^"]*)"?$'  # of a spreadsheet
 _EXPONENT: Final = "^[+-]?[0-9]+(?:{point}[0-9]+)?[eE][+-]?[0-9]{{1,3}}$"
 _NO_CENTS: Final = "([0-9])(?:[.,](?:--?|\u2014)|/-)([^0-9]*)$"
+_REMEDIES: Final = (
+    (
+        re.compile(
+            r"[0-9]\s*(?:k|tsd|thousands?|mille|m|mm|mio|mln|millions?|mrd|bn|billions?|lakhs?|lacs?|l|crores?|千|万|萬|"
+            r"億|亿|만|억|тыс|млн|млрд)\.?\s*(?:\w{3}|[$€£¥₹])?$",
+            re.IGNORECASE,
+        ),
+        "a unit such as thousands or millions stands behind it, so cents are lost: export whole amounts",
+    ),
+    (
+        re.compile(r"[0-9]\s*(?:[hscd]|cr|dr|ct|db|soll|haben|debit|credit)\.?$", re.IGNORECASE),
+        "letters behind it tell debit from credit, or cents: export plain numbers with a sign (-12.50)",
+    ),
+    (re.compile(r"%$"), "it is a percentage: name the column that holds the amount"),
+    (
+        re.compile(r"[0-9][{A-R}]$"),
+        "its last letter is a sign and a digit (zoned decimals of COBOL): export plain numbers",
+    ),
+    (re.compile(r"\w|[^\w\s]"), "write digits, such as 1250.50, with the currency in a column of its own"),
+)
+"""What might mend amounts that are written so; the first that fits."""
 
 
 @dataclass(slots=True)
@@ -111,6 +132,7 @@ class Read:
     status: NDArray[np.uint8]
     rounded: NDArray[np.bool_]  # which had more decimals than are kept
     named: Any = None  # Arrow texts; None where no row names one
+    credits: NDArray[np.bool_] | None = None  # which are marked as credits; None where none is
 
 
 def read_amounts(
@@ -137,6 +159,12 @@ def read_amounts(
         found.minor[rows], found.status[rows], found.rounded[rows] = again
         if marks.null_count < len(marks):
             found.named = _spread(marks, rows, len(values))
+        marked = pc.match_substring_regex(
+            pc.replace_substring_regex(some.cast(pa.string()), _SPACES, " "), _CREDIT
+        )
+        if pc.any(marked).as_py():
+            found.credits = np.zeros(len(values), np.bool_)
+            found.credits[rows] = pc.fill_null(marked, fill_value=False).to_numpy(zero_copy_only=False)
     return found
 
 
@@ -168,10 +196,13 @@ def is_shared(sign: str) -> bool:
 
 
 def hint(source: FieldSource, shown: str) -> str:
-    """What might mend an amount that cannot be read: how thousands or decimals are parted."""
-    if source.decimal == "." and not source.thousands and "," in shown:
+    """What might mend an amount that cannot be read: marks between digits, words and letters behind them."""
+    text = shown.strip("'\"")
+    if source.decimal == "," and re.fullmatch(r"[+-]?[0-9]+\.[0-9]{1,2}", text):
+        return ': the mapping says decimal = "," for this column'
+    if source.decimal == "." and not source.thousands and re.search(r"[0-9],[0-9]", text):
         return ': where commas part thousands, say thousands = "," in the mapping, before cents decimal = ","'
-    return ""
+    return next((f": {said}" for pattern, said in _REMEDIES if pattern.search(text)), "")
 
 
 def _quickly(values: Any, decimal: str, thousands: str | None) -> Any:

@@ -189,10 +189,13 @@ class Orders:
 
 def to_utc(
     ms: NDArray[np.int64], zone: int | str, repeated: Repeated, order: ClockOrder
-) -> NDArray[np.int64]:
-    """Local times of one zone as UTC. One that a clock change skips moves to the change."""
+) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    """Local times of one zone as UTC, and which were moved: those that a clock change skips, to the change.
+
+    None where none was moved.
+    """
     if isinstance(zone, int):
-        return ms - 60_000 * zone
+        return ms - 60_000 * zone, None
     out = ms.copy()
     near = np.abs(ms) < _FAR_MS
     local = pa.array(ms[near], pa.timestamp("ms"))
@@ -201,11 +204,13 @@ def to_utc(
         out[near] = np.where(order.fold(ms[near], early != late), late, early)
     else:
         out[near] = late if repeated == "later" else early
-    return out
+    moved = np.zeros(len(ms), np.bool_)
+    moved[near] = late != _assumed(local, zone, "latest", "earliest")
+    return out, moved if moved.any() else None
 
 
-def _assumed(local: Any, zone: str, ambiguous: str) -> NDArray[np.int64]:
-    moments = pc.assume_timezone(local, zone, ambiguous=ambiguous, nonexistent="latest")
+def _assumed(local: Any, zone: str, ambiguous: str, nonexistent: str = "latest") -> NDArray[np.int64]:
+    moments = pc.assume_timezone(local, zone, ambiguous=ambiguous, nonexistent=nonexistent)
     found: NDArray[np.int64] = moments.cast(pa.int64()).to_numpy(zero_copy_only=False)
     return found
 
