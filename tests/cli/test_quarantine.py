@@ -23,7 +23,7 @@ def test_bad_records_are_listed_with_place_and_reason(ringfence):
     assert set(found) == {"unknown_currency", "unparsable_time"}
     assert found["unknown_currency"]["source"].endswith("rows.ndjson")
     assert found["unknown_currency"]["position"] == 2
-    assert "2 records, 2 wait" in ringfence("quarantine", "list").out
+    assert "2 records, 2 await a retry" in ringfence("quarantine", "list").out
     assert len(listed(ringfence, "--reason", "unparsable_time")) == 1
 
 

@@ -45,9 +45,8 @@ def list_records(
             screen.show_json(_plain(record))
         return
     total = sum(count for count, _ in counts.values())
-    waiting = sum(waiting for _, waiting in counts.values())
-    records = "1 record" if total == 1 else f"{total:,} records"
-    screen.show(f"{records}, of which {waiting:,} await a retry", "bold")
+    left = sum(unread for _, unread in counts.values())
+    screen.show(f"{total:,} {'record' if total == 1 else 'records'}, {left:,} await a retry", "bold")
     rows = [
         (
             record.id,
