@@ -16,7 +16,14 @@ from tests.adapters.kinesis.leasing import make_table
 from tests.cli.test_going_on import decided
 from tests.waiting import until
 
+from ringfence.compose.deciding.definitions import load_definitions, warm_up
 from ringfence.errors import RingfenceError
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """The engine is compiled before nodes start: two that compile at once take minutes on a busy machine."""
+    warm_up(load_definitions(None, None), observing=True)
 
 
 @pytest.fixture
@@ -57,6 +64,7 @@ def ids(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled")
 def test_each_record_is_decided_once_over_both_logs_though_a_node_is_killed(stream, tmp_path):
     one, other = tmp_path / "one", tmp_path / "other"
     told = put(stream, 200, 0)
