@@ -20,6 +20,7 @@ from tests.web.test_pages import violations
 from ringfence.adapters.lake import Lake
 from ringfence.adapters.lake.confined import ConfinedLake
 from ringfence.web.measure.measures import DAY_MS, MEASURES
+from ringfence.web.parts import rendering
 
 SPAN = "since=2025-01-01T00:00&until=2025-02-15T00:00"
 PICTURES = os.environ.get("RINGFENCE_PICTURES")
@@ -71,7 +72,8 @@ def test_every_figure_equals_the_sql_that_the_page_shows(site, watched, lake, th
             titles = [cell.get_attribute("title") for cell in cells]
             for row in rows:
                 title = titles[24 * (row["weekday"] - 1) + row["hour"]]
-                assert title == f"{row['frauds']} frauds of {row['payments']:,} payments"
+                frauds, payments = ((row[f"{one}s"], one) for one in ("fraud", "payment"))
+                assert title == f"{rendering.counted(*frauds)} of {rendering.counted(*payments)}"
             assert sum(not title.startswith("0 frauds of 0 ") for title in titles) == len(rows)
         else:
             shown = panel.locator("[data-figures] tbody tr")
