@@ -16,7 +16,8 @@ from ringfence.events.batch import EventBatch
 from ringfence.events.buffers import spans
 from ringfence.events.ids.identity import content_ids
 from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBUTES, Kind
-from ringfence.events.privacy.dropped import Altered, Dropped
+from ringfence.events.privacy.altered import Altered
+from ringfence.events.privacy.dropped import Dropped
 from ringfence.events.privacy.masked import with_masked
 from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.privacy.shown_values import shown

@@ -14,7 +14,7 @@ from ringfence.events.buffers import is_text
 from ringfence.events.decoding.actions import fill_action
 from ringfence.events.model import ATTRIBUTE_PREFIX, BIN_FIELDS, ID_FIELDS, Kind
 from ringfence.events.personal_names import PersonalClass
-from ringfence.events.privacy.dropped import Altered
+from ringfence.events.privacy.altered import Altered
 from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.values import amounts
 from ringfence.events.values.currencies import CURRENCY_EXPONENT

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
-
-from ringfence.events.privacy.dropped import Altered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Altered(StrEnum):
+    """What became of a value that is kept, but not quite as it was written."""
+
+    ROUNDED = "rounded"  # an amount had more decimals than are kept
+    CREDITED = "credited"  # an amount that is marked as a credit is a payment
+    MOVED = "moved"  # a local time that its clock skips moved to the change
+
 
 _SAID: Final = {
     Altered.ROUNDED: """

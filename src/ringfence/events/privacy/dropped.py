@@ -8,7 +8,6 @@ and what is left out there counts instead (`Tokenizer.sanitize_json`).
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,15 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ringfence.events.privacy.altered import Altered
     from ringfence.events.privacy.tokens import Tokenizer
-
-
-class Altered(StrEnum):
-    """What became of a value that is kept, but not quite as it was written."""
-
-    ROUNDED = "rounded"  # an amount had more decimals than are kept
-    CREDITED = "credited"  # an amount that is marked as a credit is a payment
-    MOVED = "moved"  # a local time that its clock skips moved to the change
 
 
 class Dropped:

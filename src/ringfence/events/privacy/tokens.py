@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.personal_names import PersonalClass
-    from ringfence.events.privacy.dropped import Altered
+    from ringfence.events.privacy.altered import Altered
     from ringfence.events.privacy.personal import PersonalData
 
 RECORD_IDS: Final = frozenset({"transaction_id", "event_id", "entity_id"})
