@@ -66,6 +66,17 @@ def test_what_is_no_number_and_what_is_too_large() -> None:
     assert math.isnan(compiled("exp", np.array([math.nan]))[0])
 
 
+@pytest.mark.parametrize("x", [709.7827128933841, 709.79, 709.8])
+def test_the_exponential_just_beyond_the_largest_number_is_infinite_as_plain_python_too(x: float) -> None:
+    """Python's ldexp raises OverflowError where that of the C library is infinite."""
+    plain = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    code = f"from ringfence.features.kernel.elementary import exp; print(exp({x!r}), exp(709.782712893384))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=plain, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["inf", "1.7976931348622732e+308"], done.stderr
+
+
 def test_bits_are_the_same_on_every_machine() -> None:
     """A hash over values of all functions, which other processors and versions have to give as well."""
     drawn = hashlib.sha256()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ def money_of(texts: Sequence[str], *, comma: bool = False) -> AmountStyle | None
     decimal, thousands, unclear = _marks([number for _, number, _ in numbers], comma=comma)
     values = [_value(number, decimal) for _, number, _ in numbers]
     known = [value for value in values if value is not None]
+    if not known:
+        return None
     signed = [negative for (negative, _, _), value in zip(numbers, values, strict=True) if value]
     ends = [int(value) % 100 for value in known]
     endings = Counter(ends)
@@ -193,10 +196,11 @@ def _settled(votes: Counter[str], between: Counter[str], *, comma: bool) -> tupl
 
 
 def _value(number: str, decimal: str) -> float | None:
-    if is_exponential(number):
-        return abs(float(number.replace(",", ".")))
-    kept = "".join(letter for letter in number if letter.isdigit() or letter == decimal)
+    kept = number
+    if not is_exponential(number):
+        kept = "".join(letter for letter in number if letter.isdigit() or letter == decimal)
     try:
-        return float(kept.replace(",", "."))
+        value = abs(float(kept.replace(",", ".")))
     except ValueError:
         return None
+    return value if math.isfinite(value) else None

@@ -40,7 +40,7 @@ def objects_in(head: bytes, where: str, limit: int) -> tuple[list[str], list[lis
 def _why_none(text: str) -> str:
     """What text that should be JSON seems to be, and what to do with it."""
     first = text.partition("\n")[0].strip()
-    if text.startswith(("//", "/*", "#")) or re.search(r"^\s*//", text, re.MULTILINE):
+    if text.startswith(("//", "/*", "#")) or re.search(r"^[ \t]*//", text, re.MULTILINE):
         return ": it has comments, which JSON does not know: take them out"
     if text.startswith("[["):
         return ": its rows are lists: write objects with a name for each value, or CSV (--format csv)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.drafts.currency import choose_currency
@@ -178,7 +179,8 @@ def _is_minor(desk: DraftDesk, column: Column, money: AmountStyle, currency: str
         return False
     answers = ("minor", "major") if likely else ("major", "minor")
     shown = column.different[0]
-    major = f"{int(float(shown.replace(',', ''))) / 100:,.2f}" if shown.replace(",", "").isdigit() else ""
+    bare = shown.replace(",", "")
+    major = f"{Decimal(bare) / 100:,.2f}" if bare.isdecimal() else ""
     words = {"minor": f"whole cents, {shown} is {major}", "major": f"as written, {shown} is {shown}.00"}
     given = desk.ask(
         Question(

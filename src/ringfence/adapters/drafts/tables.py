@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.drafts.headers import names_of_cells, uneven, uneven_header
 from ringfence.adapters.drafts.moments import moments_of
 from ringfence.adapters.drafts.money import money_of
+from ringfence.adapters.drafts.totals import is_total, pattern_of
 from ringfence.adapters.drafts.words import meanings_of
 from ringfence.errors import InputError
-from ringfence.events.bad import TOTALS
 from ringfence.events.values.visible import visible
 from ringfence.masking import find_cards
 
@@ -44,6 +44,8 @@ _WIDE: Final = re.compile(r"[^\x00-\x7f\uff61-\uff9f]+")  # what Shift-JIS write
 _UNIT_SIGNS: Final = frozenset("€$£¥%")
 _RULES: Final = 20
 _LAST: Final = 5  # rows at the end that may be no payments
+_FEW: Final = 3  # columns, of which a total may fill all
+_MOST_COLUMNS: Final = 5000
 
 
 @dataclass(slots=True)
@@ -89,6 +91,11 @@ def table_in(
     records = _records(text, delimiter)
     counts = Counter(len(record.cells) for record in records[:_LINES])
     width = max(counts, key=lambda cells: (cells * counts[cells], cells))
+    if width > _MOST_COLUMNS:
+        raise InputError(
+            f"{where} has {width:,} columns, and a draft is made of {_MOST_COLUMNS:,} at most: leave out "
+            "what is no part of a payment, or write the mapping by hand"
+        )
     at = _beginning(records, width)
     data = _is_data(records, at, width)
     header = uneven_header([one.cells for one in records[:_LINES]], at, width, data=data)
@@ -108,7 +115,8 @@ def table_in(
     footers = _footers(last, width, delimiter) or _sums(last, body, width, delimiter)
     if footers:
         found = list(dict.fromkeys(footers.values()))
-        table.options.setdefault("trailers", []).extend(found)
+        trailers = table.options.setdefault("trailers", [])
+        trailers += [one for one in found if one not in trailers]
         said = ", ".join(map(repr, found))
         table.remarks.append(f"lines at the end that are no payments are skipped: {said}")
     _fill(table, [one for one in body if one.line not in footers or tail], width, limit)
@@ -147,7 +155,7 @@ def _headed(first: _Record, width: int, delimiter: str, *, unnamed: bool, names:
     if tall:
         table.names = [" ".join(name.split()) for name in table.names]
         remarks.append("the header has names of several lines: the columns are named anew, in one")
-    twice = {name for name in table.names if table.names.count(name) > 1}
+    twice = {name for name, times in Counter(table.names).items() if times > 1}
     if twice:
         table.names = [f"{name}_{at}" if name in twice else name for at, name in enumerate(table.names, 1)]
         remarks.append("two columns have the same name: the columns are named anew, with their places")
@@ -173,10 +181,11 @@ def _without_lines(table: Table, text: str, body: list[_Record], first: _Record,
         table.options.setdefault("trailers", []).extend(ruled)
         said = ", ".join(map(repr, ruled))
         table.remarks.append(f"lines of signs alone are no payments and are skipped: {said}")
-    totals = _totals_between(body, width)
+    totals = {one.line: one.cells for one in body[:-_LAST] if len(one.cells) == width and is_total(one.cells)}
     if totals:
-        words = list(dict.fromkeys(totals.values()))
-        table.options.setdefault("trailers", []).extend(f"{word}{table.delimiter}*" for word in words)
+        words = list(dict.fromkeys(cells[0] for cells in totals.values()))
+        found = (pattern_of(cells, table.delimiter, written[line]) for line, cells in totals.items())
+        table.options.setdefault("trailers", []).extend(dict.fromkeys(found))
         table.remarks.append(
             f"lines of totals between the payments are skipped: {len(totals)}x {', '.join(words)}"
         )
@@ -188,17 +197,6 @@ def _without_lines(table: Table, text: str, body: list[_Record], first: _Record,
         table.remarks.append(f"the line below the header tells units and is no payment: {units!r} is skipped")
         body = body[1:]
     return body
-
-
-def _totals_between(body: Sequence[_Record], width: int) -> dict[int, str]:
-    """The word before each line of totals that has payments behind it, by the number of lines before it."""
-    return {
-        one.line: one.cells[0]
-        for one in body[:-_LAST]
-        if len(one.cells) == width
-        and one.cells[0].strip(" :*-").casefold() in TOTALS
-        and 2 * sum(bool(cell.strip()) for cell in one.cells) <= width
-    }
 
 
 def _folded(record: _Record) -> list[str]:
@@ -376,6 +374,10 @@ def _footers(last: Sequence[_Record], width: int, delimiter: str) -> dict[int, s
         total = _TOTALS.fullmatch(first)
         if len(record.cells) == 1 and width > 1 and words and not find_cards(first):
             found[record.line] = re.sub(r"\d[\d.,:/-]*", "*", first)
+        elif total and len(record.cells) == width > _FEW:
+            if all(cell.strip() for cell in record.cells):
+                break  # a payment at a merchant named Total
+            found[record.line] = pattern_of(record.cells, delimiter)
         elif total:
             start = "" if record.cells[0].strip() else "*"
             found[record.line] = f"{start}{first}{delimiter}*" if len(record.cells) > 1 else f"{first}*"

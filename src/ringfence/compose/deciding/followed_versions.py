@@ -173,7 +173,8 @@ class FollowedVersions:
         """`RuleError` with the remedy where a model is missing, was changed, or is retired."""
         stored = self._session.library.stored_models
         try:
-            retired = [one for one in deployment.models if one in stored.registry.retired()]
+            out = stored.registry.retired()
+            retired = [one for one in deployment.models if one in out]
             if retired:
                 raise RuleError(f"model {retired[0]} is retired here")
             stored.ready(deployment)
