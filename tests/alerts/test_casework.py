@@ -62,6 +62,57 @@ def test_alerts_wait_for_the_case_of_their_payment_and_join_it_once(store):
     bus.close()
 
 
+def test_an_alert_in_a_case_is_not_counted_as_open(store):
+    fill(store, batches=4)
+    take(store)
+    bus = Bus(store.folder)
+    book = AlertBook(bus.database)
+    open_cases(store)
+    assert book.counts() == {"open": 3, "in_case": 0, "acknowledged": 0}
+    casework = Casework(bus, store.folder, POLICY, "log")
+    casework.look(HOUR)
+    assert book.counts() == {"open": 0, "in_case": 3, "acknowledged": 0}
+    assert book.alerts(state="open") == []
+    listed = book.alerts(state="in_case")
+    assert {one.state for one in listed} == {"in_case"}
+    assert {one.case: [one.id] for one in listed} == joined(store)
+    seen = book.acknowledge(listed[0].id, "anna", HOUR)
+    assert (seen.state, seen.case) == ("acknowledged", listed[0].case)
+    assert book.counts() == {"open": 0, "in_case": 2, "acknowledged": 1}
+    casework.close()
+    bus.close()
+
+
+def test_alerts_that_joined_a_case_before_the_list_knew_are_found_once(store):
+    fill(store, batches=4)
+    take(store)
+    bus = Bus(store.folder)
+    open_cases(store)
+    with closing(Casework(bus, store.folder, POLICY, "log")) as casework:
+        casework.look(HOUR)
+    with bus.database.transaction() as connection:  # as a version of before left it
+        connection.execute("DELETE FROM joined")
+        connection.execute("DELETE FROM meta WHERE name = 'joined'")
+    with closing(Casework(bus, store.folder, POLICY, "log")) as casework:
+        casework.look(HOUR)
+    assert AlertBook(bus.database).counts() == {"open": 0, "in_case": 3, "acknowledged": 0}
+    bus.close()
+
+
+def test_alerts_that_no_case_takes_any_more_are_open_again(store):
+    fill(store, batches=4)
+    take(store)
+    bus = Bus(store.folder)
+    open_cases(store)
+    with closing(Casework(bus, store.folder, POLICY, "log")) as casework:
+        casework.look(HOUR)
+    open_cases(store, again=True)
+    with closing(Casework(bus, store.folder, CasePolicy(alerts="ignore"), "log")) as casework:
+        casework.look(HOUR)
+    assert AlertBook(bus.database).counts() == {"open": 3, "in_case": 0, "acknowledged": 0}
+    bus.close()
+
+
 def test_what_happens_to_a_case_is_told_but_not_that_it_was_reported(store):
     fill(store, batches=1)
     bus = Bus(store.folder)

@@ -95,7 +95,7 @@ def test_alerts_are_listed_and_acknowledged(api, tmp_path):
         return empty, listed, seen, gone, (await client.get("/v1/alerts")).json(), bus, metrics
 
     empty, listed, seen, gone, after, bus, metrics = api(talk)
-    assert empty == {"alerts": [], "open": 0, "acknowledged": 0}
+    assert empty == {"alerts": [], "open": 0, "in_case": 0, "acknowledged": 0}
     assert (listed["open"], listed["alerts"][0]["payments"]) == (1, ["t1"])
     assert seen.json()["state"] == "acknowledged"
     assert gone.status_code == 404

@@ -57,7 +57,10 @@ class Alerts(Protocol):
         ...
 
     def counts(self, digest: str | None = None) -> dict[str, int]:
-        """How many alerts are open, and how many acknowledged, of all or of a digest; errors as `alerts`."""
+        """How many alerts are `open`, `in_case` and `acknowledged`, of all or of a digest.
+
+        Each alert counts once: as acknowledged, else as in a case, else as open. Errors as `alerts`.
+        """
         ...
 
     def acknowledge(self, alert_id: str, by: str, now_ms: int) -> Alert:

@@ -30,7 +30,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         decided_ms: when the decision that opened it was made; `raised_ms` when it became severe enough to be
             escalated, if later.
         amounts: sums by currency, in major units.
-        state: open or acknowledged; by whom and when, once it is.
+        state: `open`, `in_case` (it has joined a case, and nobody has acknowledged it) or `acknowledged`, by
+            whom and when.
+        case: the case that it joined, if any; a case that was merged names its successor.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     state: str = "open"
     by: str = ""
     acknowledged_ms: int = 0
+    case: str = ""
 
 
 def subject_of(event: dict[str, Any]) -> tuple[str, str, str]:

@@ -253,6 +253,10 @@ class SqliteCases:
         with self._write_lock, self._errors():
             self._writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def joined_alerts(self) -> list[tuple[str, str]]:
+        """Every alert that joined a case, with that case."""
+        return [(alert, case) for alert, case in self._fetch("SELECT alert, case_id FROM alert", {})]
+
     def positions(self) -> dict[str, int]:
         """How far the follower has come, by topic."""
         return dict(self._fetch("SELECT topic, position FROM progress", {}))

@@ -13,12 +13,25 @@ from ringfence.errors import InputError
 from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from sqlite3 import Connection
 
     from ringfence.adapters.outbox.database import OutboxDatabase
 
-_FROM: Final = "FROM alert LEFT JOIN seen ON seen.id = alert.id"
-_SELECT: Final = f"SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0) {_FROM}"
+_FROM: Final = "FROM alert LEFT JOIN seen ON seen.id = alert.id LEFT JOIN joined ON joined.id = alert.id"
+_SELECT: Final = (
+    "SELECT alert.body, coalesce(seen.by, ''), coalesce(seen.at_ms, 0), coalesce(joined.case_id, '') " + _FROM
+)
+_STATES: Final = {
+    "open": "seen.id IS NULL AND joined.id IS NULL",
+    "in_case": "seen.id IS NULL AND joined.id IS NOT NULL",
+    "acknowledged": "seen.id IS NOT NULL",
+}
+_IN_CASE: Final = "count(CASE WHEN seen.id IS NULL THEN joined.id END)"
+_ALL_IN_CASE: Final = (
+    "SELECT count(*) FROM joined JOIN alert ON alert.id = joined.id "
+    "WHERE NOT EXISTS (SELECT 1 FROM seen WHERE seen.id = joined.id)"
+)
 _OF_DIGEST: Final = """
 alert.id IN (
   SELECT capped.alert FROM digest_span AS span JOIN capped_alert AS capped USING (destination, bucket)
@@ -48,7 +61,7 @@ class AlertBook:
         where: list[str] = ["1"]
         arguments: list[Any] = []
         if state is not None:
-            where.append(f"seen.id IS {'NULL' if state == 'open' else 'NOT NULL'}")
+            where.append(_STATES[state])
         if severity is not None:
             where.append("alert.severity = ?")
             arguments.append(Severity[severity.upper()])
@@ -92,12 +105,13 @@ class AlertBook:
         """See `Alerts.counts`."""
         if digest is not None:
             self._check_digest(digest)
-            text = f"SELECT count(*), count(seen.id) {_FROM} WHERE {_OF_DIGEST}"
-            ((total, seen),) = self._database.rows(text, (digest,))
-            return {"open": total - seen, "acknowledged": seen}
-        ((total,),) = self._database.rows("SELECT count(*) FROM alert")
-        ((seen,),) = self._database.rows("SELECT count(*) FROM alert JOIN seen ON seen.id = alert.id")
-        return {"open": total - seen, "acknowledged": seen}
+            text = f"SELECT count(*), count(seen.id), {_IN_CASE} {_FROM} WHERE {_OF_DIGEST}"
+            ((total, seen, joined),) = self._database.rows(text, (digest,))
+        else:
+            ((total,),) = self._database.rows("SELECT count(*) FROM alert")
+            ((seen,),) = self._database.rows("SELECT count(*) FROM alert JOIN seen ON seen.id = alert.id")
+            ((joined,),) = self._database.rows(_ALL_IN_CASE)
+        return {"open": total - seen - joined, "in_case": joined, "acknowledged": seen}
 
     def _check_digest(self, digest: str) -> None:
         if not self._database.rows("SELECT 1 FROM digest_span WHERE id = ?", (digest,)):
@@ -233,6 +247,15 @@ def put(connection: Connection, alerts: list[Alert]) -> None:
     )
 
 
+def mark_joined(connection: Connection, cases: Iterable[tuple[str, str | None]]) -> None:
+    """Alerts and the cases that they joined; None where an alert is in none."""
+    for alert, case in cases:
+        if case is None:
+            connection.execute("DELETE FROM joined WHERE id = ?", (alert,))
+        else:
+            connection.execute("INSERT OR REPLACE INTO joined VALUES (?, ?)", (alert, case))
+
+
 def keep(connection: Connection, now_ms: int, told: list[tuple[str, bytes]]) -> None:
     """Keep events about alerts, by their ids, for those who pull; once, however often they are made."""
     connection.executemany(
@@ -242,8 +265,7 @@ def keep(connection: Connection, now_ms: int, told: list[tuple[str, bytes]]) -> 
 
 
 def _alert(row: tuple[Any, ...]) -> Alert:
-    body, by, at_ms = row
+    body, by, at_ms, case = row
+    state = "acknowledged" if at_ms else "in_case" if case else "open"
     found = msgspec.json.decode(body, type=Alert)
-    if not at_ms:
-        return found
-    return msgspec.structs.replace(found, state="acknowledged", by=by, acknowledged_ms=at_ms)
+    return msgspec.structs.replace(found, state=state, by=by, acknowledged_ms=at_ms, case=case)

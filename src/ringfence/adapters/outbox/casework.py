@@ -8,7 +8,7 @@ import msgspec
 
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.cases.follower import ALERTS
-from ringfence.adapters.outbox.alert_book import AlertBook
+from ringfence.adapters.outbox.alert_book import AlertBook, mark_joined
 from ringfence.alerts.case_events import case_event, is_told
 from ringfence.bus.pattern import matches
 from ringfence.cases.actions import take_alert
@@ -17,14 +17,16 @@ from ringfence.features.spec import ENTITY_KEYS
 from ringfence.ports import DECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from ringfence.adapters.outbox.bus import Bus
     from ringfence.alerts.model import Alert
+    from ringfence.cases.model import Case
     from ringfence.cases.policy import CasePolicy
 
 _CASES: Final = "cases"  # how far subscribers have heard of cases, in the file of the bus
+_JOINED: Final = "joined"  # that the list of alerts knows which are in a case
 _INSERT: Final = """
 INSERT INTO message (id, subscription, destination, key, ordered, event, state, due_ms, made_ms)
 VALUES (?, ?, ?, ?, ?, ?, 'waiting', 0, ?) ON CONFLICT (id) DO NOTHING
@@ -50,11 +52,15 @@ class Casework:
         self._policy = policy
         self._log_id = log_id
         self._cases = SqliteCases(folder, check)
+        self._knows_joined = False
 
     def look(self, now_ms: int) -> int:
         """Do what there is to do; how many alerts joined a case, and messages were made."""
         if not SqliteCases.are_in(self._folder):
             return 0
+        if not self._knows_joined:
+            self._mark_all(self._cases)
+            self._knows_joined = True
         return self._join(self._cases) + self._tell(self._cases, now_ms)
 
     def close(self) -> None:
@@ -71,7 +77,25 @@ class Casework:
         with cases.work() as work:
             joined = [take_alert(work, self._policy, raised(alert)) for _, alert in found]
             work.reach(ALERTS, found[-1][0] + 1)
+            # Before the cases are sure of it: after a crash between the two, the same is found again.
+            self._mark([(alert.id, work.case_of_alert(alert.id)) for _, alert in found])
         return len([case for case in joined if case is not None])
+
+    def _mark(self, found: Iterable[tuple[str, Case | None]]) -> None:
+        """Have the list of alerts say which are in a case."""
+        with self._bus.database.transaction(at_leisure=True) as connection:
+            mark_joined(connection, [(alert, case.id if case else None) for alert, case in found])
+
+    def _mark_all(self, cases: SqliteCases) -> None:
+        """Once, for alerts that joined cases before the list of alerts knew."""
+        if self._bus.database.rows("SELECT 1 FROM meta WHERE name = ?", (_JOINED,)):
+            return
+        known = cases.joined_alerts()
+        if not known:  # what joins from now on is marked as it joins
+            return
+        with self._bus.database.transaction() as connection:
+            mark_joined(connection, known)
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, '1')", (_JOINED,))
 
     def _tell(self, cases: SqliteCases, now_ms: int) -> int:
         ((at,),) = self._bus.database.rows(

@@ -85,6 +85,8 @@ CREATE TABLE IF NOT EXISTS clock_cap (  -- as `cap`, of what the clock makes: it
 ) STRICT;
 -- What people said of alerts, and what the clock made of them: it stays when the outbox is made again.
 CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+-- Alerts that joined a case, and that case: told by `cases.db`, which knows it first.
+CREATE TABLE IF NOT EXISTS joined (id TEXT PRIMARY KEY, case_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answer (
   id TEXT PRIMARY KEY, answer TEXT NOT NULL, at_ms INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
 ) STRICT;

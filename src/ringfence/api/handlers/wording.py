@@ -47,7 +47,7 @@ FORMS: Final[Mapping[str, str]] = {
     "^[a-z]{0,20}$": "the name of a figure, such as kpis, or nothing",
     DIGEST_NAME: "the name of a digest, as its message has it",
     f"{DIGEST_NAME}|^$": "the name of a digest, as its message has it",
-    "^(open|acknowledged|all)$": "open, acknowledged or all",
+    "^(open|in_case|acknowledged|all)$": "open, in_case, acknowledged or all",
     "^(yes|no)$": "yes or no",
     r"^(\d{1,3}(\.\d*)?)?$": "a score from 0 to 100",
     r"^\d{0,6}$": "the number of a partition",

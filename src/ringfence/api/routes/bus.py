@@ -64,10 +64,11 @@ class BusView(msgspec.Struct, frozen=True):
 
 
 class AlertPage(msgspec.Struct, frozen=True):
-    """Alerts, newest first; `open` and `acknowledged` count all of them, or all of a digest."""
+    """Alerts, newest first; `open`, `in_case` and `acknowledged` count all of them, or all of a digest."""
 
     alerts: list[Alert]
     open: int
+    in_case: int
     acknowledged: int
 
 
@@ -141,7 +142,7 @@ async def bus(request: Request) -> Response:
 @router.get("/v1/alerts")
 async def alerts(
     request: Request,
-    state: Annotated[Literal["open", "acknowledged"] | None, Query()] = None,
+    state: Annotated[Literal["open", "in_case", "acknowledged"] | None, Query()] = None,
     severity: Annotated[Literal["medium", "high", "critical"] | None, Query()] = None,
     entity_id: Annotated[str | None, Query(min_length=1, max_length=4096)] = None,
     digest: Annotated[
@@ -203,7 +204,7 @@ def _bus(services: BusServices, operates: bool) -> BusView:
 
 def _alerts(services: BusServices, digest: str | None, asked: dict[str, Any]) -> AlertPage:
     if not services.outboxes.is_used:
-        return AlertPage([], 0, 0)
+        return AlertPage([], 0, 0, 0)
     book = services.outboxes.alerts
     return AlertPage(book.alerts(digest=digest, **asked), **book.counts(digest))
 

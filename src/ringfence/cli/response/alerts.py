@@ -32,6 +32,7 @@ from ringfence.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ringfence.alerts.model import Alert
     from ringfence.desks.alerts import MuteGround
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ class AlertState(StrEnum):
     """Whether somebody looks at it."""
 
     OPEN = "open"
+    IN_CASE = "in_case"
     ACKNOWLEDGED = "acknowledged"
 
 
@@ -103,7 +105,7 @@ def list_alerts(
         [
             (
                 *(one.id, one.severity, one.typology, one.entity, one.entity_id, one.count),
-                *(format_time(one.last_ms), f"{one.state} by {one.by}" if one.by else one.state),
+                *(format_time(one.last_ms), _state_of(one)),
             )
             for one in found
         ],
@@ -111,7 +113,16 @@ def list_alerts(
     )
     if len(found) == limit:
         say(f"There may be more: --before {found[-1].id} lists older ones.")
-    say(f"{counts['open']:,} open, {counts['acknowledged']:,} acknowledged.")
+    said = (
+        f"{counts['open']:,} open, {counts['in_case']:,} in a case, {counts['acknowledged']:,} acknowledged."
+    )
+    say(said)
+
+
+def _state_of(alert: Alert) -> str:
+    if alert.by:
+        return f"{alert.state} by {alert.by}"
+    return f"in case {alert.case}" if alert.case else alert.state
 
 
 @app.command("show")

@@ -37,7 +37,7 @@ _HOUR_MS: Final = 3_600_000
 @router.get("/alerts")
 async def alerts(
     request: Request,
-    state: Annotated[str, Query(pattern="^(open|acknowledged|all)$")] = "open",
+    state: Annotated[str, Query(pattern="^(open|in_case|acknowledged|all)$")] = "open",
     severity: Annotated[str, Query(pattern="^(medium|high|critical|all)$")] = "all",
     digest: Annotated[str, Query(pattern=f"{DIGEST_NAME}|^$")] = "",
     before: Annotated[int | None, Query(ge=0, le=1 << 53)] = None,
@@ -97,7 +97,7 @@ def _overview(
 ) -> dict[str, Any]:
     empty: dict[str, Any] = {
         "alerts": [],
-        "counts": {"open": 0, "acknowledged": 0},
+        "counts": {"open": 0, "in_case": 0, "acknowledged": 0},
         "mutes": [],
         "state": state,
         "severity": severity,

@@ -74,7 +74,7 @@ def _of_cases(dashboard: Dashboard, me: str, now_ms: int, own: tuple[str, ...]) 
     waiting = book.count(proposed, now_ms)
     yield Notification(waiting, _cases(waiting, "to approve"), "/cases?view=to+approve")
     alerts = outboxes.alerts.counts()["open"] if outboxes.is_used else 0
-    yield Notification(alerts, "alerts that nobody has acknowledged", "/alerts")
+    yield Notification(alerts, "alerts in no case, not acknowledged", "/alerts")
 
 
 def _cases(number: int, what: str) -> str:
