@@ -21,10 +21,8 @@ _LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 _TWO_OVER_PI = float.fromhex("0x1.45f306dc9c883p-1")
 _ROOT_HALF = float.fromhex("0x1.6a09e667f3bcdp-1")
 
-_LARGEST, _SMALLEST = (
-    float.fromhex("0x1.62e42fefa39efp+9"),
-    -745.2,
-)  # beyond them the exponential is infinite, or 0
+_LARGEST = float.fromhex("0x1.62e42fefa39efp+9")  # beyond it the exponential is infinite
+_SMALLEST = -745.2  # and below it 0
 _NEAR = 0.2  # where twelve terms of the arc sine are enough
 
 # Coefficients, the last one first.
