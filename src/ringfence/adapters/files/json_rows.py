@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -130,17 +131,17 @@ def _fault(line: bytes, error: Exception) -> Fault:
 
 
 def _column(values: list[Any]) -> Any:
-    try:
-        column = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        column = None
-    if column is None or pa.types.is_floating(column.type):
-        # Whole numbers beside decimal ones would pass through floats, where long ones lose digits.
-        kinds = set(map(type, values)) - {type(None)}
-        if kinds and kinds <= {list, dict}:  # that do not agree with each other: none is a value
-            return pa.array([None if value is None else [] for value in values], pa.list_(pa.null()))
-        if column is None or (int in kinds and kinds != {int}):
-            return pa.array([_text(value) for value in values], pa.string())
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds and kinds <= {list, dict}:  # none is a value, and Arrow takes 3 MB for each level of nesting
+        return pa.array([None if value is None else [] for value in values], pa.list_(pa.null()))
+    column = None
+    if not kinds & {list, dict}:
+        with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            column = pa.array(values)
+    # Whole numbers beside decimal ones would pass through floats, where long ones lose digits.
+    is_mixed = column is not None and pa.types.is_floating(column.type) and int in kinds
+    if column is None or is_mixed:
+        return pa.array([_text(value) for value in values], pa.string())
     return column
 
 
