@@ -7,6 +7,7 @@ import time
 
 import pytest
 from tests import artifacts
+from tests.rulebooks import reviews_above
 from tests.spine import batch, payments
 
 from ringfence.adapters.artifacts import read_folder
@@ -20,18 +21,9 @@ from ringfence.ports import EVENTS
 from ringfence.rulebook.desk import Who
 from ringfence.saving import Snapshotting
 from ringfence.scoring.artifacts.deployment import Deployment
-from ringfence.scoring.rulesets.rules import Outcome
-from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 from ringfence.sharded.changes import ControlRecord, activation_record
 
 CARD = "4111111111111111"
-
-
-def book(limit):
-    rule = Rule(
-        id="big", title="Big", when=f"amount > {limit}", outcome=Outcome.REVIEW, reason="BIG", analyst="Big."
-    )  # fmt: skip
-    return RuleSet(rules=(rule,))
 
 
 def record(rules, **more):
@@ -64,7 +56,7 @@ class Following:
 
 
 def test_rules_that_never_came_into_the_log_are_given_again(session):
-    follow, rules = Following(session), book(5)
+    follow, rules = Following(session), reviews_above(5)
     assert follow(record(rules), 1) is not None  # and its batch fails
     change = follow(record(rules), 1)
     assert change is not None
@@ -73,7 +65,7 @@ def test_rules_that_never_came_into_the_log_are_given_again(session):
 
 
 def test_rules_that_were_taken_back_here_come_again_with_the_job(session):
-    follow, first, second = Following(session), book(5), book(6)
+    follow, first, second = Following(session), reviews_above(5), reviews_above(6)
     put(session, follow(record(first), 1))
     put(session, follow(record(second), 2))
     put(session, Following(session)(record(first), 3))  # by somebody else
@@ -81,7 +73,7 @@ def test_rules_that_were_taken_back_here_come_again_with_the_job(session):
 
 
 def test_rules_of_before_come_back_while_others_are_on_their_way(session):
-    follow, first, second = Following(session), book(5), book(6)
+    follow, first, second = Following(session), reviews_above(5), reviews_above(6)
     put(session, follow(record(first), 1))
     assert follow(record(second), 2) is not None  # not in the log yet
     assert follow(record(first), 3) is not None
@@ -89,13 +81,13 @@ def test_rules_of_before_come_back_while_others_are_on_their_way(session):
 
 @pytest.mark.parametrize("at_ms", [2**62, 10**13, -5])
 def test_a_senders_clock_dates_nothing_ahead_or_before_all_times(session, at_ms):
-    change = Following(session)(record(book(5)), at_ms)
+    change = Following(session)(record(reviews_above(5)), at_ms)
     assert 0 <= int(change.event_time_ms[0]) <= time.time() * 1000
 
 
 def test_what_a_sender_writes_is_cleaned_and_cut(session):
     told = {"author": f"mira {CARD}\x1b[2J" + "a" * 5000, "note": f"card {CARD} " + "n" * 90_000}
-    change = Following(session)(record(book(5), **told), 1)
+    change = Following(session)(record(reviews_above(5), **told), 1)
     author, note = (change.column(name)[0].as_py() for name in ("attributes.author", "note"))
     assert CARD not in author + note
     assert "\x1b" not in author
@@ -212,36 +204,36 @@ def here(session):
 
 def test_changes_made_here_are_not_taken_over_again(here):
     """The second one was made before the first one came back."""
-    first, second = here.activate(book(5)), here.activate(book(6))
+    first, second = here.activate(reviews_above(5)), here.activate(reviews_above(6))
     end = here.session.store.log.end_offset(EVENTS)
     assert (here.given(first), here.given(second)) == (None, None)
-    assert here.active == book(6).digest
+    assert here.active == reviews_above(6).digest
     assert here.session.store.log.end_offset(EVENTS) == end
 
 
 def test_of_changes_here_and_elsewhere_the_last_in_the_topic_is_in_force_on_both(here):
-    mine = here.activate(book(5))
-    here.others(book(7))  # stands before mine in the topic, and comes into this log behind it
+    mine = here.activate(reviews_above(5))
+    here.others(reviews_above(7))  # stands before mine in the topic, and comes into this log behind it
     put(here.session, here.given(mine))
-    assert here.active == book(5).digest
+    assert here.active == reviews_above(5).digest
     assert here.given(mine) is None
-    here.others(book(8))
-    assert here.active == book(8).digest
+    here.others(reviews_above(8))
+    assert here.active == reviews_above(8).digest
 
 
 def test_a_change_here_counts_behind_one_that_is_on_its_way_to_the_log(here):
-    mine = here.activate(book(5))
-    waiting = here.follow(record(book(7)), 5)  # handed over, and not in the log yet
+    mine = here.activate(reviews_above(5))
+    waiting = here.follow(record(reviews_above(7)), 5)  # handed over, and not in the log yet
     again = here.given(mine)
     put(here.session, waiting)
     put(here.session, again)
-    assert here.active == book(5).digest
+    assert here.active == reviews_above(5).digest
 
 
 def test_one_from_a_later_place_stands_when_a_change_made_here_is_read_again(here):
-    mine = here.activate(book(5))
+    mine = here.activate(reviews_above(5))
     assert here.given(mine) is None
-    here.others(book(7))
+    here.others(reviews_above(7))
     here.follow = Following(here.session)  # after a crash, from the beginning of the topic
     assert here.given(mine) is None
-    assert here.active == book(7).digest
+    assert here.active == reviews_above(7).digest

@@ -12,6 +12,7 @@ import pytest
 from tests.follow.test_members import StorePlace
 from tests.kafka import broker
 from tests.lakes import events
+from tests.rulebooks import reviews_above
 
 from ringfence.adapters.kafka.address import KafkaAddress
 from ringfence.adapters.kafka.client import KafkaClient
@@ -23,17 +24,8 @@ from ringfence.events.activation import Part, activation
 from ringfence.follow import catch_up
 from ringfence.ports import EVENTS, LogBatch
 from ringfence.scoring.artifacts.deployment import Deployment
-from ringfence.scoring.rulesets.rules import Outcome
-from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 from ringfence.sharded.changes import change_in
 from ringfence.testing.exams.follower import FollowerExam
-
-
-def book(limit):
-    rule = Rule(
-        id="big", title="Big", when=f"amount > {limit}", outcome=Outcome.REVIEW, reason="BIG", analyst="Big."
-    )  # fmt: skip
-    return RuleSet(rules=(rule,))
 
 
 class ControlPlace(StorePlace):
@@ -46,7 +38,7 @@ class ControlPlace(StorePlace):
 
     def fill(self, count):
         for _ in range(count):
-            self.activate(book(next(self.limits)))
+            self.activate(reviews_above(next(self.limits)))
             self.store.commit([events(self.log.end_offset(EVENTS), 10)])
 
     def activate(self, version, place="", part=Part.RULES):
@@ -116,21 +108,26 @@ def take_all(place):
 
 
 def test_an_activation_comes_with_its_text_and_who_made_it(place):
-    offset = place.activate(book(5))
+    rules = reviews_above(5)
+    offset = place.activate(rules)
     take_all(place)
     [message] = place.kafka.content(place.topic)
     told = change_in(message.value())
-    assert (told.part, told.digest, told.body) == (Part.RULES, book(5).digest, book(5).to_json())
+    assert (told.part, told.digest, told.body) == (
+        Part.RULES,
+        reviews_above(5).digest,
+        reviews_above(5).to_json(),
+    )
     assert (told.author, told.note) == ("mira", "calmer")
-    assert place.records() == [(offset, Part.RULES, book(5).digest)]
+    assert place.records() == [(offset, Part.RULES, rules.digest)]
 
 
 def test_what_was_taken_over_from_the_topic_is_never_sent_back(place):
-    place.activate(book(5), place=f"{place.topic}/0/3")
+    place.activate(reviews_above(5), place=f"{place.topic}/0/3")
     take_all(place)
     assert place.records() == []
-    place.activate(book(6))
-    place.activate(book(7), place=f"{place.topic}/0/4")  # came behind it
+    place.activate(reviews_above(6))
+    place.activate(reviews_above(7), place=f"{place.topic}/0/4")  # came behind it
     take_all(place)
     assert place.records() == []
 
@@ -141,12 +138,12 @@ def test_of_versions_that_wait_the_last_of_each_part_is_sent(place, monkeypatch)
     place.fill(3)
     models = Deployment(champion="a" * 16)
     place.activate(models, part=Part.MODELS)
-    last = place.activate(book(99))
+    last = place.activate(reviews_above(99))
     place.fill(0)
     take_all(place)
     assert [(part, digest) for _, part, digest in place.records()] == [
         (Part.MODELS, models.digest),
-        (Part.RULES, book(99).digest),
+        (Part.RULES, reviews_above(99).digest),
     ]
     assert place.records()[-1][0] == last
     place.activate(Deployment(), part=Part.MODELS)
@@ -182,20 +179,20 @@ def test_killed_at_any_moment_it_sends_each_once(place):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as running:
             assert running.stdout.readline() == "ready\n"
             for _ in range(number % 4 + 1):
-                made.append((place.activate(book(1000 + len(made))), Part.RULES))
+                made.append((place.activate(reviews_above(1000 + len(made))), Part.RULES))
                 place.kafka.content(place.topic, committed=False)  # takes a moment
             running.send_signal(signal.SIGKILL)
     take_all(place)
     found = place.records()
     assert [one[0] for one in found] == sorted({one[0] for one in found})
     assert {one[:2] for one in found} <= set(made)
-    assert found[-1][2] == book(1000 + len(made) - 1).digest
+    assert found[-1][2] == reviews_above(1000 + len(made) - 1).digest
     assert len(found) > 6
 
 
 def test_a_topic_of_several_partitions_is_refused_with_the_remedy(place):
     place.topic = place.kafka.topic(2)
-    place.activate(book(5))
+    place.activate(reviews_above(5))
     with closing(place.follower()) as follower, pytest.raises(InputError, match="one partition"):
         catch_up(place.log, follower, all_of_it=True)
     place.topic = place.kafka.topic()
@@ -204,7 +201,7 @@ def test_a_topic_of_several_partitions_is_refused_with_the_remedy(place):
 
 
 def test_a_broker_that_is_away_or_a_topic_that_is_missing_is_named(place):
-    place.activate(book(5))
+    place.activate(reviews_above(5))
     away = pytest.raises(RingfenceError, match=r"127\.0\.0\.1:1")
     with closing(place.follower("127.0.0.1:1")) as follower, away:
         follower.positions()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from tests.cli.conftest import payment
+from tests.rulebooks import reviews_above
 
 from ringfence.adapters.kafka.address import KafkaAddress
 from ringfence.adapters.kafka.client import KafkaClient
@@ -18,16 +19,7 @@ from ringfence.events.activation import Part, is_activation
 from ringfence.events.mapping import load_mapping
 from ringfence.ports import DECISIONS
 from ringfence.saving import Snapshotting
-from ringfence.scoring.rulesets.rules import Outcome
-from ringfence.scoring.rulesets.ruleset import Rule, RuleSet
 from ringfence.sharded.changes import activation_record, is_change
-
-
-def book(limit):
-    rule = Rule(
-        id="big", title="Big", when=f"amount > {limit}", outcome=Outcome.REVIEW, reason="BIG", analyst="Big."
-    )  # fmt: skip
-    return RuleSet(rules=(rule,))
 
 
 def record(rules):
@@ -93,22 +85,22 @@ def take(session, source):
 
 def test_rules_go_into_the_log_before_payments(kafka, topics, session, source):
     kafka.send(topics[0], paid(0, 3))
-    kafka.send(topics[1], [record(book(5)), record(book(6))])
+    kafka.send(topics[1], [record(reviews_above(5)), record(reviews_above(6))])
     assert take(session, source) == ["rules", 3]
-    assert session.desk().force.active() == book(6).digest  # the last of a batch
+    assert session.desk().force.active() == reviews_above(6).digest  # the last of a batch
 
 
 def test_rules_whose_batch_fails_come_again(kafka, topics, session, source, told):
-    kafka.send(topics[1], [record(book(5))])
+    kafka.send(topics[1], [record(reviews_above(5))])
     assert is_activation(next(batches(source)).events)  # handed over, and lost
     source.close()
     source.open()
     assert take(session, source) == ["rules"]
-    assert session.desk().force.active() == book(5).digest
+    assert session.desk().force.active() == reviews_above(5).digest
     source.close()
     source.open()
     assert take(session, source) == []
-    assert len([one for one in told if book(5).digest in one]) == 2
+    assert len([one for one in told if reviews_above(5).digest in one]) == 2
 
 
 def test_what_is_no_change_of_rules_goes_to_quarantine_and_hides_nothing_beside_it(
@@ -116,9 +108,9 @@ def test_what_is_no_change_of_rules_goes_to_quarantine_and_hides_nothing_beside_
 ):
     entry = {"kind": "list", "list": "blocked", "entity": "card", "value": "card-7", "event_time": 1}
     kafka.send(topics[1], [*paid(0, 1), activation_record(Part.RULES, "none"), json.dumps(entry)])
-    kafka.send(topics[1], [record(book(5))])
+    kafka.send(topics[1], [record(reviews_above(5))])
     take(session, source)
-    assert session.desk().force.active() == book(5).digest
+    assert session.desk().force.active() == reviews_above(5).digest
     kept = [one.message for one in session.store.quarantine.records()]
     assert any("a control topic has no payments" in one for one in kept)
     assert any("rules none came without their text" in one for one in kept)
