@@ -137,6 +137,31 @@ def test_the_name_of_a_route_is_no_id_for_another_method(api):
     assert (odd.status_code, payment_id.status_code) == (422, 404)
 
 
+def test_a_slash_at_the_end_is_named(api):
+    """It answered that the route takes GET."""
+
+    async def talk(client):
+        return await client.post("/v1/decisions/", json={}), await client.put("/v1/decisions/", json={})
+
+    wrong, other = api(talk)
+    assert (wrong.status_code, other.status_code) == (405, 405)
+    assert wrong.json()["detail"] == "POST goes to /v1/decisions, without the slash at the end"
+    assert "no other method" in other.json()["detail"]
+
+
+def test_a_byte_order_mark_is_named(api):
+    """It was an invalid character at byte 0."""
+    payment = {"transaction_id": "t1", "event_time": "2024-05-01T10:00:00Z", "amount": "5"}
+
+    async def talk(client):
+        body = b"\xef\xbb\xbf" + json.dumps(payment).encode()
+        return await client.post("/v1/decisions", content=body, headers={"content-type": "application/json"})
+
+    answer = api(talk)
+    assert answer.status_code == 422
+    assert "byte order mark (BOM): send the JSON without it" in answer.json()["detail"]
+
+
 def test_a_refusal_repeats_no_card_number(api):
     number = "4111111111111111"
 

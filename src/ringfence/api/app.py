@@ -228,6 +228,9 @@ async def _http(request: Request, error: Exception) -> Response:
         )  # of the documents themselves
         headers = [(b"allow", methods.encode())]
         detail = f"this route takes {methods} and no other method: /openapi.json lists every route"
+        bare = request.url.path.rstrip("/")
+        if bare != request.url.path and request.method in document.allowed_methods(bare):
+            detail = f"{request.method} goes to {bare}, without the slash at the end"
     return _answer(request, Refusal(status, _CODES.get(status, "bad_request"), detail, headers=headers))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,6 +58,23 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.field}: {self.problem}" if self.field else self.problem
+
+
+def unreadable(record: bytes, error: Exception) -> Fault:
+    """What is wrong with bytes that a reader of JSON has given up on.
+
+    >>> unreadable(b"[1]", ValueError("Expected `object`, got `array`")).problem
+    'no JSON object: Expected `object`, got `array`'
+    """
+    if isinstance(error, RecursionError):
+        return Fault(Reason.MALFORMED, "", "is nested too deeply")
+    try:
+        record.decode()
+    except UnicodeDecodeError:
+        return Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source")
+    if record.startswith(codecs.BOM_UTF8):
+        return Fault(Reason.MALFORMED, "", "begins with a byte order mark (BOM): send the JSON without it")
+    return Fault(Reason.MALFORMED, "", f"no JSON object: {error}")
 
 
 def _masked(fault: Fault) -> Fault:

@@ -18,7 +18,7 @@ from uuid import uuid4
 import numpy as np
 
 from ringfence.compiling import compiled
-from ringfence.events.bad import Fault, Reason
+from ringfence.events.bad import Fault, Reason, unreadable
 from ringfence.masking import mask_cards
 
 if TYPE_CHECKING:
@@ -89,12 +89,8 @@ def repeated_fault(record: bytes) -> Fault | None:
         return None
     try:
         name = json.loads(record[start - 1 : end + 1]) if found == _TWICE else repeated_key(record)
-    except RecursionError:
-        return Fault(Reason.MALFORMED, "", "is nested too deeply")
-    except UnicodeDecodeError:
-        return Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source")
-    except ValueError as error:
-        return Fault(Reason.MALFORMED, "", f"no JSON: {error}")
+    except (RecursionError, ValueError) as error:
+        return unreadable(record, error)
     if name is None:
         return None
     shown = mask_cards(name[:120])[:_SHOWN]

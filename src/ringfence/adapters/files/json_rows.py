@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pyarrow as pa
 
-from ringfence.events.bad import Fault, Reason
+from ringfence.events.bad import Fault, Reason, unreadable
 from ringfence.events.decoding.decode import RECORD_LIMIT
 from ringfence.events.repeated import repeated_fault
 from ringfence.events.values.paths import each, flat, steps
@@ -38,7 +38,7 @@ def parse_lines(
             try:
                 found = decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                faults[row] = (_fault(line, error),)
+                faults[row] = (unreadable(line, error),)
             repeated = repeated_fault(line) if found is not None else None
             if repeated is not None:
                 found, faults[row] = None, (repeated,)
@@ -118,16 +118,6 @@ def of_one_type(objects: Sequence[dict[str, Any] | None], rows: Sequence[int]) -
 def _kind(value: Any) -> Any:
     """Its type; a whole number beyond 64 bits is of none that Arrow has."""
     return type(value) if type(value) is not int or -(2**63) <= value < 2**63 else "large"
-
-
-def _fault(line: bytes, error: Exception) -> Fault:
-    if isinstance(error, RecursionError):
-        return Fault(Reason.MALFORMED, "", "is nested too deeply")
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source")
-    return Fault(Reason.MALFORMED, "", f"no JSON object: {error}")
 
 
 def _column(values: list[Any]) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ringfence.events.attributes import ARROW_TYPE
-from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason
+from ringfence.events.bad import ORIGINAL_LIMIT, BadRecord, Fault, Reason, unreadable
 from ringfence.events.batch import EventBatch
 from ringfence.events.decoding.actions import fill_action
 from ringfence.events.decoding.binding import NEEDED, in_row_order
@@ -166,14 +166,10 @@ def _decode_one(line: bytes) -> Event | tuple[Fault, ...] | None:
 
 def _decode_other(line: bytes) -> Event | tuple[Fault, ...]:
     """An event of another kind, or field by field what is wrong."""
-    if not _is_utf8(line):
-        return (Fault(Reason.INVALID_UTF8, "", "is not UTF-8 text: convert the source"),)
     try:
         raw = msgspec.json.decode(line, type=dict[str, Any])
-    except RecursionError:
-        return (Fault(Reason.MALFORMED, "", "is nested too deeply"),)
-    except msgspec.DecodeError as error:
-        return (Fault(Reason.MALFORMED, "", f"no JSON object: {error}"),)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return (unreadable(line, error),)
     kind = raw.get("kind", "transaction")
     if not isinstance(kind, str) or kind not in RECORDS:
         hint = nearest(kind, RECORDS) if isinstance(kind, str) else ""
@@ -207,14 +203,6 @@ def _unknown_field(kind: str, name: str) -> Fault:
     shown = name if name.isidentifier() else "a name"
     said = f"no such field{nearest(name, _TYPES[kind])}: free fields belong under attributes"
     return Fault(Reason.UNKNOWN_FIELD, shown, said)
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _groups(records: Sequence[Event | None]) -> Iterable[tuple[Sequence[int], Sequence[Event]]]:
