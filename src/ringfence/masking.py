@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -58,7 +60,10 @@ _CLOCK: Final = re.compile(
     "|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{4,9}"  # written without separators
 )
 _PHONE_DIGITS: Final = 15  # the most that a phone number with a plus has
+_BEHIND_PLUS: Final = f" ({_IGNORED}"
 _PADDED: Final = 16  # digits from which zeros in front are padding
+_ZEROS_IN_FRONT: Final = LONGEST - SHORTEST  # of a card number at most
+_MANY_DIGITS: Final = 64  # in one sequence, from which sums of all of them cost less than one check a run
 _TRACK_HEAD: Final = re.compile(r"%?[Bb]?$|;$")
 _TRACK_TAIL: Final = re.compile(r"\s*\^[^^]{0,40}\^?[0-9A-Za-z =;?]*|\s*[=Dd]\s*[0-9]{4,}[0-9Ff]*\??")
 
@@ -194,6 +199,7 @@ def fold(text: str) -> str:
     return text if text.isascii() else "".join(map(_folded, text))
 
 
+@lru_cache(4096)
 def _folded(letter: str) -> str:
     if letter.isascii():
         return letter
@@ -206,38 +212,81 @@ def _folded(letter: str) -> str:
     return _IGNORED if kind[0] in "MC" else " "
 
 
+class _Groups:
+    """The groups of digits of one sequence: where each stands, and the digits without what parts them.
+
+    The Luhn check doubles every second digit in front of the last, so those at even places where a run ends
+    behind an even number of digits. `_sums` holds both sums, modulo 10, up to each place, and the sum of any
+    run is a difference of two of them. A short text has none: making them would cost more than they save.
+    """
+
+    def __init__(self, folded: str, sequence: re.Match[str]) -> None:
+        found = list(_DIGITS.finditer(folded, *sequence.span()))
+        self.spans = [one.span() for one in found]
+        self.digits = "".join([one[0] for one in found])
+        self._offsets = [0, *accumulate([end - start for start, end in self.spans])]
+        is_long = len(self.digits) > _MANY_DIGITS
+        self._sums = (_luhn_sums(self.digits, 0), _luhn_sums(self.digits, 1)) if is_long else None
+
+    def may_begin(self, first: int) -> bool:
+        """Whether any run of 12 to 19 digits from group `first` on may be a card number."""
+        if self._sums is None:
+            return True
+        at, (even, odd) = self._offsets[first], self._sums
+        low, high = at + SHORTEST, at + LONGEST + 1
+        passes = even[at] in even[low + at % 2 : high : 2] or odd[at] in odd[low + 1 - at % 2 : high : 2]
+        return passes and self.digits[at : at + _ZEROS_IN_FRONT + 1].strip("0") != ""
+
+    def run(self, first: int, last: int) -> str:
+        """The digits of groups `first` to `last` where they pass the Luhn check, otherwise none."""
+        start, end = self._offsets[first], self._offsets[last + 1]
+        if self._sums is None:
+            digits = self.digits[start:end]
+            return digits if luhn(digits) else ""
+        sums = self._sums[end % 2]
+        return self.digits[start:end] if sums[start] == sums[end] else ""
+
+
+def _luhn_sums(digits: str, parity: int) -> bytes:
+    """Sums, modulo 10, of the digits up to each place, those at places of this parity doubled."""
+    values = bytearray(map(int, digits))
+    values[parity::2] = map(int, digits[parity::2].translate(_DOUBLED))
+    return bytes(total % 10 for total in accumulate(values, initial=0))
+
+
 def _find_in_groups(folded: str, sequence: re.Match[str], found: list[FoundCard], *, strict: bool) -> None:
-    first = sequence.start()
-    groups = [(first + group.start(), first + group.end()) for group in _DIGITS.finditer(sequence[0])]
-    at = 0
-    while at < len(groups):
-        stop = _card_end(folded, groups, at, strict=strict)
+    groups = _Groups(folded, sequence)
+    at = 0 if len(groups.digits) >= SHORTEST else len(groups.spans)
+    while at < len(groups.spans):
+        stop = _card_end(folded, groups, at, strict=strict) if groups.may_begin(at) else 0
         if stop:
-            start, end = groups[at][0], groups[stop - 1][1]
-            card = _with_track(folded, start, end, _digits_of(folded, groups[at:stop]))
+            start, end = groups.spans[at][0], groups.spans[stop - 1][1]
+            card = _with_track(folded, start, end, groups.run(at, stop - 1))
             found.append(card)
-            while stop < len(groups) and groups[stop][0] < card.end:
+            while stop < len(groups.spans) and groups.spans[stop][0] < card.end:
                 stop += 1
         at = stop or at + 1
 
 
-def _card_end(folded: str, groups: list[tuple[int, int]], first: int, *, strict: bool) -> int:
+def _card_end(folded: str, groups: _Groups, first: int, *, strict: bool) -> int:
     """Place after the last group of a card that begins at group `first`, 0 when none does.
 
     Its groups but the last have four digits or more, or all of them one size, or there are no others around.
     """
-    digits, long, even = 0, True, True
-    size = groups[first][1] - groups[first][0]
-    for at in range(first, len(groups)):
-        width = groups[at][1] - groups[at][0]
-        digits += width
-        if digits > LONGEST:
+    count, long, even = 0, True, True
+    begin, end = groups.spans[first]
+    size = end - begin
+    for at in range(first, len(groups.spans)):
+        start, end = groups.spans[at]
+        width = end - start
+        count += width
+        if count > LONGEST:
             return 0
-        alone = first == 0 and at == len(groups) - 1
-        if digits >= SHORTEST and (long or alone or (even and width <= size)):
-            text = _digits_of(folded, groups[first : at + 1])
-            is_card = _is_card(text, strict=strict or not long)
-            if is_card and not _is_other(folded, groups[first][0], groups[at][1], digits):
+        alone = first == 0 and at == len(groups.spans) - 1
+        if count >= SHORTEST and (long or alone or (even and width <= size)):
+            digits = groups.run(first, at)
+            is_card = digits and _is_card(digits, strict=strict or not long)
+            if is_card and not _is_other(folded, begin, end, count):
                 return at + 1
         long = long and width >= 4
         even = even and width == size
@@ -246,27 +295,29 @@ def _card_end(folded: str, groups: list[tuple[int, int]], first: int, *, strict:
     return 0
 
 
-def _digits_of(folded: str, groups: list[tuple[int, int]]) -> str:
-    return "".join(folded[start:end] for start, end in groups)
-
-
 def _is_card(digits: str, *, strict: bool) -> bool:
+    """Whether digits that pass the Luhn check are a card number."""
     bare = digits.lstrip("0") if len(digits) >= _PADDED else digits
-    if is_card_number(bare):
-        return True
-    is_long = SHORTEST <= len(bare) <= LONGEST and bare[0] != "0"
-    return not strict and is_long and luhn(bare) and not _CLOCK.fullmatch(bare)
+    if len(bare) < SHORTEST or bare[0] == "0":
+        return False
+    return is_network(int(bare[:4]), len(bare)) or not (strict or _CLOCK.fullmatch(bare))
 
 
 def _is_other(folded: str, start: int, end: int, digits: int) -> bool:
     """Whether these digits are something else by what stands around them."""
-    if digits <= _PHONE_DIGITS and folded[:start].rstrip(f" ({_IGNORED}").endswith("+"):
+    if digits <= _PHONE_DIGITS and _follows_plus(folded, start):
         return True
     if _OTHER.fullmatch(folded, start, end):
         return True
     if folded[end : end + 4].lstrip()[:1] == "^":  # %B378282246310005^ has the look of a hexadecimal id
         return False
     return _is_in_hexadecimal_id(folded, start, end)
+
+
+def _follows_plus(folded: str, start: int) -> bool:
+    while start and folded[start - 1] in _BEHIND_PLUS:
+        start -= 1
+    return folded[max(0, start - 1) : start] == "+"
 
 
 def _is_in_hexadecimal_id(folded: str, start: int, end: int) -> bool:
