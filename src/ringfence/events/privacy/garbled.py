@@ -23,6 +23,7 @@ _AFTER_A_NAME: Final = re.compile(  # to the next quote, comma or line, whatever
 _OPENS_AFTER_A_NAME: Final = re.compile(
     r"(?<=[\"'])([^\W\d][^\n,;:={}\[\]\"']{0,79})[\"']\s{0,99}[:=,;]?\s{0,99}[\[{]"
 )
+_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|%([0-9A-Fa-f]{2})")
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _PLAIN_SECRET: Final = re.compile("[0-9A-Fa-f;%?=^]{3,}")
 
@@ -30,7 +31,8 @@ _PLAIN_SECRET: Final = re.compile("[0-9A-Fa-f;%?=^]{3,}")
 def mask_digits(original: bytes, *, every: bool = False) -> bytes:
     """Bytes in which every run of 12 digits or more, with what stands between them, keeps its last four.
 
-    Nor is anything kept that follows the name of sensitive authentication data; with `every` no digit is.
+    Nor is anything kept that follows the name of sensitive authentication data; with `every` no digit is, nor
+    in bytes with a NUL, which are no text.
 
     >>> mask_digits(b'{"card": 4111111111111111')
     b'{"card": ************1111'
@@ -38,7 +40,7 @@ def mask_digits(original: bytes, *, every: bool = False) -> bytes:
     b'd": 7, "pin": "***", "cid": "autumn"'
     """
     text = original[:ORIGINAL_LIMIT].decode(errors="surrogateescape")
-    if every:
+    if every or "\0" in text:  # UTF-16, which has a NUL beside each letter of a name
         text = "".join("*" if letter.isdigit() else letter for letter in text)
     masked = _without_secrets(mask_runs(text)).encode(errors="surrogateescape")
     return masked + b"*" * (len(original) - ORIGINAL_LIMIT)  # the rest is not kept anyway
@@ -96,13 +98,18 @@ def _stars(text: str, spans: Iterable[tuple[int, int]]) -> str:
     return out + text[at:]
 
 
+def _unescaped(name: str) -> str:
+    """A name without the escapes of JSON and of addresses, which nobody has read in garbled text."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), name)
+
+
 def _is_surely_secret(name: str) -> bool:
     """Whether a name means authentication data and nothing else."""
-    known = named(name.strip())
+    known = named(_unescaped(name))
     return known is not None and known.surely
 
 
 def _is_secret(found: re.Match[str]) -> bool:
     """Whether a name and a value are of authentication data: any text is where nothing else has the name."""
-    known = named(found[1].strip())
+    known = named(_unescaped(found[1]))
     return known is not None and (known.surely or _PLAIN_SECRET.fullmatch(found[3]) is not None)

@@ -9,14 +9,17 @@ values that look like the secret itself are dropped.
 from __future__ import annotations
 
 import re
-import unicodedata
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ringfence.events.privacy import foreign_names
+from ringfence.events.privacy.spelling import spelt_out, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,11 +40,7 @@ class SensitiveName(NamedTuple):
     surely: bool
 
 
-_WORDS: Final = re.compile(r"[^\W_]+")
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_LONGEST: Final = 200  # characters of a name that are looked at
-
-_CODE_WORDS: Final = re.compile("(?:cvv|cvc|cvn|csc|cvx|cvd|cav|kpn|kpz)[0-9]?")
+_CODE_WORDS: Final = re.compile("(?:cvv|cvc|cvn|csc|cvx|cvd|cav|ccv|kpn|kpz)[0-9]?|4dbc|fdbc|[345]csc")
 _CODE_NAMES: Final = re.compile(
     "cvv|cvc[0-9]?(?:code|value|number|nummer|wert)|card(?:holder)?cvc"
     "|(?:card|kreditkarten?)(?:security|verification|validation|identification)(?:code|value|number|no|id)?$"
@@ -50,39 +49,55 @@ _CODE_NAMES: Final = re.compile(
     "|cryptogrammevisuel|code(?:de)?securite|codigo(?:de)?(?:seguridad|seguranca)|codice(?:di)?sicurezza"
     "|(?:veiligheids|beveiligings)code|sakerhetskod|sikkerhedskode|kontrolcifre|sikkerhetskode|turvakoodi"
     "|kodbezpieczenstwa|guvenlikkodu|codsecuritate|biztonsagikod|bezpecnostnikod"
-    # the same in Russian, Chinese and Japanese
-    "|\u043a\u043e\u0434\u0431\u0435\u0437\u043e\u043f\u0430\u0441\u043d\u043e\u0441\u0442\u0438"
-    "|\u5b89\u5168\u7801|\u30bb\u30ad\u30e5\u30ea\u30c6\u30a3\u30b3\u30fc\u30c8"
+    "|signaturepanelcode|cardver(?:ification)?(?:data|value|code)|card(?:seccode|cv2)|amexcid"
 )
 _CODE_PERHAPS: Final = re.compile(
-    "^(?:card)?cid[0-9]?$|cardcode|^(?:verification|validation|verify)(?:code|value)|prue?f(?:ziffer|nummer)"
-    "|cryptogramme|controlecode|codigo(?:de)?verifica|codiceverifica|securitycode|verificationvalue|^csc|^cv2$"
+    "^(?:card)?cid[0-9]?(?:code)?$|cardcode|^sec(?:urity)?c(?:o?d|ode)$|^(?:security|verification)digits?$"
+    "|^(?:verification|validation|verify)(?:code|value)|prue?f(?:ziffer|nummer)"
+    "|cryptogramme|controlecode|codigo(?:de)?verifica|codiceverifica|securitycode|verificationvalue|^csc"
 )
-_PIN_WORDS: Final = frozenset("pin pins pin1 pin2 pinblock epb pvv de52 geheimzahl mpin upin tpin".split())  # noqa: SIM905
+_PIN_WORDS: Final = foreign_names.PIN_WORDS.union(
+    "pin pins pin1 pin2 pinblock epb pvv de52 geheimzahl mpin upin tpin".split()  # noqa: SIM905
+)
 _PIN_NAMES: Final = re.compile(
-    "pinblock|(?:card|atm|debit|credit|customer|user|encrypted|enc|entered|online|offline|clear|account|wallet)"
-    "pin[0-9]?(?:block|code|number|no|nr|nummer|data|value|hash)?$"
+    "pinbl(?:oc)?k|(?:card|atm|debit|credit|customer|user|encrypted|enc|entered|online|offline|clear|account|wallet"
+    "|old|new)pin[0-9]?(?:block|code|number|no|nr|nummer|data|value|hash)?$"
     "|^pin(?:number|no|nr|nummer|data|value|hash|enc|encrypted)$|geheim(?:zahl|nummer|code)|codesecret"
     "|codeconfidentiel|clavesecreta|codicesegreto|codigosecreto|pinkod|pinverificationvalue"
     "|^(?:de|field|bit|f|df)0?52$"
 )
 _PIN_PERHAPS: Final = re.compile("pincode")  # in India a postal code
 _TRACK_WORDS: Final = re.compile(
-    "track[123](?:data)?|trk[123]|magstripe|magstrip|magnetstreifen|msr|(?:spur|piste|traccia|pista)[123]"
+    "(?:track|trk)[123](?:data)?|tk[123]data|magstripe|magstrip|magnetstreifen|msr"
+    "|(?:spur|piste|traccia|pista)[123]"
 )
 _TRACK_NAMES: Final = re.compile(
     "track[123]?(?:data|equivalent|equiv|raw|discretionary)"
     "|^(?:card|iso|raw|mag|full|encrypted|emv|chip)?track[123]$|(?:mag|magnetic)strip(?:e|es)?|magnetstreifen"
     "|magnetspur|bandamagnetica|bandemagnetique|pistemagnetique|swipedata|carddata$|rawcarddata"
+    "|^(?:card)?mag(?:netic)?data|^trk[123]"
     "|(?:emv|icc|chip)(?:data|tlv)|discretionarydata|^(?:de|field|bit|f|df)0?(?:35|36|45|55)$"
     "|^(?:tag|emv)(?:57|56|9f1f|9f20)$"
 )
+_TRACK_PERHAPS: Final = re.compile("^(?:tk[123]|t[123]data|rawtrack|cardswipe)$")
+_TRACKS: Final = frozenset({"track", "trk", "tk"})
+_NUMBERED_TRACK: Final = re.compile("(?:track|trk)[123]")
+_NUMBERED_TRACK_PERHAPS: Final = re.compile("(?:track|trk|tk|spur|piste|pista|traccia)[123]")
+_NUMBER_WORDS: Final = {"one": "1", "two": "2", "three": "3"}
+_FOREIGN: Final = (
+    (Secret.CODE, foreign_names.CODES),
+    (Secret.PIN, foreign_names.PINS),
+    (Secret.TRACK, foreign_names.TRACKS),
+)
+_POSTAL: Final = frozenset({"postal", "zip", "shipping", "billing", "delivery", "address", "area", "city"})
+_OF_CARDS: Final = frozenset({"card", "atm", "debit", "credit", "terminal"})
 _ABOUT: Final = frozenset(
     """
     result results check checks checked match matched matches response resp status verified valid validated
     ok passed failed failures attempts attempt tries try retries retry count counter missing present presence
     provided supplied indicator flag type method mode length len capability required requested bypass bypassed
     changed change reset pad padid entry time date age days since name category pruefung ergebnis
+    supported supports format uses has had is based capable enabled allowed
     """.split()  # noqa: SIM905
 )
 _LIKE_CODE: Final = r"^\s*[0-9]{3,4}\s*$"
@@ -98,40 +113,61 @@ def named(name: str) -> SensitiveName | None:
     >>> named("enteredCVV").secret, named("PIN-Block").secret, named("shipping")
     (<Secret.CODE: 'verification codes'>, <Secret.PIN: 'PINs'>, None)
     """
-    words = _WORDS.findall(_folded(name[:_LONGEST]))
-    if not words:
-        return None
-    found = _meant(words, "".join(words))
+    words = words_of(name)
+    found = _meant(words) if words else None
     if found is not None and found.surely and not _ABOUT.isdisjoint(words):
         return SensitiveName(found.secret, surely=False)
     return found
 
 
-def _folded(name: str) -> str:
-    """In lower case, without accents, and with a blank before each word that begins with a capital."""
-    if name.isascii():  # nearly always, and callers may make up a name for each of their attributes
-        return _CAMEL.sub(" ", name).lower()
-    spread = _CAMEL.sub(" ", unicodedata.normalize("NFKC", name))
-    return "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", spread.lower())
-        if not unicodedata.combining(letter)
-    )
-
-
-def _meant(words: list[str], joined: str) -> SensitiveName | None:
+def _meant(words: list[str]) -> SensitiveName | None:
+    words = _with_digits(words)
+    joined = "".join(words)
     names = (joined, _joined_last(words)) if len(words) > 2 else (joined,)
-    if any(map(_CODE_WORDS.fullmatch, words)) or any(map(_CODE_NAMES.search, names)):
-        return SensitiveName(Secret.CODE, surely=True)
+    numbered = list(map("".join, pairwise(words)))
+    words = [*words, *spelt_out(words)]
+    surely = _meant_surely(words, names, numbered)
+    if surely is not None:
+        return SensitiveName(surely, surely=not (surely is Secret.PIN and _is_postal(words)))
+    perhaps = _meant_perhaps(words, names, numbered)
+    return None if perhaps is None else SensitiveName(perhaps, surely=False)
+
+
+def _meant_surely(words: list[str], names: tuple[str, ...], numbered: list[str]) -> Secret | None:
+    joined = names[0]
+    if any(map(_CODE_WORDS.fullmatch, (*words, joined))) or any(map(_CODE_NAMES.search, names)):
+        return Secret.CODE
     if _PIN_NAMES.search(joined) or (not _PIN_WORDS.isdisjoint(words) and words[-1] != "code"):
-        return SensitiveName(Secret.PIN, surely=True)
+        return Secret.PIN
     if any(map(_TRACK_WORDS.fullmatch, words)) or any(map(_TRACK_NAMES.search, names)):
-        return SensitiveName(Secret.TRACK, surely=True)
-    if any(map(_CODE_PERHAPS.search, names)):
-        return SensitiveName(Secret.CODE, surely=False)
-    if _PIN_PERHAPS.search(joined):
-        return SensitiveName(Secret.PIN, surely=False)
+        return Secret.TRACK
+    if numbered and _NUMBERED_TRACK.fullmatch(numbered[-1]):
+        return Secret.TRACK
+    return next((secret for secret, names in _FOREIGN if names.search(joined)), None)
+
+
+def _meant_perhaps(words: list[str], names: tuple[str, ...], numbered: list[str]) -> Secret | None:
+    if "cv2" in words or any(map(_CODE_PERHAPS.search, names)):
+        return Secret.CODE
+    if foreign_names.CODES_PERHAPS.search(names[0]):
+        return Secret.CODE
+    if _PIN_PERHAPS.search(names[0]):
+        return Secret.PIN
+    if _TRACK_PERHAPS.search(names[0]) or any(map(_NUMBERED_TRACK_PERHAPS.fullmatch, numbered)):
+        return Secret.TRACK
     return None
+
+
+def _with_digits(words: list[str]) -> list[str]:
+    """The words, the number of a track as a digit."""
+    return words[:1] + [
+        _NUMBER_WORDS.get(word, word) if before in _TRACKS else word for before, word in pairwise(words)
+    ]
+
+
+def _is_postal(words: list[str]) -> bool:
+    """Whether a PIN is the number of a place, as in India."""
+    return not _POSTAL.isdisjoint(words) and _OF_CARDS.isdisjoint(words)
 
 
 def _joined_last(words: list[str]) -> str:
