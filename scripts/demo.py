@@ -24,6 +24,8 @@ from shutil import copyfile, rmtree
 from typing import TYPE_CHECKING
 
 import httpx
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from children import Child, Children, StepError
 from rich.console import Console
 
@@ -37,11 +39,11 @@ FOLDER = "ringfence-demo"
 PORT = 8000
 RATE = 10.0
 DAYS = 210  # labels take up to 50: of 150 days a model learned 154 to 400 frauds, on some dates too few
-CATCH_UP_DAYS = 2  # the last days, which come as live traffic until it has reached the clock
+CATCH_UP_SECONDS = 60  # live traffic begins with what happened last, and has then reached the clock
 TOUR_SECONDS = 12  # without a terminal, from the moment at which the model is in force
 LESSON = ("--quick", "--max-challenge-share", "0.01")
 WORLD = ("--seed", "1", "--fraud", "0.01")
-NEWS_DAYS = CATCH_UP_DAYS + 1  # what is older when it is decided is history, which nobody has to work on
+NEWS_DAYS = 3  # what is older when it is decided is history, which nobody has to work on
 POLICY = f"ignore_older_than_days = {NEWS_DAYS}\n"  # of cases and of alerts
 PATIENCE_SECONDS = 180
 SOON_SECONDS = 2.0  # after the simulation, by which what was compiled before has been read
@@ -103,14 +105,15 @@ def show(given: argparse.Namespace, children: Children) -> int:
     copyfile(FEATURES, "features.py")
     for name in ("cases.toml", "alerts.toml"):
         Path(name).write_text(POLICY)
-    days, first_day = given.days, dated(given.days)
-    world = (*WORLD, "--customers", str(given.customers), "--start", first_day)
-    past = str(days - min(CATCH_UP_DAYS, days // 4))
+    days, now = given.days, datetime.now(UTC)
+    first_day = (now - timedelta(days=days)).date()  # so that the world's last day is today
+    world = (*WORLD, "--customers", str(given.customers), "--start", first_day.isoformat())
     history = children.make("history")
     service = children.make("serve", "--warm", "ringfence.api.serving", "ringfence.web")
     lessons = children.make("train", "lightgbm", "sklearn")  # loaded while the history is made
     tell(begin, f"the last {days} days of a small world: {given.customers:,} people, and some criminals ...")
-    history.run("simulate", "history.parquet", "--days", past, *world)
+    history.run("simulate", "history.parquet", "--days", str(days + 1), "--until", now.isoformat(), *world)
+    since = without_last(Path("history.parquet"), round(CATCH_UP_SECONDS * given.rate))
     if not service.ended(SOON_SECONDS):
         tell(begin, "the engine is being compiled, once for each machine ...")
         service.ended(None)
@@ -124,8 +127,10 @@ def show(given: argparse.Namespace, children: Children) -> int:
     lessons.begin("models", "import", "model")
     os.setpriority(os.PRIO_PROCESS, lessons.process.pid, 5)  # payments go first
     wait_until_ready(url, service)
-    history.begin("simulate", "--to", url, "--first-day", past, "--rate", str(given.rate), *world)
-    tell(begin, f"live at [bold]{url}[/bold], {given.rate:g} payments a second; a model is being trained\n")
+    lately = ("--first-day", str((since.date() - first_day).days), "--since", since.isoformat())
+    history.begin("simulate", "--to", url, *lately, "--rate", str(given.rate), *world)
+    pace = f"{given.rate:g} payments a second until they are those of now"
+    tell(begin, f"live at [bold]{url}[/bold], {pace}; a model is being trained\n")
     for path, what in PLACES:
         console.print(f"  {url + path:42} {what}", soft_wrap=True)
     console.print("\nWhat is being stopped, and why (Ctrl-C ends the demo):\n")
@@ -133,9 +138,13 @@ def show(given: argparse.Namespace, children: Children) -> int:
     return 0
 
 
-def dated(days: int) -> str:
-    """The world's first day: its last one is today."""
-    return (datetime.now(UTC) - timedelta(days=days)).date().isoformat()
+def without_last(file: Path, rows: int) -> datetime:
+    """Takes so many of the last events out of a file, a quarter at most; the time of the first of them."""
+    events = pq.read_table(file)
+    kept = len(events) - min(rows, len(events) // 4)
+    since = events["event_time"][kept]
+    pq.write_table(events.filter(pc.less(events["event_time"], since)), file)
+    return since.as_py()
 
 
 @dataclass(slots=True)

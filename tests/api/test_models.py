@@ -180,7 +180,7 @@ def test_the_answer_says_in_words_why_the_model_looked_up(api, kept):
     assert reasons
     counted = [one["analyst"] for one in reasons if one["code"] == "MODEL_CARD_FREQUENCY"]
     assert all(re.fullmatch(r"1 payment of .*|([2-9]|\d\d+) payments of .*", text) for text in counted)
-    assert all(text.endswith(" of this card in 1 hour") for text in counted)
+    assert all(text.endswith(" of this card in 1 hour.") for text in counted)
     assert all(one["customer"] for one in reasons)
     assert again == paid[0]
 

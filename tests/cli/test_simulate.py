@@ -1,6 +1,7 @@
 """`ringfence simulate`: what it writes, `ringfence run` decides; live traffic reaches a server."""
 
 import json
+from datetime import UTC, datetime
 from functools import partial
 
 import pyarrow.parquet as pq
@@ -74,6 +75,20 @@ def test_only_the_ring_of_eleven_moves_large_sums(ringfence):
     assert found <= {f"1234-5678-{number}" for number in range(20, 31)}
 
 
+def test_what_is_written_lies_between_two_times_and_is_that_of_the_whole_world(ringfence, project):
+    world = ("--days", "9", "--customers", "200", "--fraud", "0.05")
+    ringfence("simulate", "all.parquet", *world, "--truth", "truth.parquet")
+    times = ("--since", "2025-01-04T06:30:00", "--until", "2025-01-07T10:00:00+02:00")
+    assert ringfence("simulate", "some.parquet", *world, *times, "--truth", "told.parquet").code == 0
+    begin, end = datetime(2025, 1, 4, 6, 30, tzinfo=UTC), datetime(2025, 1, 7, 8, tzinfo=UTC)
+    every, some = (pq.read_table(project / name).to_pylist() for name in ("all.parquet", "some.parquet"))
+    assert some == [row for row in every if begin <= row["event_time"] < end]
+    ids = {row["transaction_id"] for row in some if row["kind"] == "transaction"}
+    frauds, told = (pq.read_table(project / name).to_pylist() for name in ("truth.parquet", "told.parquet"))
+    assert told == [row for row in frauds if row["transaction_id"] in ids]
+    assert told
+
+
 class Clock:
     """A clock that only sleeping and working move."""
 
@@ -127,6 +142,8 @@ def test_no_file_is_there_before_it_is_whole(ringfence, project):
         (["p.csv", "--flags", "f.csv"], "--schema flagged-accounts"),
         (["p.csv", "--truth", "t.parquet", "--schema", "micro-macro"], "--truth"),
         (["--to", "http://127.0.0.1:1", "--schema", "micro-macro"], "--to sends schema canonical"),
+        (["p.ndjson", "--since", "soon"], "--since"),
+        (["p.ndjson", "--schema", "micro-macro", "--until", "2025-01-02"], "--first-day"),
     ],
 )
 def test_what_does_not_go_together_is_told_with_a_remedy(ringfence, words, said):

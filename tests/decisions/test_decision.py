@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringfence.decisions.decide import DecisionMaker
-from ringfence.decisions.decision import DecisionBatch, number_columns
+from ringfence.decisions.decision import DecisionBatch, Factor, number_columns
 from ringfence.decisions.fields import Cells
 from ringfence.decisions.policy import Cause
+from ringfence.decisions.verdict import verdict
 from ringfence.decisions.written import json_of
 from ringfence.errors import CorruptError
 from ringfence.events.batch import EventBatch
 from ringfence.features.spec import FeatureSpec, entity
+from ringfence.scoring.artifacts.manifest import Bands, ReasonText
 from ringfence.scoring.columns import Columns
 from ringfence.scoring.reference import Reference
 from ringfence.scoring.rulesets.rules import Rule, RuleSet, compile_rules
@@ -128,6 +130,18 @@ def test_a_reason_is_told_to_analyst_and_customer_in_their_own_words(decided):
     [reason] = decision.explain(RULES)
     assert reason.analyst == "1,234.5 km/h after 1 payments; {other}"
     assert reason.customer == "Was it you?"
+
+
+def test_a_models_reason_stands_alone_as_a_sentence_and_is_part_of_the_verdict(decided):
+    made = next(iter(decided([2000], [1.0])))
+    said = msgspec.structs.replace(
+        made, reasons=["MODEL_AMOUNT"], rules=[], probability=0.5, factors=[Factor("amount", 1.0)]
+    )
+    texts = {"amount": ReasonText("MODEL_AMOUNT", "an amount that raises the risk", "")}
+    assert [why.analyst for why in said.explain(RULES, texts)] == ["An amount that raises the risk."]
+    assert verdict(said, None, None, texts).why.startswith("Declined by the model: 50 % fraud probability")
+    bands = Bands(decline_at=0.2)
+    assert "mainly an amount that raises the risk." in verdict(said, None, bands, texts).why
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 500])

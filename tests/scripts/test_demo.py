@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from shutil import copyfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ringfence.cli import execute
@@ -72,6 +74,20 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
     assert left_running(tmp_path) == []
 
 
+def test_live_traffic_begins_where_its_history_ends_and_has_reached_the_clock_in_a_minute(
+    tmp_path, monkeypatch
+):
+    """The last 60 events at one a second, or a quarter of all where they are few."""
+    monkeypatch.syspath_prepend(DEMO.parent)
+    shown = importlib.import_module("demo")
+    file, first = tmp_path / "h.parquet", datetime(2026, 12, 2, tzinfo=UTC)
+    times = [first + timedelta(minutes=n) for n in range(400)]
+    pq.write_table(pa.table({"event_time": pa.array(times, pa.timestamp("ms", "UTC"))}), file)
+    assert shown.without_last(file, shown.CATCH_UP_SECONDS) == times[340]
+    assert pq.read_table(file)["event_time"].to_pylist() == times[:340]
+    assert shown.without_last(file, 10_000) == times[255]
+
+
 def test_its_model_is_worth_promoting_also_on_a_date_with_few_frauds_to_learn_from(
     tmp_path, monkeypatch, capsys
 ):
@@ -81,7 +97,7 @@ def test_its_model_is_worth_promoting_also_on_a_date_with_few_frauds_to_learn_fr
     copyfile(shown.FEATURES, "features.py")
     start = date(2026, 12, 2) - timedelta(days=shown.DAYS)
     world = (*shown.WORLD, "--customers", "1000", "--start", start.isoformat())
-    assert execute(["simulate", "h.parquet", "--days", str(shown.DAYS - shown.CATCH_UP_DAYS), *world]) == 0
+    assert execute(["simulate", "h.parquet", "--days", str(shown.DAYS), *world]) == 0
     assert execute(["run", "h.parquet", "--mapping", "canonical"]) == 0
     assert execute(["train", "--out", "model", "--name", "demo", *shown.LESSON]) == 0
     assert "NOT WORTH PROMOTING" not in "".join(capsys.readouterr())

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ringfence.decisions.fields import Codes, Floats, ListColumns, Numbers
 from ringfence.errors import CorruptError
-from ringfence.scoring.artifacts.reasons import WITHOUT_PART, spoken
+from ringfence.scoring.artifacts.reasons import WITHOUT_PART, sentence, spoken
 from ringfence.scoring.language.words import in_words, split
 from ringfence.scoring.rulesets.outcomes import Outcome
 
@@ -138,6 +138,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     def besides_rules(self, texts: Mapping[str, ReasonText]) -> list[FiredReason]:
         """The reasons that no rule gave: the model's, strongest input first, and a missing part."""
+        return [msgspec.structs.replace(why, analyst=sentence(why.analyst)) for why in self.phrases(texts)]
+
+    def phrases(self, texts: Mapping[str, ReasonText]) -> list[FiredReason]:
+        """The same with the analyst's texts as parts of a sentence."""
         weights = [(one.input, one.weight) for one in self.factors]
         said = spoken(self.reasons, weights, texts, lambda name: self.features.get(name, 0.0) is not None)
         return [

@@ -92,7 +92,7 @@ class _Sources:
         self.ruleset = ruleset
         self.bands = bands
         self.causes: dict[str, str] = {}  # the first of each topic: one of card and customer is enough
-        for why in decision.besides_rules(texts):
+        for why in decision.phrases(texts):
             if why.rule == MODEL_RULE and why.code != MODEL_SCORE:
                 self.causes.setdefault(why.code.rpartition("_")[2], why.analyst)
         by_id = {rule.id: rule for rule in ruleset.every_rule} if ruleset else {}

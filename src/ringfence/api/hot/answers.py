@@ -11,7 +11,7 @@ import numpy as np
 from ringfence.api.hot import answer_columns
 from ringfence.api.hot.phrases import Phrases, ReasonPhrase, codes_only
 from ringfence.decisions.decision import PROBABILITY, DecisionBatch, source_of
-from ringfence.scoring.artifacts.reasons import spoken
+from ringfence.scoring.artifacts.reasons import sentence, spoken
 from ringfence.scoring.rulesets.rules import Outcome  # noqa: TC001 (msgspec reads the annotations)
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class Answers:
             said = spoken(codes, zip(inputs, weights, strict=True), texts, known)
             if said:
                 found[row] = [
-                    ReasonPhrase(why.code, source_of(why.code), why.analyst, why.customer) for why in said
+                    ReasonPhrase(why.code, source_of(why.code), sentence(why.analyst), why.customer)
+                    for why in said
                 ]
         return found
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 
 from ringfence.cli.backends.server_keys import KEY_VARIABLES
@@ -66,6 +68,17 @@ def simulate(
             help="Start the output with this day; earlier days are simulated but not written.", min=0
         ),
     ] = 0,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Start the output at this time; what happens before is simulated but not written. "
+            "UTC unless a zone is named.",
+            metavar="TIME",
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="End the output before this time.", metavar="TIME")
+    ] = None,
     fraud: Annotated[
         float, typer.Option(help="Share of payments that are fraudulent.", min=0.0, max=0.2)
     ] = 0.006,
@@ -110,6 +123,9 @@ def simulate(
     Example: ringfence simulate payments.parquet --days 30
     """
     _check(out, to, schema, truth, flags)
+    span = _Span(options.parse_time_ms(since, "--since"), options.parse_time_ms(until, "--until"))
+    if schema != "canonical" and span != _Span():
+        raise InputError("--since and --until go with schema canonical: others start with --first-day")
     days = days if days is not None or rate is not None else 30
     begins_ms = options.parse_time_ms(start, "--start") or START_MS
     parts: Iterator[DayPart]
@@ -119,7 +135,8 @@ def simulate(
         disorder = Disorder(late, duplicates, outages)
         world = World(seed, customers, start_ms=begins_ms, fraud_rate=fraud, disorder=disorder)
         if schema == "canonical":
-            parts = (DayPart([made.events], made.truth) for made in world.days(days, first_day))
+            made = world.days(days, first_day)
+            parts = _within(span, (DayPart([day.events], day.truth) for day in made))
         else:
             parts = _flagged(flagged_accounts(world, days, seed, first_day), apart=flags is not None)
     with ExitStack() as stack:
@@ -150,6 +167,13 @@ class DayPart(NamedTuple):
     events: list[pa.RecordBatch]
     truth: pa.RecordBatch | None = None
     flags: pa.RecordBatch | None = None
+
+
+class _Span(NamedTuple):
+    """From when to when events are written; the end itself is not."""
+
+    since_ms: int | None = None
+    until_ms: int | None = None
 
 
 class Outlets(NamedTuple):
@@ -215,6 +239,23 @@ def _write(parts: Iterator[DayPart], outlets: Outlets, account: _Account) -> boo
             account.traffic.drop()
         return False
     return True
+
+
+def _within(span: _Span, days: Iterator[DayPart]) -> Iterator[DayPart]:
+    """Of each day what lies within the span; none of the days behind it."""
+    if span == _Span():
+        yield from days
+        return
+    for (events,), truth, _ in days:
+        times_ms = events.column("event_time").cast(pa.int64()).to_numpy()
+        late = times_ms >= span.until_ms if span.until_ms is not None else np.zeros(len(times_ms), np.bool_)
+        early = times_ms < span.since_ms if span.since_ms is not None else np.zeros(len(times_ms), np.bool_)
+        kept = events.filter(pa.array(~late & ~early))
+        paid = kept.filter(pc.equal(kept.column("kind"), "transaction")).column("transaction_id")
+        told = truth and truth.filter(pc.is_in(truth.column("transaction_id"), paid))
+        yield DayPart([kept], told)
+        if late.any():
+            return
 
 
 def _wait_for_the_clock(batch: pa.RecordBatch, account: _Account) -> None:

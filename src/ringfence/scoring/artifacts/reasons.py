@@ -196,6 +196,16 @@ _GENERAL: Final = {
 }
 
 
+def sentence(text: str) -> str:
+    """A text that stands by itself: with a capital and a full stop, as the texts of rules have them.
+
+    >>> sentence("{card.count_1h} payments of this card in 1 hour"), sentence("amount is high. Call them!")
+    ('{card.count_1h} payments of this card in 1 hour.', 'Amount is high. Call them!')
+    """
+    end = "" if not text or text.endswith((".", "!", "?", "…")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}"
+
+
 def of_feature(feature: Feature) -> ReasonText:
     """Words for a feature, from its definition."""
     topic, text = _KIND[feature.kind]
