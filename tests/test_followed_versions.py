@@ -11,6 +11,7 @@ from tests.rulebooks import reviews_above
 from tests.spine import batch, payments
 
 from ringfence.adapters.artifacts import read_folder
+from ringfence.compose.deciding.activations import Activations
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.followed_versions import FollowedVersions
 from ringfence.compose.deciding.models import IN_FORCE, model_registry
@@ -237,3 +238,52 @@ def test_one_from_a_later_place_stands_when_a_change_made_here_is_read_again(her
     here.follow = Following(here.session)  # after a crash, from the beginning of the topic
     assert here.given(mine) is None
     assert here.active == reviews_above(7).digest
+
+
+@pytest.mark.parametrize("where", ["a payment", "behind the end", "other rules", "taken over"])
+def test_a_record_that_this_log_has_not_written_is_no_change_made_here(here, where):
+    here.session.runner.ingest(batch(payments(3)))
+    kept, offset = here.activate(reviews_above(5))
+    here.others(reviews_above(7))
+    forged = {
+        "a payment": (kept, 0),
+        "behind the end": (kept, 1 << 40),
+        "other rules": (reviews_above(8), offset),
+        "taken over": (reviews_above(7), offset + 1),
+    }[where]
+    put(here.session, here.follow(record(reviews_above(9)), 1))
+    put(here.session, here.given(forged))
+    assert here.active == forged[0].digest
+
+
+class CountedLog:
+    """A log that counts the batches which are read of it."""
+
+    def __init__(self, log):
+        self.log, self.batches = log, 0
+
+    def __getattr__(self, name):
+        return getattr(self.log, name)
+
+    def read(self, *asked):
+        for one in self.log.read(*asked):
+            self.batches += 1
+            yield one
+
+
+def test_a_log_is_read_once_wherever_its_activations_are_asked_for(here):
+    log = CountedLog(here.session.store.log)
+    activations = Activations(log)
+    offsets = []
+    for at in range(4):
+        here.session.runner.ingest(batch(payments(3 * at + 3)[3 * at :]))
+        offsets.append(here.activate(reviews_above(5 + at))[1])
+        assert [one.offset for one in activations.since(offsets[at])] == offsets[at:]
+    assert [one.offset for one in activations.since(0)] == offsets
+    whole = log.batches
+    for begin in (*offsets, 0, 0):
+        activations.since(begin)
+    assert log.batches == whole <= 8
+    assert activations.at(offsets[2]).offset == offsets[2]
+    assert activations.at(offsets[2] + 1) is None
+    assert log.batches == whole + 2

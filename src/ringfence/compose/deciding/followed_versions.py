@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from ringfence.compose.deciding.activations import Activations
 from ringfence.compose.deciding.models import IN_FORCE
 from ringfence.desks.model_desk import Signed
 from ringfence.errors import RingfenceError, RuleError
-from ringfence.events import codec
-from ringfence.events.activation import Part, activation, places
+from ringfence.events.activation import Part, activation
 from ringfence.ports import EVENTS
 from ringfence.rulebook.changes import ApprovalError
 from ringfence.rulebook.desk import Who
@@ -43,6 +43,7 @@ class FollowedVersions:
     def __init__(self, session: Session, say: Callable[[str], None]) -> None:
         self._session = session
         self._say = say
+        self._activations = Activations(session.store.log)
         self._given: dict[Part, _Given] = {}  # which may be on its way to the log, or lost on it
 
     def check(self, record: ControlRecord) -> Part:
@@ -73,7 +74,7 @@ class FollowedVersions:
         given = self._given.get(told.part)
         if told.digest == self._active(told.part) and (given is None or given.digest == told.digest):
             return None
-        if self._was_made_here(record) and self._stands(told.part, record):
+        if self._was_made_here(told, record) and self._stands(told.part, record):
             return None
         who = self._who(told, record)
         if not self._may(told, who):
@@ -89,8 +90,19 @@ class FollowedVersions:
     def _active(self, part: Part) -> str:
         return self._session.runner.pipeline.versions[part]
 
-    def _was_made_here(self, record: ControlRecord) -> bool:
-        return record.log == self._session.store.log.identity
+    def _was_made_here(self, told: Change, record: ControlRecord) -> bool:
+        """Whether a record came from this log, which has that very activation where the record says.
+
+        Whoever may write to the topic can claim so, and a store that was restored may have lost it since.
+        What the log keeps no more is believed.
+        """
+        log = self._session.store.log
+        if record.log != log.identity:
+            return False
+        if record.offset < log.start_offset(EVENTS):
+            return True
+        logged = self._activations.at(record.offset)
+        return logged is not None and not logged.place and logged.version == (told.part, told.digest)
 
     def _stands(self, part: Part, record: ControlRecord) -> bool:
         """Whether what is in force here came after a change that was made here.
@@ -98,19 +110,12 @@ class FollowedVersions:
         It did where another one was made here, whose record comes later, and where it was taken over from a
         later place of the topic. One from an earlier place was on its way when this one was made.
         """
-        given, last = self._given.get(part), ""
-        log = self._session.store.log
+        given = self._given.get(part)
         begin = record.offset if given is None else min(record.offset, given.end)
-        has_come = given is None
-        for batch in log.read(EVENTS, max(begin, log.start_offset(EVENTS))):
-            for row, of, place in places(codec.decode(batch.payload)):
-                if of is not part:
-                    continue
-                has_come |= given is not None and place == given.place
-                if batch.base_offset + row >= record.offset:
-                    last = place
-        if given is not None and not has_come:
+        logged = [one for one in self._activations.since(begin) if one.version.part is part]
+        if given is not None and all(one.place != given.place for one in logged):
             return given.digest == _digest(record)
+        last = next((one.place for one in reversed(logged) if one.offset >= record.offset), "")
         return not last or _number(last) > _number(record.place)
 
     def _may(self, told: Change, who: Who) -> bool:
