@@ -106,12 +106,12 @@ def test_an_analyst_works_the_queue_with_keys_alone(office, watched):
     expect(page.locator(".stats")).to_contain_text("local")
     page.keyboard.press("m")
     page.keyboard.type("<b>asked</b> her, f g b are letters here")
-    page.get_by_role("button", name="Add note").click()
+    page.keyboard.press("Control+Enter")
     expect(page.locator("article .said")).to_have_text("<b>asked</b> her, f g b are letters here")
     page.keyboard.press("f")
     page.locator("#typology").select_option("stolen_card")
     page.get_by_label("Block the device").check()
-    page.get_by_role("button", name="Confirm fraud", exact=True).click()
+    page.keyboard.press("Control+Enter")
     page.wait_for_url(re.compile(r"done="))
     expect(page.locator(".notice")).to_contain_text(f"{first} is closed")
     second = re.search(r"C-\d+", page.url)[0]
@@ -133,6 +133,31 @@ def test_an_analyst_works_the_queue_with_keys_alone(office, watched):
     page.keyboard.press("c")
     page.wait_for_url(re.compile(rf"/cases/{first}$"))
     expect(page.locator(".timeline .label").first).to_contain_text("labelled fraud by case")
+
+
+def test_a_case_names_the_payment_that_it_compares_and_folds_what_is_long_ago(office, watched):
+    page = watched.open(f"{office.url}/cases/C-1")
+    lead = page.locator(".lead a").inner_text()
+    amounts = {one.transaction_id: one.amount for one in office.server.cases.book.payments("C-1")}
+    expect(page.locator(".lead")).to_contain_text(f"the strictest of {len(amounts)} payments")
+    expect(page.locator(".strip")).to_contain_text(f"{amounts[lead]:,.2f} EUR")
+    expect(page.locator(".timeline").first.locator("li")).to_have_count(20)
+    earlier = page.locator(".timeline").last
+    expect(earlier).not_to_be_visible()
+    page.locator("summary").filter(has_text="earlier").click()
+    expect(earlier).to_be_visible()
+
+
+def test_no_next_case_is_told_also_where_none_waits_at_all(office, watched):
+    page = watched.open(f"{office.url}/cases")
+    for box in page.locator("input[name=chosen]").all():
+        box.check()
+    page.get_by_label("Action", exact=True).select_option("close")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#bulk")).to_contain_text("done")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Next case").click()
+    expect(page.locator(".notice")).to_have_text("No case is ready for you at the moment.")
 
 
 def test_a_stale_page_says_what_changed_and_keeps_what_was_typed(office, watched):
@@ -172,6 +197,19 @@ def test_the_palette_finds_pages_actions_cases_rules_and_ids(office, watched):
     expect(palette.get_by_role("option").first).to_contain_text("Quarantine")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/quarantine"))
+
+
+def test_the_beginning_of_a_cases_number_finds_the_case_and_those_that_go_on_with_it(office):
+    for number in range(9):
+        decline(office, 800 + number, customer=f"other-{number}")
+    follow(office)
+    with httpx.Client(base_url=office.url, timeout=60) as client:
+        client.headers["x-csrf-token"] = client.get("/session").json()["csrf"]
+        found = {
+            text: [hit["label"].split()[0] for hit in client.post("/find", data={"q": text}).json()]
+            for text in ("C-1", "c-2", "C-12")
+        }
+    assert found == {"C-1": ["C-1", "C-10", "C-11", "C-12", "C-13"], "c-2": ["C-2", "C-20"], "C-12": ["C-12"]}
 
 
 def test_a_case_is_decided_on_a_phone(office, watched):

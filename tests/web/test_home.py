@@ -50,6 +50,20 @@ def test_degraded_decisions_are_counted_by_when_they_were_decided(site, visitor)
     assert "payments decided in the last 24 hours" in visitor(site).get("/home?as=engineer").text
 
 
+def test_an_engineer_sees_how_many_answers_the_policy_gave_at_the_deadline(site, visitor, monkeypatch):
+    """Such an answer is in no stored decision: it is counted as it is given."""
+    client, counts = visitor(site), site.server.metrics.deciding
+    for page in ("/home?as=engineer", "/system"):
+        before = client.get(page).text
+        assert re.search(r'deadline<br>.*?<td class="r num">0</td>', before)
+        with monkeypatch.context() as patched:
+            patched.setattr(counts, "expired", counts.answered // 2)
+            told = client.get(page).text
+        row = told[told.index(">deadline<br>") :].partition("</tr>")[0]
+        assert f"of {counts.answered:,} single payments" in row
+        assert f">{counts.answered // 2:,}</td>" in row
+
+
 def test_range_and_zone_go_from_page_to_page_in_the_address(site, watched):
     page = watched.open(f"{site.url}/decisions", timezone_id="America/New_York")
     expect(page.locator("#results time").first).to_be_visible()

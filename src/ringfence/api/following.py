@@ -85,11 +85,17 @@ class Following:
         """What somebody should see to."""
         told = [] if self.process is None or not self.process.problem else [self.process.problem]
         told += told_of_lost(self._store)
+        late = []
         for one in self.states():
             if one.state == "failing":
                 told.append(f"follower {one.name} fails and is tried again: {one.problem}")
             elif one.state != "paused" and one.lag_seconds >= _LATE_SECONDS:
-                told.append(f"follower {one.name} is late by {one.lag_seconds:.0f} s")
+                late.append(one)
+        if late:
+            most = max(one.lag_seconds for one in late)
+            names = ", ".join(one.name for one in late)
+            who = f"follower {names} is" if len(late) == 1 else f"followers {names} are"
+            told.append(f"{who} late by {'up to ' if len(late) > 1 else ''}{most:.0f} s")
         return told
 
     def close(self) -> None:

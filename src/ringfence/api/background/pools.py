@@ -70,8 +70,8 @@ class Pool:
             raise Refusal(
                 503,
                 "timed_out",
-                f"{self._kind} took longer than {self._seconds:g} s: ask for less at once; if it was a "
-                "change, look whether it took effect before you try again",
+                f"this took longer than {self._seconds:g} s, the most for {self._kind}: try again in a "
+                "moment, or ask for less at once; if it was a change, look first whether it took effect",
                 headers=[(b"retry-after", b"5")],
             ) from None
 

@@ -111,6 +111,7 @@ def preview(dashboard: Dashboard, case_id: str) -> dict[str, Any]:
     return {
         "case": view.case,
         "about": dashboard.of(CaseServices).cases.policy.about(view.case, view.payments),
+        "lead": lead,
         "d": dossier.compile(dashboard, lead.transaction_id) if lead else None,
         "strip": _strip(dashboard, view.case, lead),
         "payments": view.payments[:8],

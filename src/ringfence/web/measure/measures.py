@@ -164,7 +164,10 @@ def changes(lake: Tables, begin_ms: int, end_ms: int, zone: str = "UTC") -> list
     local = _local("event_time", zone)
     rows = lake.sql(_ACTIVATED.format(begin=int(begin_ms), end=int(end_ms), local=local)).to_pylist()
     return [
-        {"day": str(row["day"]), "text": f"{row['part']} {row['version'][:8]} {row['note'] or ''}".strip()}
+        {
+            "day": str(row["day"]),
+            "text": f"{row['part']} {row['version'][:8]}" + (f" (“{row['note']}”)" if row["note"] else ""),
+        }
         for row in rows
     ]
 

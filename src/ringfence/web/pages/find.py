@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from ringfence.analysis import list_history as lists_of
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import CaseServices, ModelServices, RecordServices, Surroundings
 from ringfence.cases.book import CaseQuery
+from ringfence.cases.errors import UnknownCaseError
 from ringfence.cases.model import CaseState
 from ringfence.errors import StoreError
 from ringfence.masking import names_card
@@ -21,11 +23,14 @@ from ringfence.web.pages.payments.decisions import place_of
 from ringfence.web.parts.asking import beside, dashboard_of
 
 if TYPE_CHECKING:
+    from ringfence.cases.book import CaseBook
+    from ringfence.cases.model import Case
     from ringfence.web.dashboard import Dashboard
 
 router = APIRouter(route_class=LazyRoute)
 _EACH: Final = 5
 _FEW: Final = 3
+_NUMBER: Final = re.compile(r"[Cc]-[1-9][0-9]{0,13}")
 _PLAIN: Final = re.compile(r"[\w.:-]{3,80}")
 _IDS: Final = {
     "payment": "transaction_id",
@@ -54,8 +59,10 @@ async def find(request: Request, q: Annotated[str, Form(max_length=400)] = "") -
 def _cases(dashboard: Dashboard, text: str, now_ms: int) -> list[Hit]:
     """Cases of this number, or about an id that begins so; where their file is lost, a word of that."""
     query = CaseQuery(states=tuple(CaseState), text=text, order="changed", limit=_EACH)
+    book = dashboard.of(CaseServices).case_book
     try:
-        cases = dashboard.of(CaseServices).case_book.cases(query, now_ms)
+        cases = book.cases(query, now_ms)
+        cases += _numbered(book, text, _EACH - len(cases)) if _NUMBER.fullmatch(text) else []
     except StoreError:
         return [Hit("cases were not searched: their file cannot be read", "problem", "/cases")]
     return [
@@ -66,6 +73,16 @@ def _cases(dashboard: Dashboard, text: str, now_ms: int) -> list[Hit]:
         )
         for case in cases
     ]
+
+
+def _numbered(book: CaseBook, text: str, most: int) -> list[Case]:
+    """Cases whose number has one digit more, the first of them."""
+    found: list[Case] = []
+    for digit in range(10):
+        with suppress(UnknownCaseError):
+            if len(found) < most:
+                found.append(book.case(f"{text.upper()}{digit}"))
+    return found
 
 
 def _beginning(dashboard: Dashboard, text: str) -> list[Hit]:

@@ -18,7 +18,7 @@ from ringfence.decisions.index import Term, Wanted
 from ringfence.ports import DECISIONS, EVENTS
 from ringfence.web.investigate.case_list import listed
 from ringfence.web.measure.measures import MEASURES
-from ringfence.web.pages.operation.system import CAUSES
+from ringfence.web.pages.operation.system import CAUSES, answers
 from ringfence.web.pages.performance import counted_currencies, span_of, typed
 from ringfence.web.parts.asking import beside, dashboard_of, visit_of
 from ringfence.web.parts.rendering import render
@@ -139,6 +139,7 @@ def _engineer(dashboard: Dashboard, now_ms: int) -> dict[str, Any]:
         ],
         "degraded": degraded,
         "decided": finder.count(Wanted(since_offset=recent)),
+        **answers(dashboard),
         "quarantined": sum(total for total, _ in counts.values()),
         "retriable": sum(left for _, left in counts.values()),
         "versions": dashboard.of(HealthServices).versions(),

@@ -17,6 +17,7 @@ from ringfence.access.table import NEEDED
 from ringfence.api.services import Surroundings, services_of
 from ringfence.decisions.period import RANGES
 from ringfence.events.values.currencies import major
+from ringfence.scoring.artifacts.reasons import sentence
 from ringfence.scoring.language.words import percent, times
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 from ringfence.web.parts import period
@@ -176,6 +177,7 @@ def _environment() -> Environment:
         "left": left,
         "metric_name": metric_name,
         "percent": percent,
+        "sentence": sentence,
         "times": times,
     }
     environment.globals |= {

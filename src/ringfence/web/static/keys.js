@@ -38,6 +38,7 @@ function showKeys() {
   for (const [key, [does]] of Object.entries(BASE)) line([key], does);
   line(["Enter"], "open the row");
   line(["Ctrl", "K"], "go to a page, action or id");
+  if (own.m || own.f) line(["Ctrl", "Enter"], "send the note or the form");
   if (!own.g) for (const link of goes()) line(["g", link.dataset.key], `go to ${link.textContent.trim()}`);
   document.getElementById("shortcuts").showModal();
 }
@@ -172,10 +173,22 @@ document.addEventListener("click", (event) => {
 
 let going = false;
 
+// A note, or the form of a dialog, goes without the mouse.
+function sendsForm(field) {
+  const form = field.closest("dialog form[method=post], form:has(textarea[data-draft])");
+  if (!form) return false;
+  form.requestSubmit(form.querySelector("button:not([type=button])"));
+  return true;
+}
+
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k" && palette) {
     event.preventDefault();
     if (!palette.open) openPalette();
+    return;
+  }
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && sendsForm(event.target)) {
+    event.preventDefault();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.getModifierState("AltGraph") || event.repeat) return;

@@ -8,7 +8,6 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ringfence.api.hot.path import DEADLINE
 from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import HealthServices, Surroundings
 from ringfence.compose.folder.store import open_snapshots
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/system"  # in the navigation
-CAUSES: Final = (LATE, FUTURE, MODEL, DEADLINE)
-"""Why a decision can be degraded."""
+CAUSES: Final = (LATE, FUTURE, MODEL)
+"""Why a stored decision can be degraded; an answer at the deadline is none, and is counted by itself."""
 
 
 @router.get("/system")
@@ -64,8 +63,15 @@ def _quick(dashboard: Dashboard) -> dict[str, Any]:
             *dashboard.of(HealthServices).backups.warnings(),
             *dashboard.of(HealthServices).upkeep.warnings(in_full=True),
         ],
+        **answers(dashboard),
         "objectives": dashboard.of(HealthServices).objectives.standings(),
     }
+
+
+def answers(dashboard: Dashboard) -> dict[str, int]:
+    """Single payments that were answered since the start, and how many of them the policy at the deadline."""
+    counts = dashboard.of(HealthServices).metrics.deciding
+    return {"answered": counts.answered, "expired": counts.expired}
 
 
 def _slow(dashboard: Dashboard) -> dict[str, Any]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 router = APIRouter(route_class=LazyRoute)
 PATH: Final = "/cases"  # in the navigation
 PAGE_ROWS: Final = 50
+SHOWN_MOMENTS: Final = 20  # of the timeline; earlier ones unfold
 CaseId = Annotated[str, Path(pattern="^[Cc]-[0-9]{1,15}$")]
 Done = Annotated[str, Query(pattern="^([Cc]-[0-9]{1,15})?$")]
 Text = Annotated[str, Form(max_length=10_000)]
@@ -324,6 +325,7 @@ async def _page(
         raise Stop(404, str(error)) from None
     values = {
         "w": found,
+        "shown": SHOWN_MOMENTS,
         "case": found.case,
         "policy": dashboard.of(CaseServices).cases.policy,
         "me": who_asks(request, "").name,
