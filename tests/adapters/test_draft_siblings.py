@@ -198,3 +198,37 @@ def test_json_in_the_cells_of_a_csv_is_named(tmp_path):
     (tmp_path / "some.csv").write_text("id,time,payload\n" + "".join(rows), "utf-8")
     with pytest.raises(InputError, match="payload holds JSON in its cells"):
         Drafted(tmp_path / "some.csv")
+
+
+def test_ids_that_json_writes_as_decimal_numbers_are_ids():
+    """The draft left the customers out and numbered the rows without a word."""
+    found = Drafted(CASES / "spreadsheet-ids" / "floats.ndjson")
+    assert found.values["transaction_id"] == ("100", "101", "102")
+    assert found.values["customer_id"] == ("7000", "1000000000000000")
+    assert read(found) == (6, 0, 0)
+
+
+def test_fractions_are_no_ids(tmp_path):
+    rows = [
+        {"id": f"t{at}", "date": f"2026-05-{at + 1:02}T10:00:00Z", "amount": 5.5, "account": at + 0.25}
+        for at in range(12)
+    ]
+    file = tmp_path / "some.ndjson"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert "account_id" not in Drafted(file).fields
+
+
+def test_a_cards_fingerprint_is_no_device_and_a_record_knows_its_account_better_than_its_envelope():
+    found = Drafted(CASES / "nested-json" / "fingerprint.json")
+    assert found.fields["card_id"] == "payments.card.fingerprint"
+    assert "device_id" not in found.fields
+    assert found.fields["account_id"] == "payments.account_id"
+
+
+def test_records_of_two_fields_under_names_of_their_own_are_no_payment(tmp_path):
+    """Twelve payments became one."""
+    rows = {f"t{at}": {"time": f"2026-05-{at + 1:02}T10:00:00Z", "amount": at + 0.5} for at in range(12)}
+    file = tmp_path / "some.json"
+    file.write_text(json.dumps(rows))
+    with pytest.raises(InputError, match="one object holds 12 records, each under a name of its own"):
+        Drafted(file)

@@ -54,3 +54,47 @@ def test_a_total_at_the_end_skips_no_payment_with_its_word(tmp_path):
     found = Drafted(written(tmp_path, HEAD + "".join(lines) + "Total,,,630.00,EUR,\n"))
     assert found.top["file"]["trailers"] == ["Total,,,*,*,"]
     assert stored(found) == (60, 0)
+
+
+@pytest.mark.parametrize(
+    ("total", "pattern"),
+    [
+        ("Total,630.00\n", "Total,??????"),
+        ('"Total","630.00"\n', '"Total?,????????'),
+        (",Total,630.00\n", ",Total,??????"),
+        ("Total,630.00,,,,\n", "Total,*,,,,"),
+    ],
+)
+def test_a_footer_of_fewer_cells_skips_no_payment_with_its_word(tmp_path, total, pattern):
+    """ "Total,*" skipped every second payment."""
+    lines = [payment(at, ["Shell", "Total"][at % 2]) for at in range(60)]
+    found = Drafted(written(tmp_path, HEAD + "".join(lines) + total))
+    assert found.top["file"]["trailers"] == [pattern]
+    assert stored(found) == (60, 0)
+
+
+def test_a_footer_below_ids_may_have_a_sum_of_any_length(tmp_path):
+    lines = [f"i{at},Total,2026-05-{1 + at % 28:02} 10:00:00,1{at}.50\n" for at in range(60)]
+    found = Drafted(written(tmp_path, "id,merchant,when,amount\n" + "".join(lines) + "Total,630.00\n"))
+    assert found.top["file"]["trailers"] == ["Total,*"]
+    assert stored(found) == (60, 0)
+
+
+@pytest.mark.parametrize("total", ["Total,,630.00\n", "Summe,,630.00\n", "Total 630.00\n", "Total: 630.00\n"])
+def test_a_total_of_few_columns_skips_no_payment_with_its_word(tmp_path, total):
+    merchants = ["Shell", "Total", "Total Wine"]
+    lines = [
+        f"{merchants[at % 3]},2026-05-{1 + at % 28:02} 10:{at % 60:02}:00,1{at}.50\n" for at in range(60)
+    ]
+    found = Drafted(written(tmp_path, "merchant,when,amount\n" + "".join(lines) + total))
+    assert stored(found) == (60, 0)
+
+
+def test_a_column_that_nobody_fills_makes_no_payment_a_total(tmp_path):
+    """ "Total,*,*,*,," skipped all payments at that merchant."""
+    lines = [
+        f"{['Shell', 'Total'][at % 2]},2026-05-{1 + at % 28:02} 10:00:00,i{at},1{at}.50,,,\n"
+        for at in range(60)
+    ]
+    found = Drafted(written(tmp_path, "merchant,when,id,amount,note,branch,code\n" + "".join(lines)))
+    assert stored(found) == (60, 0)

@@ -244,6 +244,8 @@ def _field(desk: DraftDesk, target: str, column: Column | None) -> None:
 
 def _id_in(desk: DraftDesk, column: Column) -> str | dict[str, str]:
     """Where ids stand, without what a spreadsheet put around them: ="007", 1001.0."""
+    if float in column.kinds:
+        return column.name  # whole numbers, which are read as such
     some = column.different[:_SPREADSHEET]
     marked = [text for text in column.different if re.fullmatch(r"'[^'\s]*\d[^'\s]*", text)]
     if marked:

@@ -13,6 +13,7 @@ _DEPTH: Final = 8
 _ENVELOPE: Final = 4  # levels down that a list of records may stand
 _NAMES: Final = 600
 _FIELDS: Final = 3  # that a record has at least
+_FEW: Final = 2  # fields of a time and an amount, or of two addresses of one payment
 _ALIKE: Final = 2  # records under names that make their object one of records
 
 
@@ -33,6 +34,10 @@ def objects_in(head: bytes, where: str, limit: int) -> tuple[list[str], list[lis
         objects = [one for outer in objects for one in _each(outer, inside)][:limit]
     flat = [_flat(one) for one in objects[:limit]]
     names = list(dict.fromkeys(name for one in flat for name in one))[:_NAMES]
+    if "each" in options:  # of two that fit as well, the record's own comes before the envelope's
+        names.sort(key=lambda name: not name.startswith(options["each"] + "."))
+    if "each" in options:  # of two that fit as well, the record's own comes before the envelope's
+        names.sort(key=lambda name: not name.startswith(options["each"] + "."))
     rows = [[_sound(one.get(name)) for name in names] for one in flat]
     return list(map(_sound, names)), rows, options
 
@@ -56,8 +61,10 @@ def _why_none(text: str) -> str:
 def _refuse_other_shapes(item: dict[str, Any], where: str) -> None:
     """`InputError` for one object that holds records by their ids, or columns in place of records."""
     members = list(item.values())
-    alike = all(_is_record(one) for one in members) and len({tuple(sorted(one)) for one in members}) == 1
-    if alike and len(members) >= _ALIKE:
+    records = all(isinstance(one, dict) for one in members)
+    alike = records and len({tuple(sorted(one)) for one in members}) == 1
+    fields = len(_flat(members[0])) if alike else 0
+    if (fields >= _FIELDS and len(members) >= _ALIKE) or (fields == _FEW and len(members) > _FEW):
         raise InputError(
             f"{where}: one object holds {len(members):,} records, each under a name of its own: write them "
             f"as lines, with the name in a field (jq -c 'to_entries[] | {{id: .key}} + .value' {where})"

@@ -142,7 +142,9 @@ def id_points(column: Column) -> float:
     meanings, words = column.meanings, column.words
     if column.filled < MOST or column.unique < 0.9 or is_scientific(column.different[:_SOME]):
         return 0
-    if column.kinds == {float} or (column.is_dated and "id" not in meanings):
+    if column.is_dated and "id" not in meanings:
+        return 0
+    if float in column.kinds and not (column.may_name and meanings & {"id", "ref"}):
         return 0
     if column.unnamed:
         plain = (
@@ -172,7 +174,7 @@ def _who(main: str, *, better: str = "id", worse: frozenset[str] = frozenset()) 
 
     def points(column: Column) -> float:
         meanings = column.meanings
-        if main not in meanings or column.kinds & {float, bool}:
+        if main not in meanings or not column.may_name:
             return 0
         if main in {"customer", "party"} and _of_a_bank(column):
             return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -15,6 +16,7 @@ from ringfence.adapters.drafts.money import AmountStyle, money_of
 from ringfence.adapters.drafts.objects import objects_in
 from ringfence.adapters.drafts.tables import table_in
 from ringfence.adapters.drafts.words import meanings_of, words_of
+from ringfence.adapters.files.bytes_as_text import without_bytes
 from ringfence.adapters.files.paths import STDIN, CutShortError, opened, resolve
 from ringfence.adapters.files.tables import open_twice, rows_at_once
 from ringfence.errors import InputError
@@ -108,6 +110,12 @@ class Column:
     def natural(self) -> bool:
         """The source's own types say that these are whole numbers, not texts."""
         return self.kinds == {int}
+
+    @cached_property
+    def may_name(self) -> bool:
+        """Whether its values can be ids, which are floats where some are missing: no flags, no fractions."""
+        floats = [value for value in self._values if isinstance(value, float) and not math.isnan(value)]
+        return bool not in self.kinds and all(map(float.is_integer, floats))
 
     @cached_property
     def placeholders(self) -> dict[str, int]:
@@ -215,11 +223,12 @@ def _flat(field: Any, column: Any, path: str = "") -> list[tuple[str, Any]]:
 
 def _plain(column: Any) -> list[Any]:
     kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        text = column.cast(pa.timestamp("ms")).cast(pa.string()).to_pylist()
-        zone = "Z" if pa.types.is_timestamp(kind) and kind.tz else ""
-        return [None if one is None else one + zone for one in text]
-    return list(column.to_pylist())
+    if pa.types.is_timestamp(kind):
+        text = pc.cast(column, pa.timestamp("ms"), safe=False).cast(pa.string()).to_pylist()
+        return [None if one is None else one + "Z" * bool(kind.tz) for one in text]
+    if pa.types.is_date(kind):
+        return list(column.cast(pa.string()).to_pylist())
+    return list(without_bytes(column).to_pylist())
 
 
 def _text(value: Any) -> str:

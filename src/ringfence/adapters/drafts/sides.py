@@ -67,7 +67,7 @@ def _is_who(column: Column) -> bool:
         not column.meanings - _WHO
         and _BANKS.isdisjoint(column.words)
         and bool(column.meanings & {"account", "id"} or _UNSAID & set(column.words) or len(column.words) == 1)
-        and not column.kinds & {float, bool}
+        and column.may_name
         and not column.is_dated
         and not is_scientific(column.different[:_SAMPLE])
     )

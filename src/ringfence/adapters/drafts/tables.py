@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.drafts.headers import names_of_cells, uneven, uneven_header
 from ringfence.adapters.drafts.moments import moments_of
 from ringfence.adapters.drafts.money import money_of
-from ringfence.adapters.drafts.totals import is_total, pattern_of
+from ringfence.adapters.drafts.totals import (
+    always_filled,
+    begins_footer,
+    is_total,
+    may_be_payment,
+    pattern_of,
+    short_pattern,
+    words_pattern,
+)
 from ringfence.adapters.drafts.words import meanings_of
 from ringfence.errors import InputError
 from ringfence.events.values.visible import visible
@@ -27,13 +35,6 @@ _USUAL: Final = ",;\t|"  # which readers tell by themselves
 _RULED: Final = re.compile(r"[-=+|,;\t :*]{3,}")  # a line of signs below a header, or around a table
 _LINES: Final = 200  # that the layout is told from
 _SHOWN: Final = 3
-_TOTALS: Final = re.compile(
-    r"(grand |sub)?(total|totals|sum|summe|gesamt|gesamtsumme|suma|somme|soma|totaal|totale|saldo|endsaldo|"
-    r"razem|celkem|summa|toplam|zwischensumme|合計|合计|总计|итого|всего|(opening|closing) balance|"
-    r"anfangssaldo|"
-    r"count|rows|records|anzahl|trailer|eof|end of (file|report)|t|trl)\b.*|\W*end\W*",
-    re.IGNORECASE,
-)
 _NOT_UTF8: Final = (
     "the file is not UTF-8: read as {}; if letters look wrong, draft it again with --answer "
     "encoding=cp1250, or cp1251 (Cyrillic), cp1253 (Greek), cp1254 (Turkish), cp1256 (Arabic), cp932 "
@@ -44,7 +45,6 @@ _WIDE: Final = re.compile(r"[^\x00-\x7f\uff61-\uff9f]+")  # what Shift-JIS write
 _UNIT_SIGNS: Final = frozenset("€$£¥%")
 _RULES: Final = 20
 _LAST: Final = 5  # rows at the end that may be no payments
-_FEW: Final = 3  # columns, of which a total may fill all
 _MOST_COLUMNS: Final = 5000
 
 
@@ -111,8 +111,9 @@ def table_in(
     if encoding not in ("utf-8", "utf-16"):
         table.options["encoding"] = encoding
     body = _without_lines(table, text, body, first, width)
-    last = _records(tail.decode(encoding, "replace"), delimiter) if tail else body
-    footers = _footers(last, width, delimiter) or _sums(last, body, width, delimiter)
+    ending = tail.decode(encoding, "replace") if tail else text
+    last = _records(ending, delimiter) if tail else body
+    footers = _footers(last, width, delimiter, ending) or _sums(last, body, width, delimiter)
     if footers:
         found = list(dict.fromkeys(footers.values()))
         trailers = table.options.setdefault("trailers", [])
@@ -171,7 +172,7 @@ def _headed(first: _Record, width: int, delimiter: str, *, unnamed: bool, names:
 
 def _without_lines(table: Table, text: str, body: list[_Record], first: _Record, width: int) -> list[_Record]:
     """The records without lines that are none, which the options name: headers again, rules, units."""
-    written = re.split(r"\r\n|\r|\n", text)
+    written = _lines_of(text)
     again = set[int]() if table.unnamed else {one.line for one in body if _folded(one) == _folded(first)}
     if again:  # at the head of each page of a report
         table.options["trailers"] = list(dict.fromkeys(written[line].strip() for line in sorted(again)))
@@ -181,7 +182,11 @@ def _without_lines(table: Table, text: str, body: list[_Record], first: _Record,
         table.options.setdefault("trailers", []).extend(ruled)
         said = ", ".join(map(repr, ruled))
         table.remarks.append(f"lines of signs alone are no payments and are skipped: {said}")
-    totals = {one.line: one.cells for one in body[:-_LAST] if len(one.cells) == width and is_total(one.cells)}
+    whole = [one for one in body if len(one.cells) == width]
+    always = always_filled([one.cells for one in whole])
+    totals = {
+        one.line: one.cells for one in whole if one not in body[-_LAST:] and is_total(one.cells, always)
+    }
     if totals:
         words = list(dict.fromkeys(cells[0] for cells in totals.values()))
         found = (pattern_of(cells, table.delimiter, written[line]) for line, cells in totals.items())
@@ -365,22 +370,26 @@ def _names(cells: Sequence[str]) -> list[str]:
     return [visible(cell) or f"column_{at}" for at, cell in enumerate(cells, 1)]
 
 
-def _footers(last: Sequence[_Record], width: int, delimiter: str) -> dict[int, str]:
+def _footers(last: Sequence[_Record], width: int, delimiter: str, text: str) -> dict[int, str]:
     """Lines at the end that are no rows, by the number of lines before each: what they look like."""
     found: dict[int, str] = {}
+    written = _lines_of(text)
+    whole = [record.cells for record in last if len(record.cells) == width]
+    always = always_filled(whole)
     for record in reversed(last[-_LAST:]):
         first = next((cell.strip() for cell in record.cells if cell.strip()), "")
         words = re.fullmatch(r"[^\W\d].*|\d+ [^\W\d].*|[-=*]{3,}.*|\(.+\)|#.*", first)
-        total = _TOTALS.fullmatch(first)
+        is_whole = len(record.cells) == width
         if len(record.cells) == 1 and width > 1 and words and not find_cards(first):
-            found[record.line] = re.sub(r"\d[\d.,:/-]*", "*", first)
-        elif total and len(record.cells) == width > _FEW:
-            if all(cell.strip() for cell in record.cells):
-                break  # a payment at a merchant named Total
-            found[record.line] = pattern_of(record.cells, delimiter)
-        elif total:
-            start = "" if record.cells[0].strip() else "*"
-            found[record.line] = f"{start}{first}{delimiter}*" if len(record.cells) > 1 else f"{first}*"
-        else:
+            found[record.line] = words_pattern(first)
+        elif not begins_footer(first) or (is_whole and may_be_payment(record.cells, whole, always)):
             break
+        elif is_whole:
+            found[record.line] = pattern_of(record.cells, delimiter, written[record.line])
+        else:
+            found[record.line] = short_pattern(record.cells, delimiter, written[record.line], whole)
     return found
+
+
+def _lines_of(text: str) -> list[str]:
+    return re.split(r"\r\n|\r|\n", text)

@@ -14,6 +14,7 @@ from typing import Final
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PARTS: Final = re.compile(r"[^a-z0-9]+")
 _PATH: Final = re.compile(r"[^\s.]+(\.[^\s.]+)+")
+_OF_WHAT: Final = frozenset({"fingerprint"})  # of a card or a device, as the part of a path before it says
 _TYPE_NAMES: Final = re.compile(r"(?:\.\$\w+|\.(?:string|long|double|int|S|N))+$")
 _GERMAN: Final = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "ł": "l", "№": "nr"})
 
@@ -162,7 +163,7 @@ def words_of(name: str) -> tuple[str, ...]:
         words = _words(segment)
         found = words + found
         if len(found) > len(words) or any(
-            meaning_of(word) not in ("", "id", "name", "code") for word in words
+            meaning_of(word) not in ("", "id", "name", "code") and word not in _OF_WHAT for word in words
         ):
             break
     return found

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ringfence.adapters.files.bytes_as_text import holds_bytes, spelled, without_bytes
 from ringfence.adapters.files.csv_rows import COLUMNS_LIMIT
 from ringfence.adapters.files.json_rows import to_table
 from ringfence.adapters.files.paths import STDIN, CutShortError
@@ -88,7 +89,9 @@ class ParquetReader(FileReader):
 
     def _original(self, table: pa.RecordBatch, row: int, *, counted: bool = True) -> bytes:
         cells = {
-            name: value for name, value in table.slice(row, 1).to_pylist()[0].items() if value is not None
+            name: spelled(value)
+            for name, value in table.slice(row, 1).to_pylist()[0].items()
+            if value is not None
         }
         return self._tokenizer.sanitize_json(
             msgspec.json.encode(cells, enc_hook=str),
@@ -109,6 +112,7 @@ class _Nested:
         self._paths = {path: str(way[0]) for path, way in wanted.items() if way and way[0] in schema.names}
         named = mapping.columns
         flat = [field for field in schema if not pa.types.is_nested(field.type) or field.name in named]
+        flat = [field.with_type(pa.string()) if holds_bytes(field.type) else field for field in flat]
         self.schema = pa.schema([*flat, *(pa.field(path, pa.null()) for path in self._paths)])
 
     def read(self, columns: Sequence[str]) -> list[str]:
@@ -116,14 +120,16 @@ class _Nested:
         return list(dict.fromkeys(self._paths.get(name, name) for name in columns))
 
     def flat(self, table: pa.RecordBatch) -> pa.RecordBatch:
-        """The table with a column for each path."""
+        """The table with a column for each path, and texts in place of bytes."""
         if not self._paths:
-            return table
+            columns = [without_bytes(column) for column in table.columns]
+            return pa.RecordBatch.from_arrays(columns, names=table.schema.names)
         tops = table.select([name for name in table.schema.names if name in self._paths.values()]).to_pylist()
         found = [{path: look_up(row, path) for path in self._paths} for row in tops]
         more = to_table(found, self._paths)
         names = [*table.schema.names, *more.schema.names]
-        return pa.RecordBatch.from_arrays([*table.columns, *more.columns], names=names)
+        columns = [without_bytes(column) for column in (*table.columns, *more.columns)]
+        return pa.RecordBatch.from_arrays(columns, names=names)
 
 
 def _leaves(field: pa.Field, before: str = "") -> list[str]:
