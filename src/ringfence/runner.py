@@ -21,6 +21,7 @@ from ringfence.errors import CorruptError
 from ringfence.events import codec
 from ringfence.events.activation import Part, is_activation, versions
 from ringfence.events.ids.seen import SeenIds
+from ringfence.events.origin import EventOrigin
 from ringfence.intake import Intake
 from ringfence.pipeline import Reaction
 from ringfence.ports import DECISIONS, EVENTS, FLAG_MATCHES, LogBatch
@@ -88,6 +89,7 @@ class PendingBatch:
     base: int
     bad: Sequence[BadRecord]
     positions: Sequence[Position] = ()
+    origin: EventOrigin = EventOrigin.HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ class Runner:
         batches: list[LogBatch] = []
         for work in works:
             if len(work.step.events):
-                batches.append(_events(work.base, work.step.events))
+                batches.append(_events(work.base, work.step.events, work.origin))
             if work.step.decisions is not None:
                 batches.append(_batch(DECISIONS, ends, work.step.decisions))
             batches += [_matches(ends, found) for found in work.step.flag_matches]
@@ -260,6 +262,8 @@ class Runner:
         told = arrival.decided if isinstance(arrival, StreamBatch) else None
         work = self._decide(arrival.events, arrival.labels, arrival.bad, is_given=told is not None)
         work.positions = arrival.positions
+        if isinstance(arrival, StreamBatch):
+            work.origin = arrival.origin
         if told is not None and work.step.decisions is not None:
             work.step.decisions = given(work.step.decisions, told)
         return work
@@ -347,9 +351,11 @@ def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _events(base: int, events: EventBatch) -> LogBatch:
+def _events(base: int, events: EventBatch, origin: EventOrigin) -> LogBatch:
     times = events.event_time_ms
-    return LogBatch(EVENTS, base, len(events), int(times.min()), int(times.max()), codec.encode(events))
+    tells = not events.only_payments and bool(events.is_control.any())
+    payload = codec.encode(events, origin if tells else None)
+    return LogBatch(EVENTS, base, len(events), int(times.min()), int(times.max()), payload)
 
 
 def _batch(topic: str, ends: dict[str, int], decisions: DecisionBatch) -> LogBatch:

@@ -14,7 +14,7 @@ import pytest
 from tests.kafka import broker
 from tests.waiting import until
 
-from ringfence.sharded.changes import change_in
+from ringfence.sharded.changes import is_change
 
 from .conftest import payment
 
@@ -61,16 +61,35 @@ def in_force(url):
 
 
 def sent(kafka, control):
-    return [change_in(one.value()).digest for one in kafka.content(control)]
+    """Digests of versions, and ids of whoever a list entry is about, in the order of the topic."""
+    told = [json.loads(one.value()) for one in kafka.content(control)]
+    return [
+        one["digest"] if is_change(json.dumps(one).encode()) else one["event"]["entity_id"] for one in told
+    ]
 
 
-def test_rules_put_in_force_on_one_server_are_sent_once_and_hold_on_the_other(project):
+def change_list(url, what, *ids):
+    """Put merchants on a list, or take them off."""
+    entries = [{"entity_id": one, "entity_type": "merchant"} for one in ids]
+    asked = {"list": "own", "entries": entries} | ({"kind": "block"} if what == "entries" else {})
+    answer = httpx.post(f"{url}/v1/lists/{what}", json=asked, timeout=60)
+    assert answer.is_success, answer.text
+
+
+def on_list(url):
+    answer = httpx.get(f"{url}/v1/lists/entries?list=own", timeout=60)
+    return {one["entity_id"] for one in answer.json()} if answer.is_success else set()
+
+
+def test_what_is_changed_on_one_server_is_sent_once_and_holds_on_the_other(project):
+    """Rules and a list; between two changes one server is killed."""
     kafka = broker()
     topic, control = kafka.topic(), kafka.topic()
     kafka.send(topic, [json.dumps(payment(n)) for n in range(3)])
     here, there = project / "here", project / "there"
     with served(here, kafka, topic, control) as url:
         first = activate(url, 1)
+        change_list(url, "entries", "shop-1", "shop-2")
     with served(here, kafka, topic, control) as url, served(there, kafka, topic, control) as other:
         until(lambda: in_force(other) == first)
         assert in_force(url) == first
@@ -78,4 +97,7 @@ def test_rules_put_in_force_on_one_server_are_sent_once_and_hold_on_the_other(pr
         until(lambda: in_force(url) == second)
         third = activate(url, 3)
         until(lambda: in_force(other) == third)
-    assert sent(kafka, control) == [first, second, third]
+        until(lambda: on_list(other) == {"shop-1", "shop-2"})
+        change_list(other, "removals", "shop-1")
+        until(lambda: on_list(url) == {"shop-2"})
+    assert sorted(sent(kafka, control)) == sorted([first, "shop-1", "shop-2", second, third, "shop-1"])

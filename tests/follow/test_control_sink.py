@@ -1,6 +1,7 @@
-"""Activations as records of a control topic on a real Kafka: what was put in force here, nothing else."""
+"""Versions, lists, flags and profiles in a control topic of a real Kafka: what was made here only."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -8,11 +9,14 @@ import sys
 import textwrap
 from contextlib import closing, contextmanager
 
+import pyarrow as pa
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from tests.follow.test_members import StorePlace
 from tests.kafka import broker
 from tests.lakes import events
 from tests.rulebooks import reviews_above
+from tests.waiting import until
 
 from ringfence.adapters.kafka.address import KafkaAddress
 from ringfence.adapters.kafka.client import KafkaClient
@@ -21,11 +25,27 @@ from ringfence.adapters.sqlite import Store
 from ringfence.errors import InputError, RingfenceError
 from ringfence.events import codec
 from ringfence.events.activation import Part, activation
+from ringfence.events.batch import EventBatch
+from ringfence.events.decoding.decode import JsonDecoder
+from ringfence.events.model import ADDED_BY
+from ringfence.events.origin import EventOrigin
+from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.follow import catch_up
 from ringfence.ports import EVENTS, LogBatch
+from ringfence.rulebook.entries import Entry, to_events
 from ringfence.scoring.artifacts.deployment import Deployment
-from ringfence.sharded.changes import change_in
+from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.sharded.changes import change_in, is_change
+from ringfence.sharded.references import is_reference, reference_in
 from ringfence.testing.exams.follower import FollowerExam
+
+KEYS = "0123456789abcdef"
+NOW_MS = 1_700_000_000_000
+TOKENIZER = Tokenizer(bytes(16))
+
+
+def event_in(value):
+    return json.loads(bytes(reference_in(value, KEYS).event))
 
 
 class ControlPlace(StorePlace):
@@ -49,9 +69,16 @@ class ControlPlace(StorePlace):
         self.store.commit([LogBatch(EVENTS, offset, 1, 7, 7, codec.encode(put))])
         return offset
 
+    def put(self, *made, origin=EventOrigin.HERE):
+        """Profiles, list entries and flags as batches of the log."""
+        for one in made:
+            offset = self.log.end_offset(EVENTS)
+            batch = LogBatch(EVENTS, offset, len(one), 7, 7, codec.encode(one, origin))
+            self.store.commit([batch])
+
     def follower(self, address=None):
         client = KafkaClient(KafkaAddress.of(f"kafka://{address or self.kafka.address}/{self.topic}", {}), {})
-        return ControlSink(self.log, client, self.store.folder, self.text_of)
+        return ControlSink(self.log, client, self.store.folder, self.text_of, KEYS)
 
     def text_of(self, part, digest):
         if self.broken:
@@ -72,9 +99,16 @@ class ControlPlace(StorePlace):
         for message in self.kafka.content(self.topic):
             headers = dict(message.headers())
             assert headers["ringfence-log"].decode() == self.log.identity
+            if is_reference(message.value()):
+                continue
             told = change_in(message.value())
             found.append((int(headers["ringfence-offset"]), told.part, told.digest))
         return found
+
+    def events(self):
+        """What each record with a list entry, flag or profile brings, in order."""
+        values = [message.value() for message in self.kafka.content(self.topic)]
+        return [event_in(value) for value in values if is_reference(value)]
 
     def content(self):
         """What is in force for who follows the topic."""
@@ -105,6 +139,14 @@ class TestControlSink(FollowerExam):
 def take_all(place):
     with closing(place.follower()) as follower:
         catch_up(place.log, follower, all_of_it=True)
+    until(lambda: end_of(place, "read_committed") == end_of(place, "read_uncommitted"))
+
+
+def end_of(place, isolation):
+    """Where the topic ends for a reader: what is committed is so a moment later for the partition."""
+    settings = {"bootstrap.servers": place.kafka.address, "group.id": "look", "isolation.level": isolation}
+    with closing(Consumer(settings)) as consumer:
+        return consumer.get_watermark_offsets(TopicPartition(place.topic, 0), timeout=30, cached=False)[1]
 
 
 def test_an_activation_comes_with_its_text_and_who_made_it(place):
@@ -180,6 +222,7 @@ def test_killed_at_any_moment_it_sends_each_once(place):
             assert running.stdout.readline() == "ready\n"
             for _ in range(number % 4 + 1):
                 made.append((place.activate(reviews_above(1000 + len(made))), Part.RULES))
+                place.put(listed(f"d-{len(made)}"))
                 place.kafka.content(place.topic, committed=False)  # takes a moment
             running.send_signal(signal.SIGKILL)
     take_all(place)
@@ -187,7 +230,100 @@ def test_killed_at_any_moment_it_sends_each_once(place):
     assert [one[0] for one in found] == sorted({one[0] for one in found})
     assert {one[:2] for one in found} <= set(made)
     assert found[-1][2] == reviews_above(1000 + len(made) - 1).digest
-    assert len(found) > 6
+    assert len(found) > 1
+    assert [one["entity_id"] for one in place.events()] == [f"d-{n + 1}" for n in range(len(made))]
+
+
+def listed(*ids, removed=False, author="mira", list_name="stolen"):
+    entries = [Entry(one, "device", None, "2030-01-01") for one in ids]
+    return to_events(
+        entries,
+        list_name,
+        ListKind.BLOCK,
+        author=author,
+        now_ms=NOW_MS,
+        tokenizer=TOKENIZER,
+        removed=removed,
+    )[0]
+
+
+def said(**fields):
+    line = json.dumps({"event_time": NOW_MS, "entity_type": "device"} | fields).encode()
+    return JsonDecoder(TOKENIZER).decode_one(line, NOW_MS)
+
+
+def test_lists_flags_and_profiles_go_in_the_order_of_the_log_among_versions(place):
+    place.put(listed("d-1", "d-2"))
+    place.activate(reviews_above(5))
+    place.put(said(kind="flag", entity_id="d-3", effective_at=NOW_MS))
+    place.put(said(kind="profile", entity_id="d-4", attributes={"risk": 2, "name": "till"}))
+    place.put(listed("d-2", removed=True), listed("d-5"))
+    take_all(place)
+    kinds = [
+        "activation" if is_change(one.value()) else event_in(one.value())["kind"]
+        for one in place.kafka.content(place.topic)
+    ]
+    assert kinds == ["list_entry", "activation", "flag", "profile", "list_entry", "list_entry"]
+    told = place.events()
+    assert [one["entity_id"] for one in told] == ["d-1", "d-3", "d-4", "d-2", "d-5"]  # d-2 was taken off
+    assert told[0]["expires_at"] == "2030-01-01T00:00:00.000Z"
+    assert told[2]["attributes"] == {"risk": 2.0, "name": "till"}
+    assert told[3]["removed"]
+    first = place.kafka.content(place.topic)[0]
+    assert reference_in(first.value(), KEYS).author == "mira"
+
+
+def test_what_others_read_as_well_or_have_sent_is_not_sent_again(place):
+    """The entries of rules here are; of what older versions logged, those with an author."""
+    ruled = listed("d-3").table.append_column(ADDED_BY, pa.array(["velocity"]))
+    place.put(listed("d-1"), said(kind="flag", entity_id="d-1"), origin=EventOrigin.STREAM)
+    place.put(
+        listed("d-2"), said(kind="profile", entity_id="d-2", attributes={"a": 1}), origin=EventOrigin.CONTROL
+    )
+    place.put(EventBatch(ruled), origin=EventOrigin.STREAM)
+    place.put(said(kind="flag", entity_id="d-4"), listed("d-5"), origin=None)
+    take_all(place)
+    assert [one["entity_id"] for one in place.events()] == ["d-3", "d-5"]
+
+
+def test_what_the_log_says_otherwise_by_now_is_not_sent(place, monkeypatch):
+    """A new follower on an old log undoes nothing that came from elsewhere; also where a take ends before."""
+    monkeypatch.setattr(ControlSink, "most", 1)
+    place.put(listed("d-1"), listed("d-2"), listed("d-3"))
+    place.put(said(kind="profile", entity_id="d-4", attributes={"a": 1, "b": 1}))
+    place.put(said(kind="flag", entity_id="d-5", effective_at=NOW_MS))
+    place.put(said(kind="flag", entity_id="d-6", effective_at=NOW_MS))
+    place.put(listed("d-1", removed=True, author="topic"), origin=EventOrigin.STREAM)
+    place.put(listed("d-2", removed=True, author="other"), origin=EventOrigin.CONTROL)
+    place.put(said(kind="profile", entity_id="d-4", attributes={"b": 2}), origin=EventOrigin.STREAM)
+    place.put(said(kind="flag", entity_id="d-5", removed=True), origin=EventOrigin.STREAM)
+    take_all(place)
+    told = place.events()
+    assert [one["entity_id"] for one in told] == ["d-3", "d-4", "d-6"]
+    assert told[1]["attributes"] == {"a": 1.0}
+
+
+def test_a_list_is_imported_in_several_transactions_and_each_entry_goes_once(place, monkeypatch):
+    """Also where the process is gone between two of them."""
+    monkeypatch.setattr(ControlSink, "at_once", 10)
+    ids = [f"d-{n}" for n in range(35)]
+    place.put(listed(*ids))
+    commit, done = ControlSink._commit, []
+
+    def end_after_two(self, *args):
+        if len(done) == 2:
+            raise OSError("no more")
+        done.append(commit(self, *args))
+
+    with monkeypatch.context() as patched, closing(place.follower()) as follower:
+        patched.setattr(ControlSink, "_commit", end_after_two)
+        with pytest.raises(OSError, match="no more"):
+            catch_up(place.log, follower, all_of_it=True)
+    assert len(place.events()) == 20
+    take_all(place)
+    assert [one["entity_id"] for one in place.events()] == ids
+    take_all(place)
+    assert len(place.events()) == 35
 
 
 def test_a_topic_of_several_partitions_is_refused_with_the_remedy(place):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.aws import needs_aws
+from ringfence.compose.deciding.followed_references import FollowedReferences
 from ringfence.compose.deciding.followed_versions import FollowedVersions
 from ringfence.compose.kafka import kafka_client, kafka_options, needs_kafka
 from ringfence.errors import InputError
 from ringfence.events.ids.hashing import hash_text
 from ringfence.events.mapping import load_mapping
-from ringfence.sharded.changes import is_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ def _kafka(
     steering = kafka_client(text, kafka_options().source, control)
     kept = {name: value for name, value in steering.address.options.items() if name == "on_gap"}
     steering.address = replace(steering.address, options=kept)  # rules of before count, whatever from says
-    changes = ControlReading(decoding, is_change, FollowedVersions(session, say))
+    changes = ControlReading(decoding, FollowedVersions(session, say), FollowedReferences(session))
     return SteeredSource(source, read(steering, changes), changes)
 
 

@@ -5,20 +5,24 @@ A store adds its own checksum; what does not decode is a `CorruptError`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from ringfence.errors import CorruptError
 from ringfence.events.batch import EventBatch
+from ringfence.events.origin import marked
+
+if TYPE_CHECKING:
+    from ringfence.events.origin import EventOrigin
 
 _COMPRESS_FROM_ROWS: Final = 256
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _PLAIN: Final = pa.ipc.IpcWriteOptions()
 
 
-def encode(batch: EventBatch) -> bytes:
-    """Bytes of a batch; `decode` gives back equal rows, without the all-null columns.
+def encode(batch: EventBatch, origin: EventOrigin | None = None) -> bytes:
+    """Bytes of a batch; `decode` gives back equal rows, without the all-null columns, and `origin`.
 
     >>> import pyarrow as pa
     >>> columns = {"kind": pa.array([0], pa.uint8()), "event_time_ms": [7], "city": ["Bern"]}
@@ -26,7 +30,7 @@ def encode(batch: EventBatch) -> bytes:
     >>> decode(encode(EventBatch(rows))).column("city").to_pylist()
     ['Bern']
     """
-    table = batch.used
+    table = batch.used if origin is None else marked(batch.used, origin)
     sink = pa.BufferOutputStream()
     options = _COMPRESSED if table.num_rows >= _COMPRESS_FROM_ROWS else _PLAIN
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, runtime_c
 import msgspec
 
 from ringfence.events.decoding.decode import NO_EVENTS
+from ringfence.events.origin import EventOrigin
 from ringfence.ports import Position
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class StreamBatch:
     skipped: int = 0
     decided: pa.RecordBatch | None = None
     empty: int = 0
+    origin: EventOrigin = EventOrigin.STREAM
 
 
 class StreamSource(Protocol):

@@ -1,7 +1,8 @@
-"""Versions put in force through a partition: a record that names one, and brings its text."""
+"""What comes through a partition that steers a job: versions to be put in force, lists, flags, profiles."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -13,9 +14,10 @@ from ringfence.events.activation import Part, activation
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.sharded.plan import check_rules
+from ringfence.sharded.references import is_reference, reference_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -105,16 +107,22 @@ def decoded(
     append_ms: NDArray[np.int64],
     values: Sequence[bytes],
 ) -> tuple[EventBatch, NDArray[np.int64], list[BadRecord]]:
-    """As `Decode`; of a partition that may, also versions that are put in force."""
+    """As `Decode`; of a partition that may, also versions, and lists, flags and profiles of servers."""
     source = plan.partitions[partition]
-    changes = [row for row, value in enumerate(values) if partition in plan.controls and is_change(value)]
-    if not changes:
+    steers = partition in plan.controls
+    changes = [row for row, value in enumerate(values) if steers and is_change(value)]
+    brought = [row for row, value in enumerate(values) if steers and is_reference(value)]
+    if not changes and not brought:
         return plan.decode(source, offsets, append_ms, values)
-    others = np.setdiff1d(np.arange(len(values)), changes)
+    others = np.setdiff1d(np.arange(len(values)), [*changes, *brought])
     events, rows, bad = plan.decode(
         source, offsets[others], append_ms[others], [values[row] for row in others.tolist()]
     )
     parts, places = [events] if len(events) else [], others[rows].tolist()
+    found = _references(plan, source, offsets, append_ms, {row: values[row] for row in brought})
+    parts += [found.events] if len(found.events) else []
+    places += found.rows
+    bad += found.bad
     for row in changes:
         made = change_of(plan, values[row], int(append_ms[row]), source, int(offsets[row]))
         if isinstance(made, EventBatch):
@@ -125,6 +133,37 @@ def decoded(
     order = np.argsort(places, kind="stable")
     whole = EventBatch.concat(parts).take(order) if parts else events
     return whole, np.array(places, np.int64)[order], bad
+
+
+class _Brought(NamedTuple):
+    """Events of records, the row of each, and what is bad."""
+
+    events: EventBatch
+    rows: list[int]
+    bad: list[BadRecord]
+
+
+def _references(
+    plan: ShardedPlan,
+    source: str,
+    offsets: NDArray[np.int64],
+    append_ms: NDArray[np.int64],
+    values: Mapping[int, bytes],
+) -> _Brought:
+    """Lists, flags and profiles in some rows, by the canonical mapping whatever the job's own is."""
+    decode = plan.canonical or plan.decode
+    lines: dict[int, bytes] = {}
+    bad: list[BadRecord] = []
+    for row, value in values.items():
+        try:
+            lines[row] = bytes(reference_in(value, plan.keys_digest).event)
+        except RuleError as error:
+            fault = Fault(Reason.MALFORMED, "event", str(error))
+            _, _, cleaned = decode(source, offsets[[row]], append_ms[[row]], [value])
+            bad += [replace(one, faults=(fault,)) for one in cleaned]
+    at = np.array(list(lines), np.int64)
+    events, rows, refused = decode(source, offsets[at], append_ms[at], list(lines.values()))
+    return _Brought(events, at[rows].tolist(), bad + refused)
 
 
 def change_of(

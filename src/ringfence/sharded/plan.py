@@ -109,6 +109,8 @@ class ShardedPlan:
         partitions: names of the partitions of all topics; their places are their numbers in the order.
         controls: numbers of the partitions that may put versions in force.
         library: has the versions that may be put in force.
+        canonical: reads what servers send; as `decode` unless given.
+        keys_digest: of the keys by which ids became tokens (`references.keys_of`).
         ids_ms: how long, by the partitions' clocks, an id is known again.
         now_ms: when a decision is made, for the record only.
     """
@@ -120,6 +122,8 @@ class ShardedPlan:
     seed: int = 0
     models: Models = NO_MODELS
     library: ControlLibrary | None = None
+    canonical: Decode | None = None
+    keys_digest: str = ""
     controls: frozenset[int] = frozenset()
     shards: int = 8
     id_shards: int = 2

@@ -13,13 +13,14 @@ from ringfence.adapters.kafka.records import NAMES
 from ringfence.adapters.kafka.source import OPTIONS, KafkaSource
 from ringfence.adapters.stream_records import StreamDecoding
 from ringfence.compose.deciding.definitions import load_definitions
+from ringfence.compose.deciding.followed_references import FollowedReferences
 from ringfence.compose.deciding.followed_versions import FollowedVersions
 from ringfence.compose.deciding.session import open_session
 from ringfence.events.activation import Part, is_activation
 from ringfence.events.mapping import load_mapping
 from ringfence.ports import DECISIONS
 from ringfence.saving import Snapshotting
-from ringfence.sharded.changes import activation_record, is_change
+from ringfence.sharded.changes import activation_record
 
 
 def record(rules):
@@ -49,7 +50,7 @@ def told():
 @pytest.fixture
 def source(kafka, topics, session, told):
     decoding = StreamDecoding(load_mapping("canonical"), session.tokenizer, NAMES)
-    reading = ControlReading(decoding, is_change, FollowedVersions(session, told.append))
+    reading = ControlReading(decoding, FollowedVersions(session, told.append), FollowedReferences(session))
     both = [
         KafkaSource(
             KafkaClient(KafkaAddress.of(f"kafka://{kafka.address}/{topic}", OPTIONS), {}),

@@ -1,4 +1,4 @@
-"""A control topic beside a source: its records put versions in force between the batches of that source.
+"""A control topic beside a source: what it says takes effect between the batches of that source.
 
     payments ──► batch ──► batch ──┐
                                    ├──► batch, rules, batch ...
@@ -6,11 +6,14 @@
 
 Rules and models go into the log as batches of their own, so their places are named there. Where the control
 topic goes on commits behind them; what is read again after a crash has the id of before, and is taken once.
+List entries, flags and profiles of other servers commit with that place.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import Enum
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ringfence.adapters.files.readers import FilePiece
@@ -20,8 +23,10 @@ from ringfence.errors import RuleError
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
 from ringfence.events.decoding.decode import NO_EVENTS
+from ringfence.events.origin import EventOrigin
 from ringfence.ports.sources import StreamBatch, Warns
-from ringfence.sharded.changes import ControlRecord
+from ringfence.sharded.changes import ControlRecord, is_change
+from ringfence.sharded.references import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,22 +58,29 @@ class Follows(Protocol):
         ...
 
 
+class TakesReferences(Protocol):
+    """Takes over lists, flags and profiles of other servers."""
+
+    def take(self, records: Sequence[ControlRecord], /) -> tuple[EventBatch, dict[int, str]]:
+        """The events of some records in order, and what is wrong with others, by their places among them."""
+        ...
+
+    def forget(self) -> None:
+        """What was handed over may be lost, and is read again."""
+        ...
+
+
 class ControlReading:
     """Reads records of a control topic; versions that they name are gathered until they are `taken`."""
 
     enveloped = needs_row_ids = False
 
-    def __init__(
-        self,
-        decoding: StreamDecoding,
-        is_change: Callable[[bytes], bool],
-        follows: Follows,
-    ) -> None:
-        """`decoding` reads what else is there, such as list entries; `follows` hears of versions."""
+    def __init__(self, decoding: StreamDecoding, follows: Follows, references: TakesReferences) -> None:
+        """`decoding` reads what others have put there; `follows` hears of versions."""
         self.keep = decoding.keep | _KEPT.keys()
         self._decoding = decoding
-        self._is_change = is_change
         self._follows = follows
+        self._references = references
         self._found: dict[Part, ControlRecord] = {}
 
     def taken(self) -> list[EventBatch]:
@@ -80,6 +92,7 @@ class ControlReading:
     def forget(self) -> None:
         """What has been gathered is read again."""
         self._found = {}
+        self._references.forget()
 
     def plain(self, _values: Sequence[bytes], _now_ms: int) -> FilePiece | None:
         """Nothing is left to be told by shape: each is looked at."""
@@ -87,45 +100,83 @@ class ControlReading:
 
     def __call__(self, records: Iterable[Streamed], now_ms: int) -> FilePiece:
         """Events, bad records, and how many records had no value."""
-        events: list[EventBatch] = []
-        bad: list[BadRecord] = []
-        skipped = empty = 0
+        pieces: list[FilePiece] = []
+        for what, some in groupby(records, _what):
+            if what is _What.VERSION:
+                pieces.append(_only(NO_EVENTS, self._gathered(some, now_ms)))
+            elif what is _What.REFERENCE:
+                pieces.append(self._taken_over(list(some), now_ms))
+            else:
+                pieces += [self._read(record, now_ms) for record in some]
+        events = [piece.events for piece in pieces if len(piece.events)]
+        return FilePiece(
+            EventBatch.concat(events) if events else NO_EVENTS,
+            None,
+            [one for piece in pieces for one in piece.bad],
+            sum(piece.skipped for piece in pieces),
+            sum(piece.empty for piece in pieces),
+        )
+
+    def _read(self, record: Streamed, now_ms: int) -> FilePiece:
+        """What others than servers have put there."""
+        piece = self._decoding([record._replace(kept=self._kept(record))], now_ms)
+        if not piece.events.is_transaction.any():
+            return piece
+        return _only(NO_EVENTS, [self._refused(record, "kind", _NO_PAYMENTS)])
+
+    def _taken_over(self, records: list[Streamed], now_ms: int) -> FilePiece:
+        events, faults = self._references.take([_control_record(record, now_ms) for record in records])
+        bad = [self._refused(records[number], "event", said) for number, said in sorted(faults.items())]
+        return _only(events, bad)
+
+    def _gathered(self, records: Iterable[Streamed], now_ms: int) -> list[BadRecord]:
+        """Keep the last version of each part; what is wrong with others."""
+        bad = []
         for record in records:
-            value = record.value
-            if isinstance(value, bytes) and self._is_change(value):
-                if fault := self._fault(_control_record(record, value, now_ms)):
-                    bad.append(self._decoding.refused(record._replace(raw=value), fault))
+            told = _control_record(record, now_ms)
+            try:
+                part = self._follows.check(told)
+            except RuleError as error:
+                bad.append(self._refused(record, "activation", str(error)))
                 continue
-            piece = self._decoding([record._replace(kept=self._kept(record))], now_ms)
-            if piece.events.is_transaction.any():
-                fault = Fault(Reason.MALFORMED, "kind", _NO_PAYMENTS)
-                raw = value if isinstance(value, bytes) else record.raw
-                bad.append(self._decoding.refused(record._replace(raw=raw), fault))
-                continue
-            events.append(piece.events)
-            bad += piece.bad
-            skipped += piece.skipped
-            empty += piece.empty
-        return FilePiece(EventBatch.concat(events) if events else NO_EVENTS, None, bad, skipped, empty)
+            self._found.pop(part, None)  # so that parts go in the order of their records
+            self._found[part] = told
+        return bad
+
+    def _refused(self, record: Streamed, field: str, problem: str) -> BadRecord:
+        raw = record.value if isinstance(record.value, bytes) else record.raw
+        return self._decoding.refused(record._replace(raw=raw), Fault(Reason.MALFORMED, field, problem))
 
     def _kept(self, record: Streamed) -> dict[str, object]:
         ours = tuple(begin for what, begin in _KEPT.items() if what not in self._decoding.keep)
         return {name: value for name, value in record.kept.items() if not name.startswith(ours)}
 
-    def _fault(self, record: ControlRecord) -> Fault | None:
-        try:
-            part = self._follows.check(record)
-        except RuleError as error:
-            return Fault(Reason.MALFORMED, "activation", str(error))
-        self._found.pop(part, None)  # so that parts go in the order of their records
-        self._found[part] = record
-        return None
+
+class _What(Enum):
+    """What a record of a control topic is."""
+
+    VERSION = "version"
+    REFERENCE = "reference"
+    OTHER = "other"
 
 
-def _control_record(record: Streamed, value: bytes, now_ms: int) -> ControlRecord:
+def _what(record: Streamed) -> _What:
+    if not isinstance(record.value, bytes):
+        return _What.OTHER
+    if is_change(record.value):
+        return _What.VERSION
+    return _What.REFERENCE if is_reference(record.value) else _What.OTHER
+
+
+def _only(events: EventBatch, bad: list[BadRecord]) -> FilePiece:
+    return FilePiece(events, None, bad)
+
+
+def _control_record(record: Streamed, now_ms: int) -> ControlRecord:
     log, offset = (str(record.kept.get(HEADER + name, "")) for name in (LOG_HEADER, OFFSET_HEADER))
+    assert isinstance(record.value, bytes)
     return ControlRecord(
-        value,
+        record.value,
         int(record.kept.get(TIMESTAMP, now_ms)),
         f"{record.source}/{record.position}",
         log,
@@ -217,4 +268,4 @@ class SteeredSource:
         for change in self._reading.taken():
             yield replace(_NOTHING, events=change)
         if told.positions or told.bad:
-            yield told
+            yield replace(told, origin=EventOrigin.CONTROL)

@@ -63,8 +63,8 @@ def serve(
     (`ringfence keys create`) or tokens.
 
     Topics of Kafka and streams of Kinesis are read from where they were left, each record decided once;
-    /readyz and /metrics tell their lag. With kafka_control in ringfence.toml the rules and models that people
-    put in force here go to the control topic of a Flink job.
+    /readyz and /metrics tell their lag. With kafka_control in ringfence.toml the rules, models and lists that
+    people change here go to the control topic of a Flink job.
 
     Example: ringfence serve --port 8000
 

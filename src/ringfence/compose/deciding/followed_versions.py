@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ringfence.events.batch import EventBatch
     from ringfence.sharded.changes import ControlRecord
 
-_LONGEST_NAME: Final = 200
+LONGEST_NAME: Final = 200
 _LONGEST_NOTE: Final = 1000
 
 
@@ -142,13 +142,9 @@ class FollowedVersions:
 
     def _who(self, told: Change, record: ControlRecord) -> Who:
         at_ms = min(max(record.append_ms, 0), self._session.clock.now_ms())
-        note = self._cleaned(told.note, _LONGEST_NOTE) or "put in force on the Flink job"
-        return Who(self._cleaned(told.author, _LONGEST_NAME) or "flink", at_ms, note)
-
-    def _cleaned(self, text: str, longest: int) -> str:
-        """Text of whoever may write to the topic: without personal data and control characters, cut."""
-        shown = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * longest])
-        return self._session.tokenizer.clean(shown)[:longest].strip()
+        clean = self._session.tokenizer.clean
+        note = cleaned(told.note, _LONGEST_NOTE, clean) or "put in force on the Flink job"
+        return Who(cleaned(told.author, LONGEST_NAME, clean) or "flink", at_ms, note)
 
     def _book(self, told: Change) -> RuleSet:
         text = told.body or self._session.store.rule_history.body(told.digest)
@@ -191,6 +187,12 @@ class FollowedVersions:
             )
             self._say(f"Warning: {told}")
             raise RuleError(told) from error
+
+
+def cleaned(text: str, longest: int, clean: Callable[[str], str]) -> str:
+    """Text of whoever may write to the topic: without personal data and control characters, cut."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * longest])
+    return clean(shown)[:longest].strip()
 
 
 def _digest(record: ControlRecord) -> str:

@@ -15,6 +15,7 @@ from ringfence.compose.clock import SystemClock
 from ringfence.compose.deciding.models import model_store
 from ringfence.errors import InputError
 from ringfence.events.activation import Part
+from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.events.values.norms import Norms
 from ringfence.events.values.vocabulary import Mapping  # noqa: TC001 (msgspec reads annotations at run time)
@@ -27,6 +28,7 @@ from ringfence.sharded import ShardedPlan
 from ringfence.sharded.changes import activation_record
 from ringfence.sharded.library import ControlLibrary
 from ringfence.sharded.plan import check_rules
+from ringfence.sharded.references import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -213,6 +215,8 @@ def plan_of(packed: bytes) -> ShardedPlan:
         rules=rules,
         partitions=found.partitions,
         decode=FramedDecoding(StreamDecoding(found.mapping, tokenizer, {})),
+        canonical=FramedDecoding(StreamDecoding(load_mapping("canonical"), tokenizer, {})),
+        keys_digest=keys_of(tokenizer),
         seed=found.seed,
         models=models,
         library=ControlLibrary(

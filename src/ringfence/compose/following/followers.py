@@ -24,7 +24,7 @@ from ringfence.compose.aws import needs_aws
 from ringfence.compose.clock import now_ms
 from ringfence.compose.folder import companions
 from ringfence.compose.folder.bus import open_bus
-from ringfence.compose.folder.store import open_store
+from ringfence.compose.folder.store import open_store, tokenizer_of
 from ringfence.compose.kafka import kafka_client, kafka_options
 from ringfence.compose.messaging.alerts import alert_policy
 from ringfence.compose.messaging.messages import delivery, locked, messages_beside, outbox_of
@@ -37,6 +37,7 @@ from ringfence.follow import Pump, catch_up, declare
 from ringfence.follow.rounds import Rounds
 from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
+from ringfence.sharded.references import keys_of
 from ringfence.store import CASES, TRAIL
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def control_sink(store: DataFolder, text: str) -> ControlSink:
         found = store.registry.find(part, digest)
         return None if found is None else found.body
 
-    return ControlSink(store.log, client, store.folder, text_of)
+    return ControlSink(store.log, client, store.folder, text_of, keys_of(tokenizer_of(store)))
 
 
 def kinesis_sink(store: DataFolder, text: str) -> KinesisSink:
