@@ -21,6 +21,9 @@ with warnings.catch_warnings(action="ignore"):  # of where its lock goes
 OLDER = ("14", "15", "16", "17")
 """Versions that the relational store supports beside the newest, which all tests ask."""
 
+FORGETFUL = ("fsync", "full_page_writes", "synchronous_commit")
+"""Off: tests end a server in order, so nothing has to be on a disk. What they kill are its clients."""
+
 _NUMBERS = itertools.count()
 
 
@@ -31,6 +34,10 @@ def server():
     started = get_server(folder / "data", cleanup_mode="delete")
     at_end(shutil.rmtree, folder, ignore_errors=True)
     at_end(started.cleanup)
+    with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+        for setting in FORGETFUL:
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
     return started
 
 
@@ -66,8 +73,11 @@ def _older(version: str) -> str:
         run("pg_ctl", "-w", "-m", "immediate", "stop")
         shutil.rmtree(folder)
 
+    options = " ".join(
+        ["-c listen_addresses=''", f"-k {folder}", *(f"-c {setting}=off" for setting in FORGETFUL)]
+    )
     run("initdb", "--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
-    run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-c listen_addresses='' -k {folder}", "start")
+    run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", options, "start")
     at_end(end)
     return f"postgresql://postgres:@/postgres?host={folder}"
 

@@ -33,7 +33,7 @@ def test_the_cost_of_sealing_is_printed_as_a_share_of_throughput():
 
 
 def test_a_region_that_is_lost_is_brought_up_from_its_replicated_backup():
-    printed = run("region_loss", "--payments", "1600", "--every", "1")
+    printed = run("region_loss", "--payments", "600", "--every", "2")
     assert "recovery point" in printed
     assert "recovery time" in printed
     assert printed.rstrip().endswith("PASS")
