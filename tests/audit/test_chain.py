@@ -148,6 +148,18 @@ def test_a_chain_that_was_made_again_without_the_key_shows_at_the_first_checkpoi
     assert (first.record, first.kind) == (3, "signature")
 
 
+def test_a_chain_that_was_made_again_without_any_key_shows_who_noted_one(signed):
+    bare = chain([act(number) for number in range(10)])
+    assert checked(bare)[1] == []
+    assert only(checked(bare, first_key=signed.keys[0].public)) == (11, "key")
+
+
+def test_checkpoints_that_somebody_took_away_show_by_the_key_that_made_them(signed):
+    found = checked(signed.records[:5], first_key=signed.keys[0].public)
+    assert only(found) == (1, "signature")
+    assert checked(signed.records[:5], dict([signed.signed(0, 3)]))[1] == []
+
+
 def test_a_checkpoint_behind_the_end_shows_that_the_end_was_cut(signed):
     assert only(checked(signed.records[:7], signed.checkpoints)) == (8, "cut")
 

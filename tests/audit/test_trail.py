@@ -73,6 +73,9 @@ def test_records_cannot_be_changed_by_mistake(trail, tmp_path, statement):
         "UPDATE record SET act = 'x' WHERE number = 2",
         "UPDATE record SET time_ms = 1 WHERE number = 2",
         "DELETE FROM record WHERE number = 2",
+        "UPDATE record SET actor = 'key:other' WHERE number = 2",
+        "UPDATE record SET action = 'list.shown' WHERE number = 2",
+        "UPDATE record SET object = 'other' WHERE number = 2",
     ],
 )
 def test_what_is_changed_on_purpose_is_named(trail, tmp_path, statement):

@@ -62,6 +62,13 @@ def test_what_commands_did_is_listed_exported_and_whole(used, ringfence):
             "edit",
         ),
         ("DELETE FROM record WHERE number = 1", "audit.db", "gap"),
+        ("UPDATE record SET action = 'x' WHERE action = 'log.sealed'", "audit.db", "edit"),
+        ("UPDATE record SET actor = 'user:nobody' WHERE action = 'list.added'", "audit.db", "edit"),
+        (
+            "INSERT INTO record SELECT -1, 0, actor, action, object, act, previous, hash FROM record LIMIT 1",
+            "audit.db",
+            "order",
+        ),
         (
             "UPDATE batch SET payload = zeroblob(length(payload))",
             "ringfence.db",
@@ -112,6 +119,15 @@ def test_a_key_is_on_record_by_its_id_and_never_whole(used, ringfence):
 def test_without_a_data_folder_it_says_so(ringfence):
     for command in ("list", "export", "verify", "checkpoint"):
         assert "no data folder" in ringfence("audit", command).err
+
+
+def test_who_only_reads_begins_no_trail_where_nothing_is(ringfence, project):
+    (project / DATA).mkdir()
+    for command in ("list", "export", "verify"):
+        ended = ringfence("audit", command)
+        assert ended.code == 2
+        assert "neither a store nor an audit trail" in ended.err
+    assert list((project / DATA).iterdir()) == []
 
 
 def test_text_of_others_is_safe_in_a_terminal_and_in_a_spreadsheet(used, ringfence):

@@ -187,7 +187,13 @@ def test_a_backup_that_was_changed_is_not_restored(ringfence, project, served):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "no backup"), ("{}", "damaged"), ("\x00", "damaged"), ('{"format": 2}', "damaged")],
+    [
+        (None, "no backup"),
+        ("{}", "damaged"),
+        ("\x00", "damaged"),
+        ('{"format": 2}', "damaged"),
+        ('{"format": 2, "ringfence": "9.1", "parts": []}', "use the Ringfence that wrote it (9.1)"),
+    ],
 )
 def test_what_is_no_backup_is_named(ringfence, project, served, text, said):
     (project / "copy").mkdir()

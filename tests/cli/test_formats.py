@@ -82,7 +82,8 @@ def test_a_backup_of_a_newer_version_is_refused_before_anything_is_put_in_place(
     manifest.write_text(json.dumps(found))
     ended = ringfence("restore", "backup", "--data", "restored")
     assert ended.code == 3
-    assert f"{file} has " in ended.err
+    assert f"backup/{file} has " in ended.err
+    assert "partial" not in ended.err
     assert "use the newer Ringfence that wrote it" in ended.err
     assert [*(project / "restored").iterdir()] == []
 

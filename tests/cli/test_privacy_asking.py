@@ -120,3 +120,12 @@ def test_an_erasure_that_was_killed_finds_by_every_name_what_it_had_left(bank, r
         assert bus.database.rows("SELECT count(*) FROM asked") == [(0,)]
     with closing(sqlite3.connect(folder / "vault.db")) as vault:
         assert vault.execute("SELECT count(*) FROM erasing").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("reason", [".....", "\u200b" * 9, "\u3164" * 9, " a  b ", "-- 7 --"])
+def test_a_reason_that_says_nothing_is_none(bank, ringfence, reason):
+    token = ringfence("privacy", "find", "bob", "--json").json["originals"][0]["token"]
+    for asked in (("reveal", token), ("hold", "bob"), ("erase", "bob", "--yes")):
+        ended = ringfence("privacy", *asked, "--reason", reason)
+        assert ended.code == 2
+        assert "a reason in words" in ended.err

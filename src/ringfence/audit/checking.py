@@ -38,6 +38,7 @@ class _Walk:
     keys: list[str] = field(default_factory=list)
     new_key: int = 0  # record that brought a key which the one before has not signed yet
     newest_ms: int = 0
+    first_keyed: int = 0  # record that brought the first key
 
 
 def check_chain(
@@ -96,6 +97,7 @@ def _keyed(walk: _Walk, record: Record, checkpoints: Mapping[int, Anchor]) -> Ch
     if record.act.action == KEY_ADDED:
         unsigned, walk.new_key = walk.new_key, record.number if walk.keys else 0
         walk.keys.append(record.act.object)
+        walk.first_keyed = walk.first_keyed or record.number
         if unsigned:
             return ChainFault(unsigned, "key", "the key before did not sign for this new one")
         if walk.trust.first_key not in ("", walk.keys[0]):
@@ -133,6 +135,14 @@ def _end(
     last = walk.head.number
     if walk.new_key:
         yield ChainFault(walk.new_key, "key", "the key before did not sign for this new one")
+    if walk.trust.first_key and not walk.keys:
+        yield ChainFault(
+            last + 1, "key", "no signing key is in the chain, and a first one was noted: it was made again"
+        )
+    if walk.keys and not checkpoints:
+        yield ChainFault(
+            walk.first_keyed, "signature", "no checkpoint is there, and the key that came here signed one"
+        )
     if anchors and (most := max(anchors)) > last:
         yield ChainFault(
             last + 1, "cut", f"an anchor has seen record {most:,}, and the chain ends at {last:,}"

@@ -12,6 +12,7 @@ import msgspec
 from ringfence.desks.person_search import concerned_by, first_hold
 from ringfence.errors import InputError
 from ringfence.events.privacy.personal import TOKEN
+from ringfence.events.values.visible import shows_nothing
 from ringfence.ports.vault import Erased, Held, LegalHold, UnderHoldError
 from ringfence.rulebook.desk import Who
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_REASON: Final = 5
 _LONGEST_REASON: Final = 500
+_FEWEST_LETTERS: Final = 3  # and digits, that a reader sees
 _ATTRIBUTES: Final = "attributes."
 
 
@@ -203,8 +205,11 @@ class PrivacyDesk:
 
 
 def _checked(reason: str) -> str:
-    if not _SHORTEST_REASON <= len(reason.strip()) <= _LONGEST_REASON:
+    said = reason.strip()
+    letters = sum(one.isalnum() and not shows_nothing(one) for one in said)
+    if letters < _FEWEST_LETTERS or not _SHORTEST_REASON <= len(said) <= _LONGEST_REASON:
         raise InputError(
-            f"give a reason of {_SHORTEST_REASON} to {_LONGEST_REASON} characters: it goes on record"
+            f"give a reason in words, of {_SHORTEST_REASON} to {_LONGEST_REASON} characters: it goes on "
+            "record"
         )
-    return reason.strip()
+    return said

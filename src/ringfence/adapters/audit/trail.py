@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS span (
 """
 _NAME: Final = "INSERT INTO trail VALUES (1, ?) ON CONFLICT DO NOTHING"
 _INSERT: Final = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_COLUMNS: Final = "number, time_ms, act, previous, hash"
+_COLUMNS: Final = "number, time_ms, act, previous, hash, actor, action, object"
 _LATEST: Final = "SELECT number, hash FROM record ORDER BY number DESC LIMIT 1"
 _SIGNED: Final = "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO NOTHING"
 _SPAN: Final = (
@@ -64,6 +64,9 @@ _SPAN: Final = (
 )
 _SPANS: Final = "SELECT topic, first, next, digest FROM span"
 _POSITIONS: Final = "SELECT topic, max(next) FROM span GROUP BY topic"
+
+
+_UNREADABLE: Final = Act(actor="", channel="", action="")
 
 
 class SqliteTrail:
@@ -206,11 +209,16 @@ def _row(record: Record) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _record(row: tuple[int, int, str, str, str]) -> Record:
-    """As it stands in the file; an act that cannot be read any more has no text, and so another hash."""
-    number, time_ms, told, previous, digest = row
+def _record(row: tuple[int, int, str, str, str, str, str, str]) -> Record:
+    """As it stands in the file. An act has no text, and so another hash, where it cannot be read any more.
+
+    Nor has one that is filed under what it does not say: nobody who asks for that would find it.
+    """
+    number, time_ms, told, previous, digest, *filed = row
     try:
         act = msgspec.json.decode(told, type=Act)
     except msgspec.MsgspecError:
-        act = Act(actor="", channel="", action="")
+        act = _UNREADABLE
+    if filed != [act.actor, act.action, act.object]:
+        act = _UNREADABLE
     return Record(number=number, time_ms=time_ms, act=act, previous=previous, hash=digest)

@@ -25,17 +25,25 @@ _YEAR_10000_MS: Final = 253_402_300_800_000
 CHUNK: Final = 4 << 20
 
 
+class _Version(msgspec.Struct, frozen=True):
+    """What the manifest of every version says."""
+
+    format: int
+    ringfence: str
+
+
 def parse_manifest(text: bytes, address: str) -> Backup:
     """The manifest of a backup; `CorruptError` for a damaged one, `InputError` for one of another version."""
     try:
+        version = msgspec.json.decode(text, type=_Version)
+        if version.format != FORMAT:  # what else another version writes, nobody knows here
+            raise InputError(
+                f"{address} has format {version.format}, this version reads {FORMAT}: use the Ringfence that "
+                f"wrote it ({version.ringfence})"
+            )
         found = msgspec.json.decode(text, type=Backup)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptError(f"{address}/{MANIFEST} is damaged ({error}): use another backup") from None
-    if found.format != FORMAT:
-        raise InputError(
-            f"{address} has format {found.format}, this version reads {FORMAT}: use the Ringfence that wrote "
-            f"it ({found.ringfence})"
-        )
     if not 0 <= found.created_ms < _YEAR_10000_MS:
         raise CorruptError(f"{address}/{MANIFEST} is damaged (created_ms): use another backup")
     for name in found.files:

@@ -54,7 +54,7 @@ def restore(backup: KeptBackup, folder: Path, tell: Tell = lambda *_: None) -> B
         for name, expected in found.files.items():
             _check(backup, name, expected, copy(backup.pieces(name, expected[0]), partial / name, heard))
         for path in sorted(partial.glob("*.db")):
-            check_known_file(path, is_log=path.name == LOG)
+            check_known_file(path, f"{backup.address}/{path.name}", is_log=path.name == LOG)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == LOG):
             path.rename(folder / path.name)
         sync_folder(folder)

@@ -17,19 +17,19 @@ FORMAT = 0
 """Of files beside the log; tables that are added leave it as it is."""
 
 
-def check_known(connection: sqlite3.Connection, path: Path, latest: int = FORMAT) -> None:
+def check_known(connection: sqlite3.Connection, name: Path | str, latest: int = FORMAT) -> None:
     """`StoreError` for a file that a newer Ringfence wrote: this one would write to what it cannot read."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > latest:
         raise StoreError(
-            f"{path} has format {found}, this Ringfence knows {latest}: use the newer Ringfence that wrote it"
+            f"{name} has format {found}, this Ringfence knows {latest}: use the newer Ringfence that wrote it"
         )
 
 
-def check_known_file(path: Path, *, is_log: bool) -> None:
-    """As `check_known`, of a file that nobody has open; what is no database is for others to tell."""
+def check_known_file(path: Path, name: str, *, is_log: bool) -> None:
+    """As `check_known`, of a file that nobody has open, by the name that people know it by."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as opened:
-            check_known(opened, path, LATEST if is_log else FORMAT)
+            check_known(opened, name, LATEST if is_log else FORMAT)
     except sqlite3.Error as error:
         raise explain(error, path) from error

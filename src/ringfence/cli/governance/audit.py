@@ -20,12 +20,14 @@ from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import csv_cell, format_time, say, show, show_json, show_table
 from ringfence.compose.clock import now_ms
 from ringfence.compose.folder.audit import add_key, anchors_in, take_checkpoint
-from ringfence.compose.folder.store import open_store, open_trail
+from ringfence.compose.folder.store import has_trail, open_store, open_trail
 from ringfence.errors import InputError
 from ringfence.settings import load_settings
+from ringfence.store import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from ringfence.audit import ChainFault, Record
 
@@ -34,6 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 EXIT_BROKEN = 6
+_BEFORE_ALL = -(1 << 63)
 Actor = Annotated[
     str, typer.Option(help="Only what this actor did: key:ID, user:NAME, or a token's subject.")
 ]
@@ -58,7 +61,7 @@ def list_records(
 
     Example: ringfence audit list --action list
     """
-    with _trail(data) as trail:
+    with _kept_trail(data) as trail:
         found = trail.newest(limit, actor=actor, action=action, since_ms=_time_ms(since))
     if json:
         show_json([_plain(record) for record in found])
@@ -83,7 +86,7 @@ def export(
 
     Example: ringfence audit export --since 2026-11-01 > audit.ndjson
     """
-    with _trail(data) as trail:
+    with _kept_trail(data) as trail:
         found = trail.records(actor=actor, action=action, since_ms=_time_ms(since))
         if form == "ndjson":
             for record in found:
@@ -134,9 +137,9 @@ def verify(
     if kept is None and settings.audit_anchor and "://" not in settings.audit_anchor:
         kept = Path(settings.audit_anchor)
     anchors = [] if kept is None else anchors_in(kept)
-    with _trail(data) as trail:
+    with _kept_trail(data) as trail:
         head, findings = check_chain(
-            trail.id, trail.records(), trail.checkpoints(), Trust(anchors, first_key)
+            trail.id, trail.records(after=_BEFORE_ALL), trail.checkpoints(), Trust(anchors, first_key)
         )
         keys, signed = trail.keys(), max(trail.checkpoints(), default=0)
         spans = (
@@ -243,6 +246,17 @@ def _report(
         say("No record of the log was compared: none is sealed yet, or --no-log was given.")
     if gone:
         say(f"{gone:,} sealed records are gone by retention (`ringfence trim`) and cannot be compared.")
+
+
+def _kept_trail(data: Path | None) -> AbstractContextManager[Trail]:
+    """The trail of a folder that has a store or a trail: whoever only reads begins none."""
+    where = folder(data)
+    if where.is_dir() and not has_trail(where) and not (where / LOG).exists():
+        raise InputError(
+            f"{where} has neither a store nor an audit trail yet: run or serve something first, or name "
+            "another (--data)"
+        )
+    return _trail(data)
 
 
 @contextmanager
