@@ -188,6 +188,36 @@ def test_a_view_names_nobody_where_personal_data_becomes_tokens(private, tmp_pat
         assert not [word for word in (b"mail.example", CUSTOMER.encode()) if word in file.read_bytes()]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM (VALUES ('C-1042')) AS t(who)",
+        "WITH x AS (SELECT customer_id AS who FROM transactions) SELECT * FROM x WHERE who = 'C-1042'",
+        "SELECT count(*) FROM x WHERE who IN (SELECT 'C-1042')",
+    ],
+)
+def test_an_id_beside_no_column_is_kept_for_oneself_and_not_shared(private, statement):
+    view = {"name": "theirs", "path": "/sql", "query": urlencode({"statement": statement})}
+    refused = httpx.post(f"{private.url}/v1/views", json=view | {"shared": True}, timeout=60)
+    assert refused.status_code == 422
+    assert "'C-1042', which may name a person" in refused.json()["detail"]
+    assert "save the query for yourself" in refused.json()["detail"]
+    assert httpx.post(f"{private.url}/v1/views", json=view, timeout=60).status_code == 200
+
+
+def test_values_that_name_nobody_are_shared_where_personal_data_becomes_tokens(private):
+    statement = (
+        "SELECT date_trunc('day', event_time) AS day, 'last 30 days' AS what, customer_id FROM decisions "
+        "WHERE customer_id = 'C-1042' AND merchant_id IN ('m-17', 'm-18') AND event_time >= '2026-12-01' "
+        "AND event_time < TIMESTAMP '2026-12-02T10:00:00' + INTERVAL '90 days' AND outcome = 'review'"
+    )
+    view = {"name": "ours", "path": "/sql", "query": urlencode({"statement": statement}), "shared": True}
+    saved = httpx.post(f"{private.url}/v1/views", json=view, timeout=60).raise_for_status().json()
+    (kept_one,) = parse_qs(saved["query"][1:])["statement"]
+    assert "C-1042" not in kept_one
+    assert "'m-18'" in kept_one
+
+
 def test_numbers_that_are_no_card_stay_in_a_saved_query(people):
     statement = "SELECT count(*) FROM decisions WHERE transaction_id = 'order-1000000000000008'"
     query = urlencode({"statement": statement})

@@ -43,6 +43,10 @@ _IBAN: Final = re.compile(
     r"\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?:[ -][A-Z0-9]{1,4}){3,8})\b", re.IGNORECASE
 )
 _ENTITY: Final = "entity_id"
+_ID: Final = re.compile(r"(?!\d{4}-\d\d(?:-\d\d)?(?:$|T\d))(?=\D*\d)[\w.:@+-]{4,200}")
+_COLUMNS: Final = frozenset(
+    {*EVENT_SCHEMA.names, "outcome", "rule", "rules", "rules_digest", "models_digest"}
+)
 
 
 class _Piece(NamedTuple):
@@ -91,6 +95,26 @@ def person_named(statement: str) -> str:
     groups = (re.split("[ -]", one[0]) for one in _IBAN.finditer(texts))
     found = ("".join(of[:count]) for of in groups for count in range(1, len(of) + 1))
     return "an IBAN" if any(map(is_iban, found)) else ""
+
+
+def unnamed_id(statement: str) -> str:
+    """The first text of a statement that looks like an id and stands beside no column that says whose it is.
+
+    What is compared with a personal column is a token by now, as `kept_statement` makes it.
+
+    >>> unnamed_id("SELECT * FROM decisions WHERE merchant_id = 'm-17' AND outcome IN ('review')")
+    ''
+    >>> unnamed_id("SELECT * FROM (VALUES ('C-1042')) AS t(who) WHERE event_time > '2026-12-01'")
+    'C-1042'
+    """
+    for segment in _segments(statement):
+        if any(piece.text.strip('"').lower() in _COLUMNS for piece in segment if piece.kind == "name"):
+            continue
+        for piece in segment:
+            text = _QUOTES.sub("", piece.text) if piece.kind == "text" else ""
+            if _ID.fullmatch(text) and not (TOKEN.fullmatch(text) or _OF_TOKENS.fullmatch(text)):
+                return text
+    return ""
 
 
 def _segments(statement: str) -> Iterator[list[_Piece]]:

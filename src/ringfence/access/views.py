@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from ringfence.access.kept_queries import kept_query
-from ringfence.access.kept_statements import person_named
+from ringfence.access.kept_statements import person_named, unnamed_id
 from ringfence.access.roles import Permission, holders
 from ringfence.access.table import NEEDED
 from ringfence.errors import InputError
@@ -143,7 +143,7 @@ class ViewDesk:
         self._check_texts(view)
         cleaned = self._cleaned(view)
         if cleaned.shared:
-            _check_shared(cleaned)
+            _check_shared(cleaned, is_private=self.tokenizer.personal is not None)
         return self._named(self.views.save(cleaned, who.name, now_ms))
 
     def remove(self, view_id: str, who: Principal) -> SavedView | None:
@@ -197,14 +197,23 @@ class ViewDesk:
         return self.tokenizer.as_kept(field, entity_id)
 
 
-def _check_shared(view: NewView) -> None:
-    """`InputError` where a statement that all may read names a person by what has a form of its own."""
+def _check_shared(view: NewView, *, is_private: bool) -> None:
+    """`InputError` where a statement that all may read names a person by what has a form of its own.
+
+    Where personal data becomes tokens, also where an id stands beside no column that says whose it is.
+    """
     for name, statement in parse_qsl(view.query.removeprefix("?")):
         found = person_named(statement) if name == "statement" else ""
         if found:
             raise InputError(
                 f"the statement has {found}, which everybody would read: take it out, or write the id as the "
                 "tables have it, such as customer_id, or save the query for yourself"
+            )
+        if is_private and name == "statement" and (text := unnamed_id(statement)):
+            raise InputError(
+                f"the statement has {text!r}, which may name a person, beside no column of the tables, so no "
+                "token can stand for it: compare a column with it, such as customer_id = '…', or save the "
+                "query for yourself"
             )
 
 
