@@ -25,7 +25,7 @@ WORKING = re.compile(  # parts on their way
 )
 SIZE = {"width": 1280, "height": 800}
 PRESSED = {"sql": ("Run", "#answer table")}  # a button of a page, and what appears
-COLOURS = 256  # of a picture: a third of the size, and no difference to see
+COLOURS = 256  # of a picture, the rare ones too: a third of the size, and no difference to see
 BOTH: Final = {
     "live": "/",
     "cases": "/cases",
@@ -113,7 +113,7 @@ def take(page: Page, address: str, file: Path) -> None:
     expect(page.locator("main")).not_to_contain_text(WORKING, use_inner_text=True, timeout=PATIENCE_MS)
     page.wait_for_timeout(1000)  # charts draw themselves in
     taken = Image.open(BytesIO(page.screenshot())).convert("RGB")
-    taken.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+    taken.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
     print(f"{file.name}: {file.stat().st_size / 1024:.0f} kB")
 
 

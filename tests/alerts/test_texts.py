@@ -69,6 +69,11 @@ def test_a_time_without_an_answer_has_the_largest_unit_that_fits(minutes, englis
     assert title.endswith(f" seit {german} bestätigt")
 
 
+def test_what_a_model_found_says_so():
+    assert told("team", "en", typology="model_card_turnover").startswith("High: card turnover (model) on ")
+    assert told("team", "en", typology="card_testing").startswith("High: card testing on ")
+
+
 @pytest.mark.parametrize("filter_", ["duration", "translate", "with_currency"])
 def test_a_filter_leaves_a_text_of_the_payers_as_it_is(filter_):
     text, values = f"{{{{ merchant|{filter_} }}}}", SAMPLES["team"] | {"merchant": "%999999d", "currency": ""}

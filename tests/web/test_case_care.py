@@ -246,11 +246,11 @@ def test_a_heading_of_the_cases_sorts_all_of_them_and_others_say_that_they_sort_
 
 def test_on_a_phone_the_note_stands_before_the_timeline(office, watched):  # noqa: F811
     page = watched.open(f"{office.url}/cases/C-1", viewport={"width": 390, "height": 844})
-    note, timeline = page.locator("#note").bounding_box(), page.locator(".timeline").bounding_box()
+    note, timeline = page.locator("#note").bounding_box(), page.locator(".timeline").first.bounding_box()
     assert note["y"] < timeline["y"]
     assert note["width"] <= 390
     page.set_viewport_size({"width": 1280, "height": 800})
-    note, timeline = page.locator("#note").bounding_box(), page.locator(".timeline").bounding_box()
+    note, timeline = page.locator("#note").bounding_box(), page.locator(".timeline").first.bounding_box()
     assert note["x"] > timeline["x"]
 
 

@@ -22,15 +22,15 @@ def test_a_merged_case_still_compares_its_payment_with_what_is_usual(office, wat
         seen = [desk.book.case(one).version for one in ("C-1", other)]
         desk.act("C-1", wire.Merge(version=seen[0], other=other, other_version=seen[1]), Who("anna", now))
     page = watched.open(f"{office.url}/cases/C-1")
-    expect(page.locator(".timeline")).to_contain_text("added the payments of 3 cases: C-2, C-3, C-4")
+    expect(page.locator(".timeline").first).to_contain_text("added the payments of 3 cases: C-2, C-3, C-4")
     expect(page.locator(".strip")).to_contain_text("Amount")
     ours = page.locator("summary", has_text="Assign, move, snooze or merge").bounding_box()
-    assert ours["y"] < page.locator(".timeline").bounding_box()["y"]
+    assert ours["y"] < page.locator(".timeline").first.bounding_box()["y"]
     host = desk.book.case("C-1")
     one = [desk.book.payments("C-1")[0].transaction_id]
     part = desk.act("C-1", wire.Split(version=host.version, payments=one), Who("anna", now))
     page.goto(f"{office.url}/cases/{part.id}")
-    expect(page.locator(".timeline")).to_contain_text("added payments from C-1")
+    expect(page.locator(".timeline").first).to_contain_text("added payments from C-1")
     expect(page.locator(".head")).to_contain_text("split payments")
 
 

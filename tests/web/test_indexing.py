@@ -41,6 +41,8 @@ def late(site, monkeypatch, *followers):
         following.look()
         with monkeypatch.context() as patched:
             patched.setattr(following, "_clock", Later(following._clock))
+            for name in followers:
+                roll.report(name, {DECISIONS: 0}, following._clock.now_ms())
             yield
         for name in followers:
             roll.forget(name)
@@ -54,6 +56,10 @@ def test_queues_and_alerts_say_that_they_are_still_made_of_the_log(site, monkeyp
     with late(site, monkeypatch, "cases", "outbox"):
         for page in pages:
             assert f"{told}: {decided:,} records" in httpx.get(site.url + page).text
+        with closing(SqliteRoll(site.server.session.store.folder)) as roll:
+            roll.pause("cases")
+        page = httpx.get(f"{site.url}/cases").text
+        assert f"the follower cases is paused, and {decided:,} records of the log wait" in page
     assert [told in httpx.get(site.url + page).text for page in pages] == [False] * 3
 
 

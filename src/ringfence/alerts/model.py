@@ -15,6 +15,7 @@ MOST_PAYMENTS: Final = 50
 ENTITIES: Final = ("card", "customer", "account", "merchant", "device")
 """What an alert is about: the first of these that a payment names."""
 OTHER: Final = "other"
+_OF_MODEL: Final = "model_"  # how reason codes of a model begin, in small letters
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     acknowledged_ms: int = 0
     case: str = ""
+
+
+def topic(typology: str) -> str:
+    """What an alert is about, in words; the model's topics say whose they are.
+
+    >>> topic("unusual_amount"), topic("model_card_turnover"), topic("model_score")
+    ('unusual amount', 'card turnover (model)', 'score (model)')
+    """
+    of_model = typology.startswith(_OF_MODEL)
+    return typology.removeprefix(_OF_MODEL).replace("_", " ") + (" (model)" if of_model else "")
 
 
 def subject_of(event: dict[str, Any]) -> tuple[str, str, str]:

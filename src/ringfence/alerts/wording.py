@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from ringfence.alerts.model import topic
 from ringfence.alerts.policy import LANGUAGES
 from ringfence.bus.words import Words, cut, plain
 from ringfence.errors import InputError
@@ -83,7 +84,7 @@ _PARTS: Final = (
 )
 FILTERS: Final = frozenset(
     (
-        *("money", "with_currency", "translate", "duration"),
+        *("money", "with_currency", "translate", "duration", "topic"),
         *("upper", "lower", "capitalize", "title", "trim", "truncate", "replace", "join"),
         *("default", "length", "first", "last", "round", "int", "abs"),
     )
@@ -194,6 +195,7 @@ def _environment(language: str) -> ImmutableSandboxedEnvironment:
     made.filters["money"] = _in_german if language == "de" else _money
     made.filters["with_currency"] = _with_currency
     made.filters["translate"] = partial(_translated, language)
+    made.filters["topic"] = lambda value: topic(str(value))
     made.filters["duration"] = partial(_duration, language)
     return made
 

@@ -10,6 +10,7 @@ from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.cases.follower import ALERTS
 from ringfence.adapters.outbox.alert_book import AlertBook, mark_joined
 from ringfence.alerts.case_events import case_event, is_told
+from ringfence.alerts.model import topic
 from ringfence.bus.pattern import matches
 from ringfence.cases.actions import take_alert
 from ringfence.cases.model import Raised, Subject
@@ -136,7 +137,7 @@ class Casework:
 def raised(alert: Alert) -> Raised:
     """An alert as cases see it."""
     subject = Subject(alert.entity, alert.entity_id) if alert.entity in ENTITY_KEYS else None
-    title = f"{alert.typology.replace('_', ' ')}, {alert.severity}"
+    title = f"{topic(alert.typology)}, {alert.severity}"
     return Raised(
         id=alert.id, title=title, payment=alert.payments[0], subject=subject, at_ms=alert.decided_ms
     )

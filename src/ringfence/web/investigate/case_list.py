@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.api.services import CaseServices, RecordServices
 from ringfence.cases.words import FOUND
-from ringfence.web.parts.catching_up import unread
+from ringfence.web.parts.catching_up import late
 
 if TYPE_CHECKING:
     from ringfence.cases.book import CaseQuery
@@ -25,7 +25,7 @@ def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict
     page = desk.page(query, now_ms)
     split = [one for one in page.cases if not one.subjects]
     return {
-        "reading": unread(dashboard, "cases"),
+        "reading": late(dashboard, "cases"),
         "page": page,
         "about": {one.id: desk.policy.about(one, book.payments(one.id, _ABOUT)) for one in split},
         "queues": [one for one in desk.queues(now_ms) if not query.queues or one.queue in query.queues],

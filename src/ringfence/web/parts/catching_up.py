@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 from ringfence.api.services import HealthServices
 
 if TYPE_CHECKING:
+    from ringfence.api.following import FollowerState
     from ringfence.web.dashboard import Dashboard
 
 _LATE_SECONDS: Final = 5.0  # what takes less is over before anybody has read of it
 
 
-def unread(dashboard: Dashboard, follower: str) -> int:
-    """Records of the log that a follower has still to read, 0 where it keeps up or there is none."""
+def late(dashboard: Dashboard, follower: str) -> FollowerState | None:
+    """The follower, where it has had something to read for a while; None where it keeps up or is unknown."""
     states = dashboard.of(HealthServices).following.states()
-    return next(
-        (one.lag_records for one in states if one.name == follower and one.lag_seconds >= _LATE_SECONDS), 0
-    )
+    return next((one for one in states if one.name == follower and one.lag_seconds >= _LATE_SECONDS), None)

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from ringfence.access.roles import Permission
 from ringfence.access.table import NEEDED
+from ringfence.alerts.model import topic
 from ringfence.api.services import Surroundings, services_of
 from ringfence.decisions.period import RANGES
 from ringfence.events.values.currencies import major
@@ -179,6 +180,7 @@ def _environment() -> Environment:
         "percent": percent,
         "sentence": sentence,
         "times": times,
+        "topic": topic,
     }
     environment.globals |= {
         "static": static,

@@ -14,7 +14,7 @@ from ringfence.api.services import BusServices, Surroundings
 from ringfence.desks.alerts import ANALYST_DAYS, Muter
 from ringfence.web.audited import ACTIONS
 from ringfence.web.parts.asking import beside, dashboard_of
-from ringfence.web.parts.catching_up import unread
+from ringfence.web.parts.catching_up import late
 from ringfence.web.parts.forms import at_head, kept_forms
 from ringfence.web.parts.rendering import render
 
@@ -106,7 +106,7 @@ def _overview(
         "before": before,
         "most": _SHOWN,
         "problem": "",
-        "reading": unread(dashboard, "outbox"),
+        "reading": late(dashboard, "outbox"),
     }
     if not dashboard.of(BusServices).outboxes.is_used:
         return empty
