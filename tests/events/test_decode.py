@@ -155,6 +155,14 @@ def test_an_unknown_field_is_refused_and_the_nearest_named():
     assert "did you mean amount?" in bad.message
 
 
+@pytest.mark.parametrize("ident", [1.0, 1e15])
+def test_an_id_with_a_point_is_refused_with_the_remedy(ident):
+    """It said no more than that a float had come."""
+    (fault,) = refused(GOOD, transaction_id=ident).faults
+    assert (fault.reason, fault.field) == (Reason.WRONG_TYPE, "transaction_id")
+    assert "write it as a text, or without a point" in fault.problem
+
+
 def test_all_faults_of_a_record_are_told_at_once():
     bad = refused({"transaction_id": "t", "event_time": "soon", "amount": "x", "currency": "?"})
     assert [fault.field for fault in bad.faults] == ["event_time", "currency", "amount"]

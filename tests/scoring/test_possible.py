@@ -129,6 +129,11 @@ def test_the_message_says_why_and_what_to_write():
         "80 % is 0.8 here",
     ]
     assert "amount < 3 contradicts amount > 5 (line 1, column 16)" in refused("amount > 5 and amount < 3")
+    assert "NOT amount > 50 contradicts amount > 100 (" in refused("amount > 100 and not amount > 50")
+    assert "NOT (amount > 50) contradicts" in refused("amount > 100 and not (amount > 50)")
+    assert "card_id IS NULL contradicts NOT card_id IS NULL" in refused(
+        "card_id is not null and card_id is null"
+    )
     assert "hour >= 22 OR hour <= 5" in refused("hour between 22 and 5")
     assert "hour is never 24: it is a whole number from 0 to 23" in refused("hour in (22, 24)")
     assert "write 'rome'" in refused("lower(city) = 'Rome'")

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 RECORD_LIMIT: Final = 1024 * 1024
 """Bytes of one record."""
 
+_DECIMAL_ID: Final = "Expected `int | str`, got `float`"
+_ID_AS_TEXT: Final = ": write it as a text, or without a point and an exponent"
 _MOST_FAULTS: Final = 20  # told of one record: it may have 100,000 fields that nobody knows
 CARD_FIELDS: Final = frozenset({"card_number"})
 _DECODERS: Final = {kind: msgspec.json.Decoder(struct) for kind, struct in RECORDS.items()}
@@ -194,7 +196,8 @@ def _field_faults(raw: dict[str, Any], kind: str) -> tuple[Fault, ...]:
         try:
             msgspec.convert(value, types[name], strict=True)
         except msgspec.ValidationError as error:
-            faults.append(Fault(Reason.WRONG_TYPE, name, str(error).replace(" | null", "")))
+            said = str(error).replace(" | null", "")
+            faults.append(Fault(Reason.WRONG_TYPE, name, said + _ID_AS_TEXT * (said == _DECIMAL_ID)))
     return tuple(faults)
 
 

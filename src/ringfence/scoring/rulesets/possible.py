@@ -148,7 +148,7 @@ class Possible:
             return all_of(parts)
         except Contradiction as found:
             raise self._scope.error(
-                f"this can never be true: {shown(found.later)} contradicts {shown(found.earlier)}",
+                f"this can never be true: {_as_said(found.later)} contradicts {_as_said(found.earlier)}",
                 found.later,
                 "correct one of the two, or write OR between them",
             ) from found
@@ -337,3 +337,11 @@ def _is_plain(node: exp.Expression) -> bool:
 def _varies(node: exp.Expression) -> bool:
     """Whether a part depends on the payment."""
     return node.find(exp.Column) is not None
+
+
+def _as_said(part: exp.Expression) -> str:
+    """A part of a condition as it stands there, with the NOT around it."""
+    around = part.parent
+    while isinstance(around, exp.Paren):
+        around = around.parent
+    return shown(around) if isinstance(around, exp.Not) else shown(part)
