@@ -63,6 +63,8 @@ def fault_of(book, spec):
         *("model.probability * 100 > 150", "hour + 1 > 24", "-hour > 0", "floor(model.probability) = 2"),
         *("currency = 'eur'", "currency in ('EUR', 'EURO')", "card_bin = '41111'", "card_last4 = 'x'"),
         *("channel = ''", "amount > 5 and device_id = ''"),
+        *("least(amount, 5) > 5", "greatest(amount, 5) < 5", "least(hour, 5, 3) = 4"),
+        *("currency like 'eu%'", "currency like 'EURO%'", "card_bin like '4x%'", "card_last4 like '12345'"),
         *("amount > 5 and amount < 3", "amount > 5 and (country = 'x' and amount <= 5)"),
         *("country = 'a' and country = 'b'", "country in ('a', 'b') and country = 'c'"),
         *("country = 'a' and country <> 'a'", "country = 'a' and not (country = 'a' or amount > 3)"),
@@ -107,6 +109,8 @@ def test_what_can_never_be_true_is_refused(when):
         *("lat > lon and lat >= lon", "amount > 5 and card.mean_amount_1d < 3", "amount / card.count_1h > 9"),
         *("false", "amount > 5 and false", "true", "1 = 2", "param.on = 1 and amount > 3"),
         *("attributes.x = 'a' and attributes.x > 5", "lower(city) = 'rome'", "lower(city) not like 'Rome%'"),
+        *("greatest(amount, 5) = 5", "least(amount, card.count_1h, 9) = 9", "currency not like 'eu%'"),
+        *("currency like 'E_R'", "currency like '%'", "card_bin like '41%'", "card_bin like '%1%'"),
         *("nullif(hour, 0) > 22", "least(hour, 5) = 5", "case when hour = 3 then 30 else hour end = 30"),
         *(
             "not ((amount > 5 and amount < 3) is true)",

@@ -187,7 +187,7 @@ def value_range(scope: Scope, known: dict[str, Range], node: exp.Expression) -> 
         joined = NOTHING
         for part in values_of(node):
             joined = joined.join(value_range(scope, known, part))
-        return joined
+        return _bounded(node, joined)
     if isinstance(node, exp.Nullif):
         return value_range(scope, known, node.this)
     if isinstance(node, (exp.Neg, exp.Abs)):
@@ -200,6 +200,16 @@ def value_range(scope: Scope, known: dict[str, Range], node: exp.Expression) -> 
         left, right = (value_range(scope, known, side) for side in (node.this, node.expression))
         return _corners(_CORNERS[type(node)], left, right)
     return EVERYTHING
+
+
+def _bounded(node: exp.Expression, joined: Range) -> Range:
+    """LEAST is no more than a number written in it, and GREATEST no less: other parts may be null."""
+    written = [float(part.name) for part in map(strip, values_of(node)) if isinstance(part, exp.Literal)]
+    if written and isinstance(node, exp.Least):
+        return joined.meet(Range(-math.inf, min(written)))
+    if written and isinstance(node, exp.Greatest):
+        return joined.meet(Range(max(written), math.inf))
+    return joined
 
 
 def _length(scope: Scope, node: exp.Expression) -> Range:

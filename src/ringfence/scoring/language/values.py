@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from ringfence.events.model import BIN_FIELDS, CATEGORY_FIELDS, ID_FIELDS
@@ -33,6 +34,23 @@ def never(field: str, text: str) -> Never | None:
         return Never("currency is a code of ISO 4217, in letters", nearest(text, EVERY_CURRENCY).strip(" ()"))
     wanted = _DIGITS.get(field)
     if wanted and not (len(text) == wanted and text.isascii() and text.isdigit()):
+        return Never(f"{field} has {wanted} digits", "")
+    return None
+
+
+def never_like(field: str, pattern: str) -> Never | None:
+    """Likewise for a pattern of LIKE.
+
+    >>> never_like("currency", "eu%").holds, never_like("currency", "E_R"), never_like("card_bin", "41%")
+    ('no currency is like it', None, None)
+    """
+    parts = (re.escape(part) for part in re.split("([%_])", pattern))
+    shape = re.compile("".join({"%": ".*", "_": "."}.get(part, part) for part in parts), re.DOTALL)
+    if field == "currency" and not any(map(shape.fullmatch, EVERY_CURRENCY)):
+        return Never("no currency is like it", "currency has three capital letters, as in 'EU%'")
+    wanted = _DIGITS.get(field)
+    held = re.sub("[%_]", "", pattern)
+    if wanted and not (len(pattern.replace("%", "")) <= wanted and re.fullmatch("[0-9]*", held)):
         return Never(f"{field} has {wanted} digits", "")
     return None
 

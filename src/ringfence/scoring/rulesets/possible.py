@@ -18,7 +18,7 @@ from ringfence.scoring.language.known_values import Contradiction, Fact, Facts, 
 from ringfence.scoring.language.names import Type
 from ringfence.scoring.language.ranges import Range, ranges_of, value_range
 from ringfence.scoring.language.syntax import chain
-from ringfence.scoring.language.values import never
+from ringfence.scoring.language.values import never, never_like
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.scoring.rulesets.rules import names_for
 
@@ -118,6 +118,7 @@ class Possible:
         if isinstance(node, exp.Like):
             if true != bool(node.args.get("negate")):
                 self._refuse_other_case(node, node.this, node.expression)
+                self._refuse_unlike(node)
             return self._not_null(node, node.this)
         if isinstance(node, exp.Column):
             return {("truth", self._text(node)): Fact(node, among=frozenset({true}))}
@@ -255,6 +256,13 @@ class Possible:
                 node,
                 f"write {shown(exp.Literal.string(fixed))}",
             )
+
+    def _refuse_unlike(self, node: exp.Like) -> None:
+        side, literal = strip(node.this), strip(node.expression)
+        if isinstance(side, exp.Column) and isinstance(literal, exp.Literal):
+            found = never_like(self._scope.name(side), literal.name)
+            if found is not None:
+                raise self._scope.error(f"this can never be true: {found.holds}", node, found.remedy)
 
     def _related(
         self, node: exp.Expression, sign: str, left: exp.Expression, right: exp.Expression, kind: Type
