@@ -14,8 +14,10 @@ import httpx
 import psutil
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
+from tests.cli.test_serve_control import activate, change_list, sent, served
 from tests.interrupts import heed_interrupts
 from tests.kafka import broker
+from tests.waiting import until
 from tests.web.conftest import serving
 
 from ringfence.adapters.flink.parts import flink_parts
@@ -33,6 +35,15 @@ pytestmark = pytest.mark.slow
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 PATIENCE_SECONDS = 600.0
 PACED = ("--checkpoint-ms", "500", "--most-per-second", "20000")
+LISTED_BOOK = """name: listed
+rules:
+  - id: listed
+    title: Listed
+    when: merchant_id in list 'own'
+    outcome: decline
+    reason: LISTED
+    analyst: Listed.
+"""
 heed_interrupts()
 
 
@@ -71,9 +82,9 @@ def lines(tmp_path_factory):
 
 @pytest.fixture
 def ends(kafka):
-    """A topic of two partitions to read, and topics to write."""
-    source = kafka.topic(2, **STAMPED)
-    return Ends.of(f"kafka://{kafka.address}/{source}", f"kafka://{kafka.address}/{outputs(kafka)}")
+    """A topic of two partitions to read, a control topic, and topics to write."""
+    source = f"kafka://{kafka.address}/{kafka.topic(2, **STAMPED)}"
+    return Ends.of(source, f"kafka://{kafka.address}/{outputs(kafka)}", kafka.topic(**STAMPED))
 
 
 def outputs(kafka):
@@ -115,7 +126,10 @@ def await_checkpoints(running, more):
 
 @pytest.mark.usefixtures("parts")
 def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka, project, ends, lines):
-    """A TaskManager is killed at work, then two go on from a savepoint: nothing is lost, nothing twice."""
+    """A TaskManager is killed at work, then two go on from a savepoint: nothing is lost, nothing twice.
+
+    A server beside them changes the rules and a list; both hosts decide by them from the same place on.
+    """
     definitions = load_definitions(None, None)
     third_of = len(lines) // 3
     first, second, third = lines[:third_of], lines[third_of : 2 * third_of], lines[2 * third_of :]
@@ -133,22 +147,53 @@ def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka
         await_decisions(kafka, ends, payments_in(first + second), tended)
         running.stop()
     source, to = addresses(ends)
-    with at_work(project, source, to, "--workers", "2", "--shards", "4", *PACED) as said:
+    more = ("--control", ends.control, "--shards", "4")
+    with at_work(project, source, to, "--workers", "2", *more, *PACED) as said:
+        rules, shop = change_on_a_server(kafka, project, ends, third)
         send(kafka, ends, third, 4)
         await_decisions(kafka, ends, payments_in(lines), said.read_text)
     assert "Going on from file:" in said.read_text()
     assert "Stopped at file:" in said.read_text()
     found = compare(ends, definitions)
     assert (found.equal, found.named) == (payments_in(lines), [])
-    assert execute(["flink", "check", ".", "--kafka", source, "--to", to, "--events", "500"]) == 0
+    check_changes(kafka, ends, first + second, rules, shop)
+    check = ["flink", "check", ".", "--kafka", source, "--to", to, "--control", ends.control]
+    assert execute([*check, "--events", "500"]) == 0
     check_dashboard(kafka, project, ends, source)
     first = TopicPartition(ends.source.address.topics[0], 0, OFFSET_END)
     kafka.send(first.topic, lines[:5], partition=0)
     kafka.admin.delete_records([first])[first].result(30)
     run = [sys.executable, "-m", "ringfence.cli", "flink", "run", ".", "--kafka", source, "--to", to]
-    gone = subprocess.run([*run, "--shards", "4"], check=False, capture_output=True, timeout=PATIENCE_SECONDS)
+    gone = subprocess.run([*run, *more], check=False, capture_output=True, timeout=PATIENCE_SECONDS)
     assert b"the records with which the job should go on are gone" in gone.stderr
     assert gone.returncode
+
+
+def change_on_a_server(kafka, project, ends, lines):
+    """Put rules in force on a server beside the job, and the shop of a payment on a list; both names."""
+    topic, decisions = ends.source.address.topics[0], ends.outputs["decisions"]
+    shop = next(told["merchant_id"] for told in map(json.loads, lines) if told.get("merchant_id"))
+    with served(project, kafka, f"{topic}?decisions={decisions}", ends.control) as url:
+        rules = activate(url, LISTED_BOOK)
+        change_list(url, "entries", shop)
+        until(lambda: sent(kafka, ends.control) == [rules, shop], PATIENCE_SECONDS)
+    return rules, shop
+
+
+def check_changes(kafka, ends, before, rules, shop):
+    """Payments behind the change are decided by its rules and its list, those before by neither."""
+    known = {json.loads(line).get("transaction_id") for line in before}
+    written = [json.loads(message.value()) for message in kafka.content(ends.outputs["decisions"])]
+    earlier = [one for one in written if one["transaction_id"] in known]
+    later = [one for one in written if one["transaction_id"] not in known]
+    assert all(one["versions"]["rules"] != rules for one in earlier)
+    assert all(one["versions"]["rules"] == rules for one in later)
+    topic = ends.source.address.topics[0]
+    payments = [json.loads(message.value()) for message in kafka.content(topic) if message.value()]
+    shops = {one.get("transaction_id"): one["merchant_id"] for one in payments if one.get("merchant_id")}
+    listed = {one["transaction_id"] for one in later if "LISTED" in one["reasons"]}
+    assert listed
+    assert listed == {name for name in (one["transaction_id"] for one in later) if shops.get(name) == shop}
 
 
 def check_dashboard(kafka, project, ends, source):
@@ -172,10 +217,10 @@ def check_dashboard(kafka, project, ends, source):
 
 def addresses(ends):
     """The ends as the commands are told of them."""
-    brokers = ends.source.address.brokers
+    brokers, topics = ends.source.address.brokers, ends.source.address.topics
     others = "&".join(f"{name}={ends.outputs[name]}" for name in ("quarantine", "flag_matches"))
     to = f"{ends.outputs['decisions']}?{others}"
-    return f"kafka://{brokers}/{','.join(ends.source.address.topics)}", to
+    return f"kafka://{brokers}/{','.join(name for name in topics if name != ends.control)}", to
 
 
 @contextmanager

@@ -83,11 +83,12 @@ def check(
     measure: Callable[[RuleSet], Iterable[Rate]] = lambda _ruleset: (),
     origin: str = "the book",
     lists: Callable[[], Collection[str]] | None = None,
+    more: Callable[[RuleSet], list[str]] = lambda _ruleset: [],
 ) -> Checked:
     """Every fault of a book's text; where it has none, its warnings and measured rates.
 
     `fit` raises a RuleError for rules that do not compile. `lists` gives the names of the lists that there
-    are, where anybody knows.
+    are, where anybody knows; `more` gives other warnings.
     """
     try:
         ruleset = load_book(text, origin)
@@ -102,6 +103,7 @@ def check(
     rates = list(measure(ruleset))
     warnings = warnings_of(rates) + country_names(ruleset, true_parts(rates))
     warnings += missing_lists(ruleset, lists()) if lists is not None else []
+    warnings += more(ruleset)
     return Checked(digest=ruleset.digest, faults=[], warnings=warnings, rates=rates, modes=_modes(ruleset))
 
 

@@ -15,6 +15,7 @@ from ringfence.features.kernel import layout as at
 from ringfence.features.program import tables_of
 from ringfence.features.rows import InputRows
 from ringfence.scoring.artifacts.models import NO_MODELS
+from ringfence.scoring.rulesets.outcomes import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ringfence.features.spec import FeatureSpec
     from ringfence.scoring.artifacts.models import Models
     from ringfence.scoring.rulesets.rules import CompiledRules
+    from ringfence.scoring.rulesets.ruleset import RuleSet
     from ringfence.sharded.library import ControlLibrary
 
 MOST_SHARDS: Final = 4096
@@ -193,9 +195,14 @@ def check_spec(spec: FeatureSpec) -> None:
         )
 
 
+def acting_rules(ruleset: RuleSet) -> list[str]:
+    """Ids of the active rules that put entries into lists."""
+    return [rule.id for rule in ruleset.rules if rule.mode is Mode.ACTIVE and rule.add_to is not None]
+
+
 def check_rules(rules: CompiledRules) -> None:
     """`RuleError` for rules that act on the payments behind their own."""
-    acting = [rule.id for rule in rules.active if rule.add_to is not None]
+    acting = acting_rules(rules.ruleset)
     if acting:
         raise RuleError(
             f"rules {', '.join(acting[:3])} put entries into lists (add_to), which the very next payment "

@@ -16,6 +16,7 @@ from ringfence.cli.terminal import options, screen
 from ringfence.compose.clock import now_ms
 from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.deciding.rules import stored_rates
+from ringfence.compose.deciding.sent_to_job import refused_by_job
 from ringfence.compose.files import given
 from ringfence.compose.folder.store import has_store
 from ringfence.errors import InputError, RuleError
@@ -79,6 +80,7 @@ def check(
         lambda ruleset: stored_rates(where, spec, ruleset),
         str(file),
         _lists_in(data) if has_store(where) else None,
+        refused_by_job,
     )
     if source is not None and not found.faults:
         book = load_book(rulebook.read_book(file), str(file))

@@ -17,6 +17,7 @@ from ringfence.analysis.rates import measured_rates
 from ringfence.compose.clock import late_after
 from ringfence.compose.deciding.models import impact_of_rules
 from ringfence.compose.deciding.rules import with_modes
+from ringfence.compose.deciding.sent_to_job import refused_by_job
 from ringfence.compose.deciding.versions import vet_book
 from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords, NoAnswerError, TooLateError
 from ringfence.decisions.impact import Impact  # noqa: TC001 (msgspec reads the annotations)
@@ -113,14 +114,15 @@ class ChecksHere:
             vet_book(book, self.spec)
 
         if not measured:
-            return check(text, vet)
-        return check(text, vet, lambda book: self._rates(book, lookups), lists=lookups.lists.names)
+            return check(text, vet, more=refused_by_job)
+        rates = lambda book: self._rates(book, lookups)  # noqa: E731
+        return check(text, vet, rates, lists=lookups.lists.names, more=refused_by_job)
 
     def tried(self, ruleset: RuleSet, lookups: Lookups) -> Tried:
         """See `Checks.tried`."""
         rates = self._rates(ruleset, lookups)
-        missing = missing_lists(ruleset, lookups.lists.names())
-        return Tried(rates, warnings_of(rates) + country_names(ruleset, true_parts(rates)) + missing)
+        others = missing_lists(ruleset, lookups.lists.names()) + refused_by_job(ruleset)
+        return Tried(rates, warnings_of(rates) + country_names(ruleset, true_parts(rates)) + others)
 
     def read(self, text: str) -> RuleSet:
         """See `Checks.read`."""

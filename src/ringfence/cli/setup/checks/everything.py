@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ringfence.cli.setup.checks import machine, project, service
 from ringfence.cli.setup.checks.aws import backups, named_secrets, tables
 from ringfence.cli.setup.checks.check import Check, State
+from ringfence.cli.setup.checks.control_topic import control_topic
 from ringfence.cli.setup.checks.messages import messages as test_messages
 from ringfence.cli.setup.checks.models import models
 from ringfence.cli.setup.checks.streams import streams
@@ -46,6 +47,7 @@ def all_checks(
     yield from _guarded("disk", machine.disk(folder))
     report = project.store(folder, deep=deep)
     yield from report.checks
+    yield from _guarded("control", control_topic(folder))
     yield from _guarded("backups", backups(folder, now_ms()))
     yield from _guarded("vault", vault(folder))
     yield from machine.room(folder, report.bytes_a_day)

@@ -72,6 +72,9 @@ def _kafka(sources: list[str], to: str | None, control: str | None) -> Iterator[
         if missing:
             said = f"{client.address.shown}: no topic {', '.join(missing)}, or not for this user"
             yield Check(part, State.BAD, said, "Create it, check its name, or let this user use it.")
+        elif part == "control" and seen[0].partitions != 1:
+            said = f"{topics[0]} has {seen[0].partitions} partitions, over which changes have no order"
+            yield Check(part, State.BAD, said, "Name a control topic of one partition by kafka_control.")
         else:
             told = ", ".join(f"{one.topic} with {one.partitions} partitions" for one in seen)
             yield Check(part, State.FINE, f"{client.address.brokers} has {told}")
