@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from tests.sharded.test_stages import sent, value
 from tests.spine import START_MS
@@ -12,11 +13,13 @@ from ringfence.compose.deciding.definitions import load_definitions
 from ringfence.compose.flink_host.sharded import pack_project, plan_of
 from ringfence.compose.folder.store import open_store, tokenizer_of
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.events.activation import Part
 from ringfence.events.decoding.decode import JsonDecoder
 from ringfence.events.mapping import load_mapping
 from ringfence.events.privacy.tokens import Tokenizer
 from ringfence.rulebook.entries import Entry, to_events
-from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.scoring.rulesets.actions import AddTo, ListKind
+from ringfence.sharded.changes import activation_record
 from ringfence.sharded.references import keys_of, reference_record
 from ringfence.testing.local_host import LocalHost
 
@@ -154,3 +157,18 @@ def test_on_a_topic_of_payments_they_are_no_events(made):
     sent(host, 0, [pays(1, "card-7")], 100)
     assert outcome(host) == {"tx-1": []}
     assert len(refused(host)) == 1
+
+
+def test_rules_that_add_to_a_list_are_refused_with_the_remedy_and_those_of_before_decide(made):
+    host, _, pays = made
+    book = host.plan.rules.ruleset
+    adding = AddTo(list="seen", entity="card", kind=ListKind.WATCH)
+    rules = tuple(msgspec.structs.replace(rule, add_to=adding) for rule in book.rules)
+    acting = msgspec.structs.replace(book, rules=rules)
+    sent(host, 1, [activation_record(Part.RULES, acting.digest, acting.to_json())], 50)
+    sent(host, 0, [pays(1, "card-7")], 100)
+    assert outcome(host) == {"tx-1": []}
+    [one] = host.outputs["decisions"]
+    assert DecisionBatch.decode(one.data).table.schema.metadata[b"rules"].decode() == book.digest
+    [problem] = [one["faults"][0]["problem"] for one in refused(host)]
+    assert "Take add_to out" in problem
