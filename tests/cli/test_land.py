@@ -45,3 +45,36 @@ def test_without_an_address_it_says_what_to_give(ringfence, project):
     assert ended.code == 2
     assert "--to s3://BUCKET/PREFIX" in ended.err
     assert ringfence("land", "run", "--to", "gs://bucket/x").code == 2
+
+
+def test_what_landed_of_a_time_that_was_lost_is_not_gone_on_with(ringfence, project, monkeypatch):
+    """The restored log may have grown beyond where the zone stands: the zone would lack what came between."""
+    monkeypatch.setenv("RINGFENCE_LANDING_URL", "landing")
+    rows = write_ndjson(project / "a.ndjson", [payment(number) for number in range(4)])
+    assert ringfence("run", rows).code == 0
+    assert ringfence("backup", "copy").code == 0
+    lost = write_ndjson(project / "b.ndjson", [payment(number) for number in range(4, 8)])
+    assert ringfence("run", lost).code == 0
+    assert ringfence("land", "run").code == 0
+    assert ringfence("restore", "copy", "--data", "restored").code == 0
+    others = write_ndjson(project / "c.ndjson", [payment(number) for number in range(10, 20)])
+    assert ringfence("run", others, "--data", "restored").code == 0
+    refused = ringfence("land", "run", "--data", "restored")
+    assert refused.code == 3
+    assert "up to offset 8, and this log was restored to 4" in refused.err
+    assert "ringfence followers rebuild landing" in refused.err
+    assert "14 events" in ringfence("land", "run", "--data", "restored", "--again").err
+    assert ringfence("run", lost, "--data", "restored").code == 0
+    assert "18 events" in ringfence("land", "run", "--data", "restored").err
+
+
+def test_what_had_not_come_beyond_the_backup_goes_on_after_a_restore(ringfence, project, monkeypatch):
+    monkeypatch.setenv("RINGFENCE_LANDING_URL", "landing")
+    assert ringfence("run", write_ndjson(project / "a.ndjson", [payment(0), payment(1)])).code == 0
+    assert ringfence("land", "run").code == 0
+    assert ringfence("backup", "copy").code == 0
+    assert ringfence("restore", "copy", "--data", "restored").code == 0
+    for number in (2, 3):
+        rows = write_ndjson(project / f"{number}.ndjson", [payment(number)])
+        assert ringfence("run", rows, "--data", "restored").code == 0
+        assert f"{number + 1} events" in ringfence("land", "run", "--data", "restored").err

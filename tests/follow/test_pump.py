@@ -3,13 +3,15 @@
 from contextlib import closing
 from itertools import pairwise
 from random import Random
+from time import sleep
 
 import pytest
 
 from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.errors import InputError, StoreError
-from ringfence.follow import DeclaredFollower
+from ringfence.follow import DeclaredFollower, Pump, declare
 from ringfence.follow.backoff import LONGEST_SECONDS, wait_seconds
+from ringfence.follow.history import check_history
 from ringfence.follow.lag import Lag, Lags
 from ringfence.follow.pump import advance
 from ringfence.store import FOLLOWERS
@@ -102,6 +104,51 @@ def test_a_roll_keeps_wishes_and_reports_apart(roll):
     for wish in (roll.pause, roll.resume, roll.rebuild):
         with pytest.raises(InputError, match="no follower 'ledger': index, lake"):
             wish("ledger")
+
+
+def test_a_target_of_a_time_that_a_restore_has_lost_proves_nothing_until_it_is_made_again(roll):
+    log = MemoryLog()
+    log.append([batch(0, 10)])
+    target, other = MemoryTarget(positions={"events": 8}), MemoryTarget(positions={"events": 4})
+    ahead, behind = MemoryFollower(target, name="ahead"), MemoryFollower(other, name="behind")
+    check_history(roll, ahead)  # nothing was restored
+    roll.restored({"events": 5})
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"offset 8, and this log was restored to 5: .*rebuild ahead"):
+            check_history(roll, ahead)
+    check_history(roll, behind)
+    assert advance(log, behind, "events")
+    assert behind.positions()["events"] == 10
+    check_history(roll, behind)
+    ahead.reset()
+    check_history(roll, ahead)
+    assert roll.unproven("ahead") is None
+
+
+def test_a_pump_gives_nothing_to_a_follower_of_a_time_that_was_lost(roll):
+    log, target = MemoryLog(), MemoryTarget(positions={"events": 8, "decisions": 0})
+    log.append([batch(0, 10)])
+    follower = MemoryFollower(target)
+    declare(log, roll, [follower])
+    roll.restored({"events": 5})
+    pump = Pump(log, roll, [follower], lambda: 7, Random(1), lambda *_: 0.01)
+    pump.start()
+    try:
+        until(lambda: roll.entry("memory").failures >= 3)
+        assert target.positions["events"] == 8
+        roll.rebuild("memory")
+        until(lambda: target.positions.get("events") == 10)
+    finally:
+        pump.stop()
+
+
+def until(is_so):
+    """For a minute at most."""
+    for _ in range(6000):
+        if is_so():
+            return
+        sleep(0.01)
+    raise AssertionError("it never came to that")
 
 
 def test_a_damaged_roll_is_begun_anew(tmp_path):

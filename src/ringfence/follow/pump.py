@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ringfence.errors import StoreError
 from ringfence.follow.backoff import wait_seconds
 from ringfence.follow.follower import Tending
+from ringfence.follow.history import check_history
 from ringfence.ports.tracing import untraced
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Pump:
         self._news = news
         self._stopping = Event()
         self._told: dict[str, tuple[dict[str, int], int]] = {}  # positions and time of the latest report
+        self._proven: set[str] = set()
         self._looked: dict[str, int] = {}  # when somebody last looked at what people want
         self._threads = [
             Thread(target=self._keep, args=(one,), name=f"ringfence-follow-{one.name}", daemon=True)
@@ -100,6 +102,9 @@ class Pump:
         if not self._is_wanted(follower):
             self._stopping.wait(IDLE_SECONDS)
             return False
+        if follower.name not in self._proven:
+            check_history(self._roll, follower)
+            self._proven.add(follower.name)
         found = follower.positions()
         moved = [
             topic

@@ -83,6 +83,18 @@ class Roll(Protocol):
         """An attempt failed."""
         ...
 
+    def restored(self, ends: Mapping[str, int]) -> None:
+        """The log was restored to these ends: what goes on behind them is another history."""
+        ...
+
+    def unproven(self, name: str) -> Mapping[str, int] | None:
+        """Those ends for a follower that may have read beyond them; None where there is nothing to prove."""
+        ...
+
+    def prove(self, name: str) -> None:
+        """A follower has read nothing but what is in the log; it may go beyond the ends from now on."""
+        ...
+
     def close(self) -> None:
         """Release it. Closing twice is allowed."""
         ...

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.backup.manifest import copy, parse_manifest, summed, sync_folder
 from ringfence.adapters.sqlite.problems import explain
+from ringfence.adapters.sqlite.roll import SqliteRoll
 from ringfence.adapters.sqlite.versions import check_known_file
 from ringfence.errors import CorruptError, InputError
 from ringfence.store import BUS, CASES, FOLLOWERS, KEYS, LOG, TRAIL, VAULT, VIEWS, WRITER
@@ -55,6 +57,8 @@ def restore(backup: KeptBackup, folder: Path, tell: Tell = lambda *_: None) -> B
             _check(backup, name, expected, copy(backup.pieces(name, expected[0]), partial / name, heard))
         for path in sorted(partial.glob("*.db")):
             check_known_file(path, f"{backup.address}/{path.name}", is_log=path.name == LOG)
+        with closing(SqliteRoll(partial)) as roll:  # no follower goes on behind what was lost
+            roll.restored({topic: end for topic, (_, end) in found.topics.items()})
         for path in sorted(partial.iterdir(), key=lambda path: path.name == LOG):
             path.rename(folder / path.name)
         sync_folder(folder)

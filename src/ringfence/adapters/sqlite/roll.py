@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS follower (
   problem   TEXT    NOT NULL DEFAULT '',
   heard_ms  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE IF NOT EXISTS restored (id INTEGER PRIMARY KEY CHECK (id = 1), ends TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS proven (name TEXT PRIMARY KEY) STRICT;
 """
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _COLUMNS: Final = "name, least, positions, paused, rebuild, failures, failing, problem, heard_ms"
@@ -45,6 +47,8 @@ WHERE name = ?
 _FAILURE: Final = """
 UPDATE follower SET failures = failures + 1, failing = failing + 1, problem = ?, heard_ms = ? WHERE name = ?
 """
+
+_UNPROVEN: Final = "SELECT ends FROM restored WHERE NOT EXISTS (SELECT * FROM proven WHERE name = ?)"
 
 
 class SqliteRoll:
@@ -116,6 +120,20 @@ class SqliteRoll:
     def report_failure(self, name: str, problem: str, now_ms: int) -> None:
         """See `Roll.report_failure`."""
         self._write(_FAILURE, (problem, now_ms, name), durable=False)
+
+    def restored(self, ends: Mapping[str, int]) -> None:
+        """See `Roll.restored`."""
+        self._write("INSERT OR REPLACE INTO restored VALUES (1, ?)", (json.dumps(dict(ends)),))
+
+    def unproven(self, name: str) -> Mapping[str, int] | None:
+        """See `Roll.unproven`."""
+        with self._lock, self._errors():
+            row = self._connection.execute(_UNPROVEN, (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def prove(self, name: str) -> None:
+        """See `Roll.prove`."""
+        self._write("INSERT OR IGNORE INTO proven VALUES (?)", (name,))
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""

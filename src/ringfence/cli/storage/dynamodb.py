@@ -9,7 +9,12 @@ import typer
 
 from ringfence.cli.terminal import screen
 from ringfence.cli.terminal.light_options import Data, Json, folder
-from ringfence.compose.following.followers import audit_table, create_audit_table, table_name
+from ringfence.compose.following.followers import (
+    audit_table,
+    check_restored,
+    create_audit_table,
+    table_name,
+)
 from ringfence.follow import catch_up
 from ringfence.ports import DECISIONS
 
@@ -56,6 +61,7 @@ def load(table: Table = None, data: Data = None) -> None:
     from ringfence.compose.folder.store import open_store  # noqa: PLC0415 (not to make `create` wait for it)
 
     with open_store(folder(data), read_only=True) as store, closing(audit_table(store, table)) as follower:
+        check_restored(store.folder, follower)
         catch_up(store.log, follower, all_of_it=True)
         end = follower.positions()[DECISIONS]
     screen.show(f"Table {follower.table} holds the decisions up to {end:,}.")

@@ -11,7 +11,7 @@ import typer
 from ringfence.cli.terminal.light_options import Data, folder
 from ringfence.cli.terminal.screen import progress, say, show
 from ringfence.compose.folder.store import open_store
-from ringfence.compose.following.followers import landing_address, landing_zone
+from ringfence.compose.following.followers import check_restored, landing_address, landing_zone
 from ringfence.compose.following.landing import compact_zone, expire_zone, zone_statements
 from ringfence.features.durations import parse_duration_ms
 from ringfence.follow.pump import advance
@@ -55,6 +55,7 @@ def run(
     ):
         if again:
             target.reset()
+        check_restored(store.folder, target)
         total = sum(store.log.end_offset(topic) for topic in target.topics)
         for topic in target.topics:
             while advance(store.log, target, topic, 1):

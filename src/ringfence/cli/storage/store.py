@@ -10,7 +10,7 @@ import typer
 from ringfence.cli.terminal.light_options import Data, Json, folder
 from ringfence.cli.terminal.screen import progress, say, show_json
 from ringfence.compose.folder.store import open_store
-from ringfence.compose.following.followers import relational_store
+from ringfence.compose.following.followers import check_restored, relational_store
 from ringfence.compose.following.relational import (
     check_schema,
     compare_with_log,
@@ -149,6 +149,7 @@ def _load(data: Path | None, to: str | None, *, anew: bool) -> None:
     ):
         if anew:
             target.reset()
+        check_restored(store.folder, target)
         total = sum(store.log.end_offset(topic) for topic in target.topics)
         for topic in target.topics:
             while advance(store.log, target, topic, 1):

@@ -34,6 +34,7 @@ from ringfence.compose.upkeep.scheduled_commands import timetable
 from ringfence.errors import InputError, InUseError
 from ringfence.features.spec import FeatureSpec
 from ringfence.follow import Pump, catch_up, declare
+from ringfence.follow.history import check_history
 from ringfence.follow.rounds import Rounds
 from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
@@ -167,6 +168,13 @@ def link_followers_of(store: DataFolder) -> list[Follower]:
     versions = store.registry.versions("features")
     graph = FeatureSpec.from_json(versions[-1].body).graph if versions else None
     return [] if graph is None else [LinkFollower(store.folder, graph)]
+
+
+def check_restored(folder: Path, follower: Follower) -> None:
+    """As `check_history`, for a command that has a follower take the log by itself."""
+    if SqliteRoll.is_in(folder):  # a restore leaves one
+        with closing(SqliteRoll(folder)) as roll:
+            check_history(roll, follower)
 
 
 def bring_links_up(store: DataFolder) -> None:
@@ -316,6 +324,7 @@ def bring_up(store: DataFolder) -> None:
                 if not any((follower.name, topic) in declared for topic in follower.topics):
                     continue
                 if is_ours and follower.name not in standing:
+                    check_history(roll, follower)
                     catch_up(store.log, follower, all_of_it=True)
                 positions = follower.positions()
                 if isinstance(follower, OutboxFollower):

@@ -75,6 +75,8 @@ class MemoryRoll:
 
     def __init__(self) -> None:
         self._entries: dict[str, DeclaredFollower] = {}
+        self._restored: dict[str, int] | None = None
+        self._proven: set[str] = set()
         self._lock = Lock()
 
     def declare(self, name: str, topics: Iterable[str], least: int) -> None:
@@ -122,6 +124,18 @@ class MemoryRoll:
         before = self.entry(name)
         failures, failing = before.failures + 1, before.failing + 1
         self._change(name, failures=failures, failing=failing, problem=problem, heard_ms=now_ms)
+
+    def restored(self, ends: Mapping[str, int]) -> None:
+        """See `Roll.restored`."""
+        self._restored = dict(ends)
+
+    def unproven(self, name: str) -> Mapping[str, int] | None:
+        """See `Roll.unproven`."""
+        return None if name in self._proven else self._restored
+
+    def prove(self, name: str) -> None:
+        """See `Roll.prove`."""
+        self._proven.add(name)
 
     def _change(self, name: str, **values: object) -> None:
         with self._lock:
