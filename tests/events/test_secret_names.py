@@ -135,3 +135,23 @@ def test_in_bytes_that_are_no_json_an_escape_hides_no_name(original):
 def test_of_bytes_in_utf_16_that_nobody_could_read_no_digit_is_kept(encoding):
     kept = Tokenizer(b"0123456789abcdef").sanitize_json('{"cvv": "737", "pin": 4711'.encode(encoding))
     assert not any(digit in kept for digit in b"0123456789")
+
+
+@pytest.mark.parametrize("copies", [1, 40])  # of the small and of the block decoder
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"number": "4111111111111111", "cvv": "9371"}',
+        "card=4111111111111111&cvc=9371&amount=12",
+        "4111 1111 1111 1111, PIN: 9371",
+        '{"card": {"pan": "4111-1111-1111-1111", "c-v-v": "9371"}, "expiry": "12/27"}',
+    ],
+)
+def test_a_request_to_a_gateway_that_stands_in_a_text_keeps_no_secret_beside_its_card(text, copies):
+    tokenizer = Tokenizer(b"0123456789abcdef")
+    payment = {"event_time": NOW_MS, "amount": "12.50", "currency": "EUR", "attributes": {"raw": text}}
+    lines = [json.dumps(payment | {"transaction_id": f"t{at}"}).encode() for at in range(copies)]
+    kept = Decoding(tokenizer, 1)(lines, NOW_MS)[0].column("attributes.raw").to_pylist()
+    assert kept == [tokenizer.guard_text(text)] * copies
+    assert "9371" not in kept[0]
+    assert tokenizer.token("4111111111111111") in kept[0]

@@ -42,7 +42,7 @@ def mask_digits(original: bytes, *, every: bool = False) -> bytes:
     text = original[:ORIGINAL_LIMIT].decode(errors="surrogateescape")
     if every or "\0" in text:  # UTF-16, which has a NUL beside each letter of a name
         text = "".join("*" if letter.isdigit() else letter for letter in text)
-    masked = _without_secrets(mask_runs(text)).encode(errors="surrogateescape")
+    masked = without_secrets(mask_runs(text)).encode(errors="surrogateescape")
     return masked + b"*" * (len(original) - ORIGINAL_LIMIT)  # the rest is not kept anyway
 
 
@@ -61,7 +61,12 @@ def names_secret(text: str) -> bool:
     return any(map(_is_secret, _NAMED_VALUE.finditer(text)))
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """A text without what follows the name of authentication data.
+
+    >>> without_secrets('{"number": "tok_1", "cvv": "737"}, PIN: 4711')
+    '{"number": "tok_1", "cvv": "***"}, PIN: ***'
+    """
     spans = [*_nested_secrets(text), *(one.span(3) for one in _NAMED_VALUE.finditer(text) if _is_secret(one))]
     ends = {end for _, end in spans}
     behind = (one.span(3) for one in _AFTER_A_NAME.finditer(text) if _is_surely_secret(one[1]))

@@ -25,7 +25,7 @@ from ringfence.events.bad import ORIGINAL_LIMIT
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.privacy.card_memory import CardMemory
 from ringfence.events.privacy.cards import may_hold_card
-from ringfence.events.privacy.garbled import mask_digits, mask_runs, names_secret
+from ringfence.events.privacy.garbled import mask_digits, mask_runs, names_secret, without_secrets
 from ringfence.events.privacy.nameless import without_persons
 from ringfence.events.privacy.sensitive import Secret, secret_in
 from ringfence.events.repeated import repeated_fault
@@ -148,9 +148,12 @@ class Tokenizer:
     def guard_text(self, text: str, *, strict: bool = False, counted: bool = True) -> str:
         """The text with a token in place of each card number that stands in it; a track goes with its number.
 
+        Where it holds one, what follows the name of a verification code, a PIN or a track goes, too.
+
         `strict` is for ids: see `ringfence.masking`. Tracks are counted as dropped unless somebody else does.
         """
-        return replace_cards(text, self._in_place if counted else self._token_of, strict=strict)
+        guarded = replace_cards(text, self._in_place if counted else self._token_of, strict=strict)
+        return guarded if guarded == text else without_secrets(guarded)
 
     def clean(self, text: str) -> str:
         """`guard_text` for messages and what people write: no e-mail addresses where these are personal."""
@@ -212,7 +215,8 @@ class Tokenizer:
 
         after = []
         for row, text in zip(suspects.tolist(), before, strict=True):  # noqa: B007 (`in_place` reads it)
-            after.append(text and replace_cards(text, in_place, strict=strict))
+            guarded = text and replace_cards(text, in_place, strict=strict)
+            after.append(guarded if guarded == text else without_secrets(guarded))
         if before == after:
             return values
         mask = np.zeros(len(values), bool)
