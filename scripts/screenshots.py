@@ -54,6 +54,9 @@ BOTH: Final = {
 }
 """Pages, as are a case, a payment, an entity and a model. Each is taken in both colour schemes."""
 
+NAMED: Final = {"streams-kafka": "/streams"}
+"""Pages that are taken where they are named: the server has to read from Kafka."""
+
 
 def main(url: str, *only: str) -> int:
     """0 once all are taken, or those named."""
@@ -63,7 +66,9 @@ def main(url: str, *only: str) -> int:
         for scheme in ("light", "dark"):
             page = browser.new_context(viewport=SIZE, color_scheme=scheme).new_page()
             page.set_default_timeout(PATIENCE_MS)
-            both = {**BOTH, **of_a_case(page, url), **of_a_fraud(page, url), **of_a_model(page, url)}
+            both = {name: path for name, path in NAMED.items() if name in only}
+            if set(only) - set(NAMED) or not only:
+                both |= {**BOTH, **of_a_case(page, url), **of_a_fraud(page, url), **of_a_model(page, url)}
             for name, path in both.items():
                 if not only or name in only:
                     take(page, url + path, IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
