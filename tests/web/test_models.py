@@ -14,6 +14,7 @@ from tests.web.test_pages import violations
 from ringfence.access.principal import Role
 from ringfence.adapters.artifacts import read_folder
 from ringfence.analysis.decided_payments import PLACES, runs
+from ringfence.decisions.decision import DecisionBatch
 from ringfence.features.catalog import CATALOG
 from ringfence.intake import event_json
 from ringfence.learning.artifact import ModelOrigin, artifact_files, write_artifact
@@ -21,6 +22,7 @@ from ringfence.learning.data.dataset import dataset
 from ringfence.learning.data.history import collect
 from ringfence.learning.evaluate import compared, figures
 from ringfence.learning.train import Plan, train
+from ringfence.ports import DECISIONS
 from ringfence.scoring.artifacts.manifest import Metric, Span
 from ringfence.web.measure.importance import importance_of
 from ringfence.web.measure.model_in_words import sentence, spans
@@ -210,6 +212,8 @@ def test_a_long_log_is_sampled_from_all_over_it(modelled):
     taken = np.concatenate([decisions.table.column("offset").to_numpy() for decisions, _ in runs(log, 160)])
     assert len(taken) == 160
     assert (np.diff(taken) > 0).all()
+    newest = DecisionBatch.decode(list(log.read(DECISIONS))[-1].payload).table.column("offset")
+    assert taken[-1] == newest[-1].as_py()  # a model that was promoted a moment ago is heard
     assert len(np.unique(taken * PLACES // (taken[-1] + 1))) > 0.9 * PLACES
     for decisions, payments in runs(log, 160):
         ids = decisions.table.column("transaction_id").to_pylist()

@@ -26,13 +26,15 @@ PLACES: Final = 80  # of the log, from each of which a run of payments is taken 
 
 
 def runs(log: EventLog, most: int = PAYMENTS, first: int = 0) -> Iterator[tuple[DecisionBatch, EventBatch]]:
-    """Decisions from offset `first` on: all, or runs of equal length from places as far apart."""
+    """Decisions from offset `first` on: all, or runs of equal length, as far apart, up to the newest."""
     start, end = max(first, log.start_offset(DECISIONS)), log.end_offset(DECISIONS)
-    places = PLACES if end - start > most else 1
-    for number in range(places):
-        begin = start + number * (end - start) // places
-        after = min(begin + -(-most // places), end)
-        yield from paired(log, begin, after)
+    if end - start <= most:
+        yield from paired(log, start, end)
+        return
+    length = -(-most // PLACES)
+    for number in range(PLACES):
+        begin = start + number * (end - start - length) // (PLACES - 1)
+        yield from paired(log, begin, begin + length)
 
 
 def paired(log: EventLog, begin: int, end: int) -> Iterator[tuple[DecisionBatch, EventBatch]]:
