@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
     "asked",
     [
         ["--kinds", "rules,broker,checkpoint,upgrade", "--customers", "150", "--days", "4"],
-        ["--kinds", "partition,rules,split", "--customers", "60", "--days", "3", "--longest-cut", "14"],
+        ["--kinds", "partition,rules", "--customers", "60", "--days", "3", "--longest-cut", "12"],
+        ["--kinds", "split,rules", "--customers", "60", "--days", "3", "--longest-cut", "16"],
     ],
 )
 def test_faults_and_changes_leave_no_trace_in_what_is_decided(asked):

@@ -189,6 +189,6 @@ def test_anybody_who_wants_to_sign_in_holds_up_only_others_who_do(tmp_path):
     with running() as provider:
         refused, others = Door(tmp_path, provider.at)(talk)
     assert {one.status_code for one in refused} == {503}
-    assert "too many requests for sign-in" in refused[0].text
+    assert "Too many requests for sign-in" in refused[0].text
     assert set(others) <= {303, 503}
     assert others.count(303) == 16

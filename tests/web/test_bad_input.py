@@ -37,7 +37,7 @@ def record(served, action):
 CLOSE = {"action": "close", "disposition": "confirmed_fraud"}
 DEEDS = {
     "a disposition on a closed case": ("C-1", CLOSE, 409, "C-1"),
-    "a case that there is not": ("C-4711", {"action": "note", "text": "x"}, 404, "there is no case"),
+    "a case that there is not": ("C-4711", {"action": "note", "text": "x"}, 404, "There is no case"),
     "an empty note": ("C-2", {"action": "note", "text": "  "}, 422, "note"),
     "a typology that there is not": ("C-2", CLOSE | {"typology": "nonsense"}, 422, "typologies are"),
     "a queue that there is not": ("C-2", {"action": "move", "queue": "nowhere"}, 422, "queues are"),

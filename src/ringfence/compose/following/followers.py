@@ -38,7 +38,6 @@ from ringfence.follow.history import check_history
 from ringfence.follow.rounds import Rounds
 from ringfence.ports.tracing import untraced
 from ringfence.settings import load_settings
-from ringfence.sharded.references import keys_of
 from ringfence.store import CASES, TRAIL
 
 if TYPE_CHECKING:
@@ -115,6 +114,7 @@ def control_sink(store: DataFolder, text: str) -> ControlSink:
     if len(client.address.topics) != 1:
         raise InputError("kafka_control names one topic: the control topic of the Flink job")
     from ringfence.adapters.kafka.control_sink import ControlSink  # noqa: PLC0415 (an extra)
+    from ringfence.sharded.references import keys_of  # noqa: PLC0415 (loads the language of rules)
 
     def text_of(part: Part, digest: str) -> str | None:
         found = store.registry.find(part, digest)
