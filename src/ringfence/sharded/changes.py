@@ -13,6 +13,7 @@ from ringfence.errors import RingfenceError, RuleError
 from ringfence.events.activation import Part, activation
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.events.batch import EventBatch
+from ringfence.sharded.kinds import is_of_kind
 from ringfence.sharded.plan import check_rules
 from ringfence.sharded.references import is_reference, reference_in
 
@@ -91,13 +92,7 @@ def change_in(value: bytes) -> Change:
 
 def is_change(value: bytes) -> bool:
     """Whether a record of a control partition is about a version."""
-    if b'"activation"' not in value:
-        return False
-    try:
-        found = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(found, dict) and found.get("kind") == _KIND
+    return is_of_kind(value, _KIND)
 
 
 def decoded(

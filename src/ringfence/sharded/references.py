@@ -11,6 +11,7 @@ from ringfence.errors import RuleError
 from ringfence.events.model import ADDED_BY, ATTRIBUTE_PREFIX, AUTHOR, LIST_SOURCE, Kind
 from ringfence.intake import event_json
 from ringfence.scoring.rulesets.actions import ListKind
+from ringfence.sharded.kinds import is_of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ringfence.events.privacy.tokens import Tokenizer
 
 _KIND: Final = "reference"
-_MARK: Final = b'"reference"'
 _TOKEN: Final = re.compile(r"(?:tok|pd)_[0-9a-f]{32}")
 _ANY: Final = str(ListKind.WATCH)
 _PURPOSE: Final = "entries of a control topic"
@@ -79,13 +79,7 @@ def reference_record(events: EventBatch, row: int, keys: str, attributes: Collec
 
 def is_reference(value: bytes) -> bool:
     """Whether a record of a control topic brings a profile, list entry or flag."""
-    if _MARK not in value:
-        return False
-    try:
-        found = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(found, dict) and found.get("kind") == _KIND
+    return is_of_kind(value, _KIND)
 
 
 def reference_in(value: bytes, keys: str) -> ReferenceRecord:
