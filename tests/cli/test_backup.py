@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from ringfence.adapters.access.keys import ApiKeys
 from ringfence.adapters.access.views import SqliteViews
 from ringfence.adapters.audit.trail import SqliteTrail
 from ringfence.adapters.backup import back_up
+from ringfence.adapters.backup.manifest import sum_of
 from ringfence.adapters.cases import SqliteCases
 from ringfence.adapters.sqlite import Store
 from ringfence.audit import Act
@@ -202,6 +204,31 @@ def test_what_is_no_backup_is_named(ringfence, project, served, text, said):
     ended = ringfence("restore", "copy", "--data", "elsewhere")
     assert ended.code in (2, 3)
     assert said in ended.err
+
+
+@pytest.mark.parametrize("name", ["ringfence.db", "audit.db"])
+def test_a_backup_with_a_newer_file_is_refused_by_verifying_as_by_restoring(ringfence, project, served, name):
+    ringfence("backup", "copy")
+    with closing(sqlite3.connect(project / "copy" / name)) as newer:
+        newer.execute("PRAGMA user_version = 999")
+    told = json.loads((project / "copy" / "backup.json").read_text())
+    told["files"][name] = sum_of(project / "copy" / name)
+    (project / "copy" / "backup.json").write_text(json.dumps(told))
+    for asked in (["verify-backup", "copy"], ["restore", "copy", "--data", "elsewhere"]):
+        ended = ringfence(*asked)
+        assert (ended.code, "has format 999" in ended.err, f"copy/{name}" in ended.err) == (3, True, True)
+
+
+@pytest.mark.parametrize("end", [0, 10_000_000])
+def test_a_manifest_that_tells_of_another_log_is_not_believed(ringfence, project, served, end):
+    """Followers would go on behind records that were lost."""
+    ringfence("backup", "copy")
+    told = json.loads((project / "copy" / "backup.json").read_text())
+    told["topics"]["events"] = [0, end]
+    (project / "copy" / "backup.json").write_text(json.dumps(told))
+    ended = ringfence("restore", "copy", "--data", "elsewhere")
+    assert (ended.code, "backup.json" in ended.err) == (3, True)
+    assert list((project / "elsewhere").iterdir()) == []
 
 
 def test_a_backup_that_names_files_outside_of_it_writes_nothing_there(ringfence, project, served):

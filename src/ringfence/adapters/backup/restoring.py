@@ -7,10 +7,10 @@ import shutil
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.backup.manifest import copy, parse_manifest, summed, sync_folder
+from ringfence.adapters.backup.manifest import MANIFEST, copy, parse_manifest, summed, sync_folder
 from ringfence.adapters.sqlite.problems import explain
 from ringfence.adapters.sqlite.roll import SqliteRoll
-from ringfence.adapters.sqlite.versions import check_known_file
+from ringfence.adapters.sqlite.versions import HEAD_BYTES, check_known_file, check_known_head, topic_ends
 from ringfence.errors import CorruptError, InputError
 from ringfence.store import BUS, CASES, FOLLOWERS, KEYS, LOG, TRAIL, VAULT, VIEWS, WRITER
 
@@ -57,8 +57,13 @@ def restore(backup: KeptBackup, folder: Path, tell: Tell = lambda *_: None) -> B
             _check(backup, name, expected, copy(backup.pieces(name, expected[0]), partial / name, heard))
         for path in sorted(partial.glob("*.db")):
             check_known_file(path, f"{backup.address}/{path.name}", is_log=path.name == LOG)
+        ends = topic_ends(partial / LOG)
+        if ends != {topic: end for topic, (_, end) in found.topics.items()}:
+            raise CorruptError(
+                f"{backup.address}/{MANIFEST} tells of another log than is there: use another backup"
+            )
         with closing(SqliteRoll(partial)) as roll:  # no follower goes on behind what was lost
-            roll.restored({topic: end for topic, (_, end) in found.topics.items()})
+            roll.restored(ends)
         for path in sorted(partial.iterdir(), key=lambda path: path.name == LOG):
             path.rename(folder / path.name)
         sync_folder(folder)
@@ -74,8 +79,15 @@ def verify(backup: KeptBackup, tell: Tell = lambda *_: None) -> Backup:
     found = parse_manifest(backup.manifest(), backup.address)
     heard = _counted(found, tell, "reading")
     for name, expected in found.files.items():
-        pieces = backup.pieces(name, expected[0])
-        _check(backup, name, expected, summed(pieces, lambda piece: heard(len(piece))))
+        head = bytearray()
+
+        def each(piece: bytes, head: bytearray = head) -> None:
+            head.extend(piece[: HEAD_BYTES - len(head)])
+            heard(len(piece))
+
+        _check(backup, name, expected, summed(backup.pieces(name, expected[0]), each))
+        if name.endswith(".db"):
+            check_known_head(bytes(head), f"{backup.address}/{name}", is_log=name == LOG)
     return found
 
 
