@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ringfence.api.hot.decoding import Decoding
+from ringfence.events.privacy.cards import may_hold_secret
+from ringfence.events.privacy.garbled import spoken_secrets
 from ringfence.events.privacy.sensitive import Secret, named, secret_in
 from ringfence.events.privacy.tokens import Tokenizer
 
@@ -155,3 +160,49 @@ def test_a_request_to_a_gateway_that_stands_in_a_text_keeps_no_secret_beside_its
     assert kept == [tokenizer.guard_text(text)] * copies
     assert "9371" not in kept[0]
     assert tokenizer.token("4111111111111111") in kept[0]
+
+
+SPOKEN = {
+    "CVV: 737": "CVV: ***",
+    "cvv 737": "cvv ***",
+    "read over the phone, CVC2=7373, ok": "read over the phone, CVC2=***, ok",
+    "cvn - 737": "cvn - ***",
+    "the card's security code is known": None,
+    "security code: 737.": "security code: ***.",
+    "Sicherheitscode #737": "Sicherheitscode #***",
+    "PIN: 4711": "PIN: ***",
+    "pin='471123456'": "pin='***'",
+    "Pin=4711 and CVV 737": "Pin=*** and CVV ***",
+    "cvv\u00a0:\u00a0737": "cvv\u00a0:\u00a0***",
+    "PIN 4711 Ried": None,
+    "pin: 560001": None,  # in India a postal code
+    "postal code: 7371": None,
+    "mcvv 737": None,
+    "cvv: 737.50": None,
+    "cvv: 73712": None,
+    "CVC-Klasse 737": None,
+}
+
+
+@pytest.mark.parametrize("copies", [1, 40])  # of the small and of the block decoder
+def test_a_code_behind_its_name_in_what_somebody_wrote_is_not_kept(copies):
+    """`note: "CVV: 737"` was kept: only beside a card number did it go."""
+    tokenizer = Tokenizer(b"0123456789abcdef")
+    payment = {"event_time": NOW_MS, "amount": "12.50", "currency": "EUR"}
+    for text, kept in SPOKEN.items():
+        sent = [
+            payment | {"transaction_id": f"t{at}", "merchant_id": text, "attributes": {"note": text}}
+            for at in range(copies)
+        ]
+        events = Decoding(tokenizer, 1)([json.dumps(one).encode() for one in sent], NOW_MS)[0]
+        assert events.column("attributes.note").to_pylist() == [text if kept is None else kept] * copies
+        assert events.column("merchant_id").to_pylist() == [text] * copies, "an id is no text that speaks"
+        assert tokenizer.guard_text(text) == (text if kept is None else kept)
+    assert tokenizer.dropped == {"PINs": 3 * (copies + 1), "verification codes": 8 * (copies + 1)}
+
+
+@given(
+    st.lists(st.sampled_from([*SPOKEN, "cvv", "pin", "2", ":", " ", "737", "\u2003", "'", "x"])).map("".join)
+)
+def test_the_quick_scan_misses_no_spoken_code(text):
+    assert may_hold_secret(pa.array([text]))[0] or not spoken_secrets(text)

@@ -29,7 +29,7 @@ from ringfence.events.model import (
     EVENT_SCHEMA,
     OTHER_ATTRIBUTES,
 )
-from ringfence.events.privacy.cards import may_hold_card
+from ringfence.events.privacy.cards import may_hold_secret
 from ringfence.events.privacy.sensitive import named
 from ringfence.events.privacy.tokens import IDS
 from ringfence.events.repeated import are_keys, may_repeat
@@ -143,7 +143,7 @@ class SmallDecoder:
     ) -> tuple[EventBatch, dict[str, NDArray[np.int64]]]:
         """One array of all texts, of which each column is a slice, and so are its hashes."""
         together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
-        suspects = may_hold_card(together)
+        suspects = may_hold_secret(together)
         if suspects.any() and _put(self._guarded, texts, np.flatnonzero(suspects), count):
             together = pa.array(list(chain.from_iterable(texts.values())), pa.string())
         rules = np.repeat(_rules_of(tuple(texts)), count)

@@ -19,7 +19,6 @@ from ringfence.events.model import ATTRIBUTE_PREFIX, EVENT_SCHEMA, OTHER_ATTRIBU
 from ringfence.events.privacy.altered import Altered
 from ringfence.events.privacy.dropped import Dropped
 from ringfence.events.privacy.masked import with_masked
-from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.privacy.shown_values import shown
 from ringfence.events.privacy.tokens import IDS, RECORD_IDS, numeric_cards
 from ringfence.events.values import amounts, times
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ringfence.events.personal_names import PersonalClass
+    from ringfence.events.privacy.sensitive import Secret
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.events.values.bins import Card
     from ringfence.events.values.norms import Norms
@@ -95,11 +95,11 @@ class Draft:
         """An id in its norm, a category or another text; numbers get their shortest text, empty text null."""
         texts = self._limited(name, self._as_text(name, values))
         texts = without_unseen(texts) if name in RECORD_IDS else texts
-        tracks: list[int] = []
-        texts = self._tokenizer.guard(
-            texts, tracks, strict=name in IDS
-        )  # first: a norm takes separators away
-        self.dropped.note(Secret.TRACK, tracks)
+        lost: dict[Secret, list[int]] = {}
+        # First: a norm takes separators away.
+        texts = self._tokenizer.guard(texts, lost, strict=name in IDS)
+        for secret, rows in lost.items():
+            self.dropped.note(secret, rows)
         texts = (norms or self._tokenizer.norms).column(name, texts)
         self._columns[name] = pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ringfence.events.bad import ORIGINAL_LIMIT
-from ringfence.events.privacy.sensitive import named
+from ringfence.events.privacy.sensitive import Secret, named
 from ringfence.masking import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _DIGIT_RUN: Final = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,8}[0-9]){11,}")
 _NAMED_VALUE: Final = re.compile(  # what is no name's value may be a name: it is only looked at
@@ -26,6 +26,13 @@ _OPENS_AFTER_A_NAME: Final = re.compile(
 _ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})|%([0-9A-Fa-f]{2})")
 _BRACKET: Final = re.compile(r"[\[\]{}]")
 _PLAIN_SECRET: Final = re.compile("[0-9A-Fa-f;%?=^]{3,}")
+_ALONE: Final = r"(?![0-9]|[.,][0-9])"
+_SPOKEN_CODE: Final = re.compile(  # in what somebody wrote: names that stand for nothing else
+    r"(?i)(?<![^\W_])(?:cvv|cvc|cvn|security code|sicherheitscode)2?[\s:=#'\"-]{1,4}([0-9]{3,4})" + _ALONE
+)
+_SPOKEN_PIN: Final = re.compile(
+    r"(?i)(?<![^\W_])pin[\s'\"]{0,2}[:=][\s'\"]{0,2}([0-9]{4,5}|[0-9]{7,12})" + _ALONE
+)
 
 
 def mask_digits(original: bytes, *, every: bool = False) -> bytes:
@@ -59,6 +66,25 @@ def mask_runs(text: str) -> str:
 def names_secret(text: str) -> bool:
     """Whether a name of authentication data and a value stand in a text."""
     return any(map(_is_secret, _NAMED_VALUE.finditer(text)))
+
+
+def spoken_secrets(text: str) -> list[tuple[Secret, tuple[int, int]]]:
+    """Codes and PINs behind their names in words of any text, with where their digits stand, in order.
+
+    >>> spoken_secrets("read over the phone: CVV 737")
+    [(<Secret.CODE: 'verification codes'>, (25, 28))]
+    """
+    found = [(Secret.CODE, one.span(1)) for one in _SPOKEN_CODE.finditer(text)]
+    found += [(Secret.PIN, one.span(1)) for one in _SPOKEN_PIN.finditer(text)]
+    return sorted(found, key=lambda one: one[1])
+
+
+def without_spoken(text: str, told: Callable[[Secret], object] = lambda _: None) -> str:
+    """A text without `spoken_secrets`; `told` hears of each."""
+    found = spoken_secrets(text)
+    for secret, _ in found:
+        told(secret)
+    return _stars(text, [span for _, span in found])
 
 
 def without_secrets(text: str) -> str:

@@ -24,8 +24,14 @@ from ringfence.errors import InputError
 from ringfence.events.bad import ORIGINAL_LIMIT
 from ringfence.events.model import ID_FIELDS
 from ringfence.events.privacy.card_memory import CardMemory
-from ringfence.events.privacy.cards import may_hold_card
-from ringfence.events.privacy.garbled import mask_digits, mask_runs, names_secret, without_secrets
+from ringfence.events.privacy.cards import may_hold_secret
+from ringfence.events.privacy.garbled import (
+    mask_digits,
+    mask_runs,
+    names_secret,
+    without_secrets,
+    without_spoken,
+)
 from ringfence.events.privacy.nameless import without_persons
 from ringfence.events.privacy.sensitive import Secret, secret_in
 from ringfence.events.repeated import repeated_fault
@@ -148,12 +154,16 @@ class Tokenizer:
     def guard_text(self, text: str, *, strict: bool = False, counted: bool = True) -> str:
         """The text with a token in place of each card number that stands in it; a track goes with its number.
 
-        Where it holds one, what follows the name of a verification code, a PIN or a track goes, too.
+        So do a verification code and a PIN behind their names; beside a card number, whatever follows the
+        name of one or of a track.
 
-        `strict` is for ids: see `ringfence.masking`. Tracks are counted as dropped unless somebody else does.
+        `strict` is for ids, which keep all but cards: see `ringfence.masking`. What is dropped is counted
+        unless somebody else does.
         """
         guarded = replace_cards(text, self._in_place if counted else self._token_of, strict=strict)
-        return guarded if guarded == text else without_secrets(guarded)
+        if guarded != text:
+            guarded = without_secrets(guarded)
+        return guarded if strict else without_spoken(guarded, self.drop if counted else _uncounted)
 
     def clean(self, text: str) -> str:
         """`guard_text` for messages and what people write: no e-mail addresses where these are personal."""
@@ -197,26 +207,31 @@ class Tokenizer:
         token: str | None = self.card(text).token if field == "card_id" else None
         return (kept,) if token in (None, kept) else (kept, token)
 
-    def guard(self, values: Any, tracks: list[int], *, strict: bool = False) -> Any:
-        """A text column with tokens in place of card numbers, wherever somebody put one.
+    def guard(self, values: Any, lost: dict[Secret, list[int]], *, strict: bool = False) -> Any:
+        """A text column as `guard_text` leaves each text.
 
-        Rows join `tracks` once for each track that they have lost; nothing is counted here.
+        Rows join `lost` once for each secret that they have lost; nothing is counted here.
         """
-        suspects = np.flatnonzero(may_hold_card(values))
+        suspects = np.flatnonzero(may_hold_secret(values, spoken=not strict))
         if not len(suspects):
             return values
         before = values.take(pa.array(suspects)).to_pylist()
         row = 0
 
+        def lose(secret: Secret) -> None:
+            lost.setdefault(secret, []).append(row)
+
         def in_place(found: FoundCard) -> str:
             if found.is_track:
-                tracks.append(row)
+                lose(Secret.TRACK)
             return self._token(found.digits)
 
         after = []
-        for row, text in zip(suspects.tolist(), before, strict=True):  # noqa: B007 (`in_place` reads it)
+        for row, text in zip(suspects.tolist(), before, strict=True):  # noqa: B007 (`lose` reads it)
             guarded = text and replace_cards(text, in_place, strict=strict)
-            after.append(guarded if guarded == text else without_secrets(guarded))
+            if guarded != text:
+                guarded = without_secrets(guarded)
+            after.append(guarded if strict or not guarded else without_spoken(guarded, lose))
         if before == after:
             return values
         mask = np.zeros(len(values), bool)
@@ -298,6 +313,10 @@ class Tokenizer:
         if secret is not None and counted:
             self.drop(secret)
         return secret is not None
+
+
+def _uncounted(_: Secret) -> None:
+    """Somebody else counts it."""
 
 
 def _hides_some(original: bytes) -> bool:
