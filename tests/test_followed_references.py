@@ -1,4 +1,4 @@
-"""Lists, flags and profiles of other servers: all who read a control topic end with its last record."""
+"""What other servers have said: all who read a control topic end with its last record."""
 
 from __future__ import annotations
 
@@ -183,6 +183,23 @@ def test_a_profile_counts_by_its_attributes(session, topic):
     again = topic.here(profile(session, a=2))
     topic.take(topic.there(profile(session, a=7)))
     assert topic.take(again) == 1
+
+
+def label(session, payment):
+    record = {"kind": "label", "event_time": NOW_MS, "transaction_id": payment, "label": True}
+    line = json.dumps(record | {"event_id": f"l-{payment}", "label_source": "case"}).encode()
+    return JsonDecoder(session.tokenizer).decode_one(line, NOW_MS)
+
+
+def test_a_label_of_another_server_is_taken_once_and_one_of_this_server_is_passed_over(session, topic):
+    theirs = topic.there(label(session, "tx-1"))
+    assert topic.take(theirs) == 1
+    assert topic.newest().column("label_source").to_pylist() == ["case"]
+    assert origin_of(topic.newest()) is EventOrigin.CONTROL
+    end = topic.log.end_offset(EVENTS)
+    topic.take(theirs)  # the topic is read again: the log has it
+    assert topic.log.end_offset(EVENTS) == end
+    assert topic.take(topic.here(label(session, "tx-2"))) == 0
 
 
 def test_what_a_restored_log_has_lost_is_taken_over(session, topic):

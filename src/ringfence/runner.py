@@ -353,8 +353,7 @@ def _part(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def _events(base: int, events: EventBatch, origin: EventOrigin) -> LogBatch:
     times = events.event_time_ms
-    tells = not events.only_payments and bool(events.is_control.any())
-    payload = codec.encode(events, origin if tells else None)
+    payload = codec.encode(events, None if events.only_payments else origin)
     return LogBatch(EVENTS, base, len(events), int(times.min()), int(times.max()), payload)
 
 

@@ -1,4 +1,4 @@
-"""Lists, flags and profiles of servers on a sharded host: in force behind the place of their record."""
+"""Lists, flags, profiles and labels of servers on a sharded host: they count behind their record."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ rules:
   - {id: l, title: L, when: "card_id in list 'stolen'", outcome: decline, reason: LISTED, analyst: A.}
   - {id: f, title: F, when: "card.flagged", outcome: review, reason: FLAGGED, analyst: A.}
   - {id: p, title: P, when: "card.profile.watched", outcome: review, reason: WATCHED, analyst: A.}
+  - {id: r, title: R, when: "card.label_rate_1d > 0", outcome: review, reason: KNOWN, analyst: A.}
 """
 FEATURES = """
 from ringfence.features.spec import FeatureSpec, entity
-spec = FeatureSpec.of(entity("card").count("1d"))
+spec = FeatureSpec.of(entity("card").count("1d"), entity("card").label_rate("1d"))
 """
 MAPPING = """
 [[records]]
@@ -130,7 +131,22 @@ def test_each_decides_behind_the_place_of_its_record(made):
     assert refused(host) == []
 
 
-def test_tokens_of_other_keys_and_what_is_none_of_the_three_are_refused_with_the_remedy(made):
+def test_a_label_counts_behind_the_place_of_its_record(made):
+    """It says nothing but what the payment was: the words of whoever labelled it stay on the server."""
+    host, tokenizer, pays = made
+    line = {"kind": "label", "event_time": NOW_MS, "transaction_id": "tx-0", "label": True}
+    label = json.dumps({**line, "label_source": "case", "note": "Mira called"}).encode()
+    told = records(tokenizer, JsonDecoder(tokenizer).decode_one(label, NOW_MS))
+    assert json.loads(told[0])["event"].keys() == {*line, "label_source", "event_id"}
+    sent(host, 0, [pays(0, "card-7"), pays(1, "card-8")], 0)
+    sent(host, 0, [pays(2, "card-7")], 40)
+    sent(host, 1, told, 50)
+    sent(host, 0, [pays(3, "card-7"), pays(4, "card-8")], 100)
+    assert outcome(host) == {"tx-0": [], "tx-1": [], "tx-2": [], "tx-3": ["KNOWN"], "tx-4": []}
+    assert refused(host) == []
+
+
+def test_tokens_of_other_keys_and_what_is_none_of_them_are_refused_with_the_remedy(made):
     """Nothing of a card's number gets into the topic of quarantine."""
     host, tokenizer, pays = made
     other = Tokenizer(bytes(32))
@@ -145,7 +161,7 @@ def test_tokens_of_other_keys_and_what_is_none_of_the_three_are_refused_with_the
     problems = [one["faults"][0]["problem"] for one in refused(host)]
     assert [one for one in problems if "keys of one data folder" in one]
     assert [one for one in problems if "no event of kind 'transaction'" in one]
-    assert [one for one in problems if "no list entry, flag or profile" in one]
+    assert [one for one in problems if "no list entry, flag, profile or label" in one]
     assert [one for one in problems if "out of range" in one]
     assert len(problems) == 4
     assert CARD not in json.dumps(refused(host))

@@ -1,4 +1,4 @@
-"""Where the profiles, list entries and flags of a stored batch came from."""
+"""Where the profiles, list entries, flags and labels of a stored batch came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What profiles, list entries, flags and activations speak of, and which of them the log speaks of again."""
+"""What profiles, list entries, flags, labels and activations speak of, and of which the log speaks again."""
 
 from __future__ import annotations
 
@@ -20,10 +20,18 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
 Subject: TypeAlias = tuple[str | int | None, ...]
-"""An entry of a list, an attribute of a profile, a flag from one time on, a part that decides."""
+"""An entry of a list, an attribute of a profile, a flag from one time on, a label, a part that decides."""
 
 _NEVER: Final = -1
-_COLUMNS: Final = ("entity_type", "entity_id", "list_name", "list_kind", "effective_at_ms", "removed")
+_COLUMNS: Final = (
+    "entity_type",
+    "entity_id",
+    "list_name",
+    "list_kind",
+    "effective_at_ms",
+    "removed",
+    "transaction_id",
+)
 
 
 class ReferenceStatement(NamedTuple):
@@ -41,7 +49,7 @@ class ReferenceStatement(NamedTuple):
 
 
 def statements(events: EventBatch) -> Iterator[ReferenceStatement]:
-    """Those of the profiles, list entries and flags of a batch, in order.
+    """Those of the profiles, list entries, flags and labels of a batch, in order.
 
     >>> from ringfence.events.decoding.decode import JsonDecoder
     >>> from ringfence.events.privacy.tokens import Tokenizer
@@ -50,19 +58,25 @@ def statements(events: EventBatch) -> Iterator[ReferenceStatement]:
     >>> next(statements(JsonDecoder(Tokenizer(bytes(16))).decode_one(line, 1600000000000))).subjects
     (('list', 'stolen', 'device', 'd-5'),)
     """
-    if events.only_payments or not events.is_control.any():
+    if events.only_payments:
         return
-    types, ids, lists, kinds, effective, removed = (events.column(name).to_pylist() for name in _COLUMNS)
-    for row in np.flatnonzero(events.is_control).tolist():
-        kind, of = int(events.kind[row]), (types[row], ids[row])
-        if kind == Kind.LIST_ENTRY:
-            yield ReferenceStatement(row, (("list", lists[row] or kinds[row], *of),))
+    rows = np.flatnonzero(events.is_control | (events.kind == Kind.LABEL)).tolist()
+    said = events.take(np.array(rows, np.int64))
+    columns = [said.column(name).to_pylist() for name in _COLUMNS]
+    for at, (row, *of, listed, sort, effective, removed, payment) in enumerate(
+        zip(rows, *columns, strict=True)
+    ):
+        kind = int(said.kind[at])
+        if kind == Kind.LABEL:
+            yield ReferenceStatement(row, (("label", payment),))
+        elif kind == Kind.LIST_ENTRY:
+            yield ReferenceStatement(row, (("list", listed or sort, *of),))
         elif kind == Kind.PROFILE:
-            yield ReferenceStatement(row, tuple(("profile", *of, name) for name in events.attributes_of(row)))
-        elif effective[row] is None and removed[row]:
+            yield ReferenceStatement(row, tuple(("profile", *of, name) for name in said.attributes_of(at)))
+        elif effective is None and removed:
             yield ReferenceStatement(row, (("flag", *of),))
         else:
-            since = int(events.event_time_ms[row]) if effective[row] is None else effective[row]
+            since = int(said.event_time_ms[at]) if effective is None else effective
             yield ReferenceStatement(row, (("flag", *of, since),), ("flag", *of))
 
 

@@ -1,4 +1,4 @@
-"""What comes through a partition that steers a job: versions to be put in force, lists, flags, profiles."""
+"""What comes through a partition that steers a job: versions to be put in force, and what servers say."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def decoded(
     append_ms: NDArray[np.int64],
     values: Sequence[bytes],
 ) -> tuple[EventBatch, NDArray[np.int64], list[BadRecord]]:
-    """As `Decode`; of a partition that may, also versions, and lists, flags and profiles of servers."""
+    """As `Decode`; of a partition that may, also versions, and what servers have said."""
     source = plan.partitions[partition]
     steers = partition in plan.controls
     changes = [row for row, value in enumerate(values) if steers and is_change(value)]
@@ -145,7 +145,7 @@ def _references(
     append_ms: NDArray[np.int64],
     values: Mapping[int, bytes],
 ) -> _Brought:
-    """Lists, flags and profiles in some rows, by the canonical mapping whatever the job's own is."""
+    """Lists, flags, profiles and labels in some rows, by the canonical mapping whatever the job's own is."""
     decode = plan.canonical or plan.decode
     lines: dict[int, bytes] = {}
     bad: list[BadRecord] = []

@@ -1,4 +1,4 @@
-"""List entries, flags and profiles through a control topic: a record brings one event."""
+"""List entries, flags, profiles and labels through a control topic: a record brings one event."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _About(msgspec.Struct):
 
 
 class ReferenceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A record with a profile, list entry or flag.
+    """A record with a profile, list entry, flag or label.
 
     Attributes:
         event: it, as canonical JSON.
@@ -53,7 +53,9 @@ class ReferenceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
 
 _DECODER: Final = msgspec.json.Decoder(ReferenceRecord)
 _ABOUT: Final = msgspec.json.Decoder(_About)
-_CARRIED: Final = frozenset(kind.name.lower() for kind in (Kind.PROFILE, Kind.LIST_ENTRY, Kind.FLAG))
+_CARRIED: Final = frozenset(
+    kind.name.lower() for kind in (Kind.PROFILE, Kind.LIST_ENTRY, Kind.FLAG, Kind.LABEL)
+)
 
 
 def keys_of(tokenizer: Tokenizer) -> str:
@@ -63,9 +65,12 @@ def keys_of(tokenizer: Tokenizer) -> str:
 
 
 def reference_record(events: EventBatch, row: int, keys: str, attributes: Collection[str] = ()) -> bytes:
-    """The value of a record with an event of a log; of a profile these `attributes`."""
+    """The value of a record with an event of a log; of a profile these `attributes`, of a label no words."""
     event = event_json(events, row)
     known: dict[str, Any] = event.pop("attributes", {})
+    if event["kind"] == Kind.LABEL.name.lower():
+        event.pop("note", None)
+        known = {}
     if event["kind"] == Kind.PROFILE.name.lower():
         event["attributes"] = {name: value for name, value in known.items() if name in attributes}
         known = {}
@@ -78,7 +83,7 @@ def reference_record(events: EventBatch, row: int, keys: str, attributes: Collec
 
 
 def is_reference(value: bytes) -> bool:
-    """Whether a record of a control topic brings a profile, list entry or flag."""
+    """Whether a record of a control topic brings a profile, list entry, flag or label."""
     return is_of_kind(value, _KIND)
 
 
@@ -88,7 +93,7 @@ def reference_in(value: bytes, keys: str) -> ReferenceRecord:
         found = _DECODER.decode(value)
         about = _ABOUT.decode(found.event)
     except msgspec.MsgspecError as error:
-        raise RuleError(f"this is no list entry, flag or profile: {error}") from error
+        raise RuleError(f"this is no list entry, flag, profile or label: {error}") from error
     if about.kind not in _CARRIED:
         raise RuleError(
             f"a control topic has no event of kind {about.kind[:40]!r}: send it to a topic of payments"

@@ -6,7 +6,7 @@
 
 Rules and models go into the log as batches of their own, so their places are named there. Where the control
 topic goes on commits behind them; what is read again after a crash has the id of before, and is taken once.
-List entries, flags and profiles of other servers commit with that place.
+List entries, flags, profiles and labels of other servers commit with that place.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Follows(Protocol):
 
 
 class TakesReferences(Protocol):
-    """Takes over lists, flags and profiles of other servers."""
+    """Takes over lists, flags, profiles and labels of other servers."""
 
     def take(self, records: Sequence[ControlRecord], /) -> tuple[EventBatch, dict[int, str]]:
         """The events of some records in order, and what is wrong with others, by their places among them."""

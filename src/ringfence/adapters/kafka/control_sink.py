@@ -43,7 +43,7 @@ OPTIONS: Final[dict[str, tuple[str, ...] | None]] = {}
 
 
 class ControlSink(KafkaSink):
-    """`ringfence.follow.Follower` that sends versions, list entries, flags and profiles to a control topic.
+    """`ringfence.follow.Follower` that sends versions, list entries, flags, profiles and labels.
 
     Of several that have not been sent yet and speak of one thing, the last is sent.
     """
@@ -136,8 +136,9 @@ class ControlSink(KafkaSink):
         return OutgoingMessage(offset, str(part), value)
 
     def _references(self, events: EventBatch, base: int, end: int) -> Iterator[OutgoingMessage]:
-        """List entries, flags and profiles that were made here, and are the last word of this log."""
-        authors, rules = (events.column(name).to_pylist() for name in (AUTHOR, ADDED_BY))
+        """List entries, flags, profiles and labels that were made here, and are the last word of this log."""
+        columns = (AUTHOR, ADDED_BY, "entity_id", "transaction_id")
+        authors, rules, ids, payments = (events.column(name).to_pylist() for name in columns)
         origin = origin_of(events)
         for one in statements(events):
             row = one.row
@@ -147,7 +148,7 @@ class ControlSink(KafkaSink):
             if last:
                 names = [str(subject[-1]) for subject in last]
                 value = reference_record(events, row, self._keys, names)
-                yield OutgoingMessage(base + row, str(events.column("entity_id")[row].as_py()), value)
+                yield OutgoingMessage(base + row, str(ids[row] or payments[row]), value)
 
     def _check_topic(self) -> None:
         """`InputError` where records of the topic have no order."""
@@ -172,7 +173,7 @@ class ControlSink(KafkaSink):
 
 
 def _was_made_here(origin: EventOrigin | None, author: str | None, rule: str | None) -> bool:
-    """Whether a list entry, flag or profile came from no topic that others read as well.
+    """Whether a list entry, flag, profile or label came from no topic that others read as well.
 
     Of what older versions logged, entries of lists that somebody made here have an author.
     """

@@ -1,4 +1,4 @@
-"""Lists, flags and profiles of other servers, taken over by a store that follows a control topic."""
+"""Lists, flags, profiles and labels of other servers, taken over by a store that follows a control topic."""
 
 from __future__ import annotations
 
