@@ -6,7 +6,8 @@
     ├── RuleError             a rule or rule book does not compile; carries the place in its text
     ├── StoreError            durable state cannot be read or written
     │   ├── StoreFullError    the disk is full: nothing that was acknowledged is lost
-    │   └── CorruptError      a stored row or snapshot fails its checksum
+    │   ├── CorruptError      a stored row or snapshot fails its checksum
+    │   └── CatchingUpError   what is made of the log is too far behind it: ask again later
     ├── CellError             keys cannot leave one engine, or not enter another
     ├── ScorerError           a model cannot give scores, or not in time
     └── ConflictError         the same id came again with other content
@@ -65,6 +66,10 @@ class StoreFullError(StoreError):
 
 class CorruptError(StoreError):
     """A stored row or snapshot fails its checksum."""
+
+
+class CatchingUpError(StoreError):
+    """What is made of the log is too far behind it to answer. It goes on by itself: ask again later."""
 
 
 class CellError(RingfenceError):

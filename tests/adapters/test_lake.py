@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from contextlib import closing
 
 import pyarrow as pa
 import pytest
@@ -12,7 +13,7 @@ from ringfence.adapters.lake import Lake, LakeFollower
 from ringfence.adapters.lake.tables import TopicTable
 from ringfence.adapters.sqlite import Store
 from ringfence.decisions.index import DecisionQuery
-from ringfence.errors import InputError, StoreError
+from ringfence.errors import CatchingUpError, InputError, StoreError
 from ringfence.events.bad import BadRecord, Fault, Reason
 from ringfence.follow import catch_up
 from ringfence.ports import LogBatch
@@ -288,6 +289,20 @@ def test_no_more_than_so_many_records_are_read_from_the_log(store):
     catch_up(store.log, LakeFollower(store.log, store.tables, 25))
     table.refresh()
     assert (len(table.files), len(table.tail)) == (3, 10)
+
+
+def test_tables_that_were_asked_while_they_caught_up_answer_afterwards(store, monkeypatch):
+    """A server's first question may come before its follower: the next ones have all tables and views."""
+    monkeypatch.setattr("ringfence.adapters.lake.lake.LIVE_ROWS", 95)  # of 100 events and 90 decisions
+    fill(store)
+    opened = Lake(store)
+    with closing(opened):
+        for _ in range(2):
+            with pytest.raises(CatchingUpError):
+                opened.sql("SELECT count(*) FROM events")
+        catch_up(store.log, LakeFollower(store.log, store.tables, 25))
+        assert one(opened, "SELECT count(*) n FROM decisions") == {"n": 90}
+        assert one(opened, "SELECT count(*) n FROM known_labels, flag_matches") == {"n": 0}
 
 
 ENDLESS = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"

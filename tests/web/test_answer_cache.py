@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ringfence.api.http.problems import Refusal
-from ringfence.errors import InputError
+from ringfence.errors import CatchingUpError, InputError
 from ringfence.web.answer_cache import MOST_OF_CALLER, MOST_WAITING, PATIENCE_SECONDS, AnswerCache
 
 
@@ -84,6 +84,21 @@ def test_a_problem_is_told_in_place_of_an_answer(caplog):
     told = until(lambda: kept.ask("other", 1, fail, "ada"))
     assert "the server's log" in told.problem
     assert "ZeroDivisionError: of a program" in caplog.text
+    kept.stop()
+
+
+def test_what_was_asked_too_early_is_asked_again_and_is_no_answer_meanwhile():
+    """The log need not grow until the tables have caught up: a kept problem would stay on the page."""
+    kept, behind = AnswerCache(time.monotonic), [True]
+
+    def work():
+        if behind.pop():
+            behind.append(False)
+            raise CatchingUpError("the analysis tables are behind")
+        return "figures"
+
+    told = until(lambda: kept.ask("q", 1, work, "ada"))
+    assert (told.value, told.problem) == ("figures", "")
     kept.stop()
 
 

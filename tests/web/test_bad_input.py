@@ -107,6 +107,20 @@ def test_a_role_that_may_not_is_refused_on_record(office, visitor):
     assert version(office, "C-2") == at
 
 
+@pytest.mark.parametrize("path", ["/cases/C-4711", "/cases/C-4711/preview"])
+def test_an_unknown_case_leads_to_the_page_of_cases_and_to_no_command(office, visitor, path):
+    told = visitor(office, Role.ANALYST).get(path)
+    assert told.status_code == 404
+    assert 'the page <a href="/cases">Cases</a> shows them' in told.text
+    assert "ringfence cases" not in told.text
+
+
+def test_an_address_that_is_no_id_of_a_case_names_no_parameter(office, visitor):
+    told = visitor(office, Role.ANALYST).get("/cases/xyz").text
+    assert "Give the id of a case, such as C-17." in told
+    assert "case_id" not in told.lower()
+
+
 def test_markup_in_a_note_stays_text(office, visitor, watched):
     client = visitor(office, Role.ANALYST)
     form = {"action": "note", "version": version(office, "C-2"), "text": HOSTILE}

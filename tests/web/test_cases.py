@@ -119,6 +119,14 @@ def test_an_analyst_works_the_queue_with_keys_alone(office, watched):
     page.keyboard.press("Control+f")
     page.keyboard.press("g")
     page.wait_for_url(re.compile(rf"done={second}"))
+    expect(page.locator(".notice")).to_contain_text(f"{second} is closed as genuine.")
+    page.keyboard.press("u")  # that was a mistake
+    page.wait_for_url(re.compile(rf"/cases/{second}$"))
+    assert office.server.cases.book.case(second).state == "open"
+    expect(page.locator(".notice")).to_contain_text("stay labelled as genuine until you decide it again")
+    page.goto(f"{office.url}/cases?done={second}")
+    expect(page.locator(".notice")).to_have_text(f"{second} is closed.")
+    expect(page.locator("[data-hotkey=u]")).to_have_count(0)
     labels = office.server.annotations.labels_of
     closed = office.server.cases.book.case(first)
     payments = office.server.cases.book.payments(first)

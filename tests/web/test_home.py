@@ -4,13 +4,16 @@ import re
 from contextlib import closing
 from threading import Event
 
+import pytest
 from playwright.sync_api import expect
 from tests.waiting import until
 from tests.web.test_pages import violations
 
 from ringfence.access.principal import Role
 from ringfence.adapters.sqlite.roll import SqliteRoll
+from ringfence.api.services import RecordServices
 from ringfence.decisions.decision import DecisionBatch
+from ringfence.errors import CatchingUpError
 from ringfence.ports import DECISIONS
 from ringfence.web.pages.home import _DAY_MS as DAY_MS
 from ringfence.web.pages.home import _engineer
@@ -142,6 +145,55 @@ def test_the_managers_home_opens_while_currencies_are_counted(site, visitor, mon
     assert "data-counting" in page.text
     assert "Queue age" in page.text
     until(lambda: "data-counting" not in client.get("/home?as=manager&range=24h").text)
+
+
+@pytest.mark.parametrize(
+    "path", ["/home?as=manager&range=7d", "/performance?range=7d", "/rule/new_country/figures"]
+)
+def test_figures_wait_for_tables_that_catch_up_and_come_by_themselves(site, visitor, monkeypatch, path):
+    """No page of figures is an error for that; it says how far the tables are behind, and asks again."""
+    lake, behind = site.dashboard.of(RecordServices).lake, Event()
+    asked, client, store = lake.sql, visitor(site), site.server.session.store
+
+    def sql(text, *given, **named):
+        if not behind.is_set():
+            raise CatchingUpError("the analysis tables are 405,519 records of events behind the log")
+        return asked(text, *given, **named)
+
+    monkeypatch.setattr(lake, "sql", sql)
+    monkeypatch.setattr("ringfence.web.parts.catching_up._LATE_SECONDS", -1.0)
+    site.dashboard.cache._answers.clear()
+    with closing(SqliteRoll(store.folder)) as roll:
+        roll.declare("lake", [DECISIONS], 200_000)
+        roll.pause("lake")
+        page = client.get(path)
+        roll.forget("lake")
+    assert page.status_code == 200
+    assert "Counting…" in page.text
+    assert "No figures at the moment: the follower lake is paused" in page.text
+    behind.set()
+    until(lambda: "<progress" not in client.get(path).text)
+
+
+def test_a_page_that_cannot_be_shown_now_says_when_and_tries_again(site, visitor, monkeypatch):
+    """What needs no figure behind it may need the tables all the same, such as a download."""
+
+    def sql(*_given, **_named):
+        raise CatchingUpError("the analysis tables are behind")
+
+    monkeypatch.setattr(site.dashboard.of(RecordServices).lake, "sql", sql)
+    page = visitor(site).get("/performance/kpis/csv?since=2025-01-01T00:00&until=2025-02-01T00:00")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    assert '<meta http-equiv="refresh" content="5">' in page.text
+    assert "catching up with the log" in page.text
+
+
+def test_a_page_that_is_refused_because_too_much_is_asked_tries_again(site, visitor, monkeypatch):
+    monkeypatch.setattr(site.server.pools.pages, "_most", 0)
+    page = visitor(site).get("/home?as=manager&range=24h")
+    assert (page.status_code, page.headers["retry-after"]) == (503, "2")
+    assert '<meta http-equiv="refresh" content="2">' in page.text
+    assert "tries again by itself in 2 seconds" in page.text
 
 
 def test_a_follower_that_waits_for_a_full_file_is_not_called_behind(site, visitor):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.api.http.problems import Refusal
-from ringfence.errors import RingfenceError
+from ringfence.errors import CatchingUpError, RingfenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -79,8 +79,9 @@ class AnswerCache:
     ) -> CachedAnswer | None:
         """The latest answer, None while the first is worked out or waits for its turn.
 
-        One that is of another `state` (of the log, say) and no longer fresh is renewed meanwhile. `Refusal`
-        (503) where there is none, and too many questions wait.
+        None, too, while what is made of the log is too far behind it for any: ask again. An answer that is of
+        another `state` (of the log, say) and no longer fresh is renewed meanwhile. `Refusal` (503) where
+        there is none, and too many questions wait.
         """
         with self._lock:
             now = self._now()
@@ -149,9 +150,11 @@ class AnswerCache:
 
     def _work(self, question: Hashable, asked: _WaitingQuestion) -> None:
         problem, value = "Something went wrong; the server's log has the details.", None
-        begun = self._now()
+        begun, is_answer = self._now(), True
         try:
             value, problem = asked.work(), ""
+        except CatchingUpError:
+            is_answer = False
         except RingfenceError as error:
             problem = str(error)
         except Exception:  # nobody else hears of it on this thread
@@ -159,11 +162,15 @@ class AnswerCache:
         finally:
             with self._lock:
                 self._under_way.discard(question)
-                now = self._now()
-                self._answers[question] = CachedAnswer(value, now, asked.state, now - begun, problem)
-                self._answers.move_to_end(question)
-                while len(self._answers) > _MOST:
-                    self._answers.popitem(last=False)
+                if is_answer:
+                    now = self._now()
+                    self._keep(question, CachedAnswer(value, now, asked.state, now - begun, problem))
+
+    def _keep(self, question: Hashable, answer: CachedAnswer) -> None:
+        self._answers[question] = answer
+        self._answers.move_to_end(question)
+        while len(self._answers) > _MOST:
+            self._answers.popitem(last=False)
 
 
 def _overloaded() -> Refusal:

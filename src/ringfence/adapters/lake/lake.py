@@ -97,6 +97,7 @@ class Lake:
         self._shown: dict[str, str] = {}  # attributes by name in the views, and their SQL types
         self._lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._has_views = False  # of each topic and each question: a refresh that fails leaves some out
 
     def sql(self, text: str, most: int | None = None, seconds: float | None = None) -> pa.Table:
         """The answer to one reading statement, at most its first `most` rows.
@@ -180,6 +181,7 @@ class Lake:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+                self._has_views = False
 
     def _ask(self, text: str, arguments: dict[str, Any]) -> pa.Table:
         with self._lock:
@@ -224,12 +226,12 @@ class Lake:
 
     def _refresh(self, seconds: float | None) -> duckdb.DuckDBPyConnection:
         connection = self._connection
-        first = connection is None
         if connection is None:
             connection = self._connection = statement_guard.connect(self._store.tables, self._memory)
             connection.register("quarantine", _QUARANTINE.empty_table())
             for name, schema in SCHEMAS.items():
                 connection.register(name, schema.empty_table())
+        first = not self._has_views
         make: dict[str, Callable[[Sequence[str]], list[str]]] = {
             EVENTS: lambda _: views.event_views(),
             DECISIONS: views.decision_views,
@@ -251,6 +253,7 @@ class Lake:
         if first:
             for statement in views.question_views(self._label_sources):
                 connection.sql(statement)
+            self._has_views = True
         return connection
 
     def _refresh_quarantine(self, connection: duckdb.DuckDBPyConnection) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.lake.files import TopicFiles
 from ringfence.adapters.lake.shapes import concat, rows_in
-from ringfence.errors import StoreError
+from ringfence.errors import CatchingUpError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ class TopicTable:
         """Take in what the log has gained, for about so long; whether anything has changed.
 
         Some of it is taken in however short the time is, and the next `refresh` goes on from there.
-        `StoreError` where the files are so far behind the log that their follower has to come first.
+        `CatchingUpError` where the files are so far behind the log that their follower has to come first.
         """
         before = (self.files, self.end)
         until = None if seconds is None else monotonic() + seconds
@@ -64,7 +64,7 @@ class TopicTable:
         self.files, start = self._stored.look()
         waiting = self._log.end_offset(self._topic) - start
         if waiting > self._live_rows:
-            raise StoreError(
+            raise CatchingUpError(
                 f"the analysis tables are {waiting:,} records of {self._topic} behind the log: the follower "
                 "`lake` is at it, or paused, or fails (`ringfence followers list`). Ask again"
             )

@@ -6,11 +6,14 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from ringfence.api.services import CaseServices, RecordServices
+from ringfence.cases.errors import UnknownCaseError
+from ringfence.cases.model import CaseState
 from ringfence.cases.words import FOUND
 from ringfence.web.parts.catching_up import late
 
 if TYPE_CHECKING:
     from ringfence.cases.book import CaseQuery
+    from ringfence.cases.model import Case
     from ringfence.web.dashboard import Dashboard
 
 _DAY_MS: Final = 86_400_000
@@ -34,6 +37,16 @@ def listed(dashboard: Dashboard, query: CaseQuery, now_ms: int, me: str) -> dict
         "agreement": _agreement(dashboard, me, now_ms),
         "found_as": FOUND,
     }
+
+
+def just_closed(dashboard: Dashboard, case_id: str, me: str) -> Case | None:
+    """The case with this id where the caller has closed it and may undo that; None where it is another's."""
+    try:
+        case = dashboard.of(CaseServices).case_book.case(case_id.upper())
+    except UnknownCaseError:
+        return None
+    is_mine = case.finding is not None and case.finding.by == me
+    return case if case.state is CaseState.CLOSED and is_mine else None
 
 
 def _agreement(dashboard: Dashboard, me: str, now_ms: int) -> tuple[int, int]:

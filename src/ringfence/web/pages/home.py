@@ -21,6 +21,7 @@ from ringfence.web.measure.measures import MEASURES
 from ringfence.web.pages.operation.system import CAUSES, answers
 from ringfence.web.pages.performance import counted_currencies, span_of, typed
 from ringfence.web.parts.asking import beside, dashboard_of, visit_of
+from ringfence.web.parts.catching_up import TABLES, late
 from ringfence.web.parts.rendering import render
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ async def home(request: Request, view: Annotated[str, Query(alias="as", max_leng
         known = await counted_currencies(request, begin, end)
         values = await beside(request, _manager, dashboard, (begin, end), known or [], who.now_ms)
         values |= {"is_counted": known is not None, "address": f"{request.url.path}?{request.url.query}"}
+        values["reading"] = await beside(request, late, dashboard, TABLES)
     else:
         values = await beside(request, _engineer, dashboard, who.now_ms)
     page = render(request, f"home_{chosen}.html", values | {"view": chosen, "views": VIEWS})

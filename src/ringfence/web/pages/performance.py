@@ -16,6 +16,7 @@ from ringfence.api.http.lazy_routes import LazyRoute
 from ringfence.api.services import RecordServices, Surroundings
 from ringfence.web.measure.measures import DAY_MS, MATURITY_DAYS, MEASURES, Panel, changes, currencies
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of, ends_of, from_tables
+from ringfence.web.parts.catching_up import TABLES, late
 from ringfence.web.parts.cells import csv_cell
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.period import current, moment_ms, zone_name
@@ -49,6 +50,7 @@ async def performance(
     values = {
         "is_counted": counted is not None,
         "address": f"{request.url.path}?{request.url.query}",
+        "reading": await beside(request, late, dashboard_of(request), TABLES),
         "currencies": known,
         "currency": currency if currency is not None else (known[0] if known else None),
         "since": typed(begin),
@@ -86,7 +88,9 @@ async def panel(
     question = ("measure", name, begin, end, currency, zone_name())
     found = await dashboard.cache.soon(question, ends_of(dashboard), work, caller_of(request))
     if found is None:
-        return render(request, "parts/counting.html", {"address": request.url.path + "?" + request.url.query})
+        reading = await beside(request, late, dashboard, TABLES)
+        values = {"address": f"{request.url.path}?{request.url.query}", "reading": reading}
+        return render(request, "parts/counting.html", values)
     if found.problem:
         raise Stop(422, found.problem)
     values = {"since": typed(begin), "until": typed(end), "currency": currency}

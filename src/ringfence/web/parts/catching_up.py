@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from ringfence.api.following import FollowerState
     from ringfence.web.dashboard import Dashboard
 
+TABLES: Final = "lake"
+"""The follower that makes the analysis tables."""
+
 _LATE_SECONDS: Final = 5.0  # what takes less is over before anybody has read of it
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ringfence.api.handlers.wording import of_parameter
 from ringfence.api.http.problems import Refusal
-from ringfence.errors import InputError, RingfenceError, RuleError, SpecError
+from ringfence.errors import CatchingUpError, InputError, RingfenceError, RuleError, SpecError
 from ringfence.masking import lettered
 from ringfence.web.parts.rendering import asset, render
 
@@ -35,6 +35,8 @@ _TEXTS: Final = {
     404: "There is no page at this address. Check the spelling; what it showed may also be gone.",
     405: "This address only works from a page, not by itself.",
 }
+_CATCHING_UP: Final = "The analysis tables are catching up with the log. Nothing is lost."
+_CATCHING_UP_SECONDS: Final = "5"
 
 
 class Stop(Exception):  # noqa: N818 (an answer, not a failure)
@@ -58,10 +60,13 @@ def install(app: FastAPI) -> None:
     app.add_route("/favicon.ico", _favicon)
 
 
-def _page(request: Request, status: int, text: str) -> Response:
+def _page(request: Request, status: int, text: str, again: str = "") -> Response:
+    """`again` is after how many seconds it may be asked again: a page that only looks does so by itself."""
     part = "hx-request" in request.headers
     template = "parts/problem.html" if part else "error.html"
-    return render(request, template, {"title": _TITLES.get(status, "Problem"), "text": text}, status)
+    values = {"title": _TITLES.get(status, "Problem"), "text": text}
+    values["again"] = again if request.method == "GET" else ""
+    return render(request, template, values, status, **({"retry_after": again} if again else {}))
 
 
 async def _stop(request: Request, error: Exception) -> Response:
@@ -78,17 +83,22 @@ async def _http(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return _page(request, 422, f"{'.'.join(map(str, first['loc'][1:]))}: {of_parameter(first)}")
+    place, *names = first["loc"]
+    named = "" if place == "path" else f"{'.'.join(map(str, names))}: "  # an address has no names to look for
+    return _page(request, 422, named + of_parameter(first))
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return _page(request, error.status, error.problem.detail)
+    again = dict(error.headers).get(b"retry-after", b"").decode()
+    return _page(request, error.status, error.problem.detail, again)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, InputError | RuleError | SpecError):
         return _page(request, 422, str(error))
+    if isinstance(error, CatchingUpError):
+        return _page(request, 503, _CATCHING_UP, _CATCHING_UP_SECONDS)
     return _page(request, 503, "The store cannot answer right now. The server's log says why.")
 
 

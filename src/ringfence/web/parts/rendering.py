@@ -23,6 +23,7 @@ from ringfence.scoring.language.words import percent, times
 from ringfence.scoring.rulesets.outcomes import OUTCOMES
 from ringfence.web.parts import period
 from ringfence.web.parts.metric_names import metric_name
+from ringfence.web.parts.remedies import linked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,6 +178,7 @@ def _environment() -> Environment:
         "duration": duration,
         "left": left,
         "metric_name": metric_name,
+        "linked": linked,
         "percent": percent,
         "sentence": sentence,
         "times": times,

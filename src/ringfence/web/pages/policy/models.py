@@ -178,7 +178,7 @@ def _artifact(dashboard: Dashboard, version: str) -> Artifact:
     if version not in registry.digests():
         raise Stop(
             404,
-            f"There is no model {version!r} here: the page Models, or `ringfence models list`, lists them.",
+            f"There is no model {version!r} here: `ringfence models list` lists them.",
         )
     return dashboard.artifact(version)
 

@@ -20,6 +20,7 @@ from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.scoring.rulesets.outcomes import Mode
 from ringfence.web.measure.measures import STOPPED
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of, ends_of
+from ringfence.web.parts.catching_up import TABLES, late
 from ringfence.web.parts.errors import Stop
 from ringfence.web.parts.rendering import render
 
@@ -138,7 +139,9 @@ async def figures(request: Request, rule_id: RuleId) -> Response:
     work, caller = partial(figures_of, dashboard, rule_id), caller_of(request)
     found = await dashboard.cache.soon(("rule", rule_id), ends_of(dashboard), work, caller)
     if found is None:
-        return render(request, "parts/counting.html", {"address": request.url.path})
+        reading = await beside(request, late, dashboard, TABLES)
+        values = {"address": request.url.path, "reading": reading}
+        return render(request, "parts/counting.html", values)
     if found.problem:
         raise Stop(422, found.problem)
     return render(request, "parts/rule_figures.html", found.value | {"rule_id": rule_id})

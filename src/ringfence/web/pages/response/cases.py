@@ -25,7 +25,7 @@ from ringfence.cases.model import LIVE, CaseState
 from ringfence.cases.words import FOUND, told
 from ringfence.compose.folder.cases import report_pdf
 from ringfence.errors import ConflictError, InputError
-from ringfence.web.investigate.case_list import listed
+from ringfence.web.investigate.case_list import just_closed, listed
 from ringfence.web.investigate.case_workup import linked, preview, work_up
 from ringfence.web.parts.asking import beside, dashboard_of, is_part
 from ringfence.web.parts.errors import Stop
@@ -82,6 +82,7 @@ async def cases(
     values = await beside(request, listed, dashboard, query, who.now_ms, who.name)
     values |= {"view": view, "views": list(_VIEWS), "queue": queue, "q": q, "skip": skip, "rows": PAGE_ROWS}
     values |= {"in_vain": in_vain, "done_case": done, "proposed": proposed, "order": query.order}
+    values["closed"] = await beside(request, just_closed, dashboard, done, who.name)
     return render(request, "parts/cases.html" if is_part(request) else "cases.html", values)
 
 
@@ -317,7 +318,7 @@ async def _page(
     problem: str = "",
     draft: str = "",
 ) -> Response:
-    dashboard = dashboard_of(request)
+    dashboard, me = dashboard_of(request), who_asks(request, "").name
     try:
         seen = request.scope["ringfence.caller"].may_report
         found = await beside(request, work_up, dashboard, case_id, with_reports=seen)
@@ -328,13 +329,14 @@ async def _page(
         "shown": SHOWN_MOMENTS,
         "case": found.case,
         "policy": dashboard.of(CaseServices).cases.policy,
-        "me": who_asks(request, "").name,
+        "me": me,
         "may_report": seen,
         "reporters": holders(Permission.REPORT),
         "now_ms": dashboard.of(CaseServices).clock.now_ms(),
         "found_as": FOUND,
         "most_bytes": MOST_BYTES,
         "done": done,
+        "closed": await beside(request, just_closed, dashboard, done, me),
         "proposed": proposed,
         "missed": missed or [],
         "problem": problem,
