@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
-from tests.cli.test_serve_control import activate, change_list, sent, served
+from tests.cli.test_serve_control import activate, change_list, label, sent, served
 from tests.interrupts import heed_interrupts
 from tests.kafka import broker
 from tests.waiting import until
@@ -170,13 +170,15 @@ def test_decisions_equal_the_embedded_engines_through_a_kill_and_a_rescale(kafka
 
 
 def change_on_a_server(kafka, project, ends, lines):
-    """Put rules in force on a server beside the job, and the shop of a payment on a list; both names."""
+    """Put rules in force on a server beside the job and a shop on a list, both named; label a payment."""
     topic, decisions = ends.source.address.topics[0], ends.outputs["decisions"]
-    shop = next(told["merchant_id"] for told in map(json.loads, lines) if told.get("merchant_id"))
+    told = next(told for told in map(json.loads, lines) if told.get("merchant_id"))
+    shop, payment = told["merchant_id"], told["transaction_id"]
     with served(project, kafka, f"{topic}?decisions={decisions}", ends.control) as url:
         rules = activate(url, LISTED_BOOK)
         change_list(url, "entries", shop)
-        until(lambda: sent(kafka, ends.control) == [rules, shop], PATIENCE_SECONDS)
+        label(url, payment)
+        until(lambda: sent(kafka, ends.control) == [rules, shop, payment], PATIENCE_SECONDS)
     return rules, shop
 
 

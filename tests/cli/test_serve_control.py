@@ -14,6 +14,10 @@ import pytest
 from tests.kafka import broker
 from tests.waiting import until
 
+from ringfence.adapters.sqlite import Store
+from ringfence.events import codec
+from ringfence.events.model import Kind
+from ringfence.ports import EVENTS
 from ringfence.sharded.changes import is_change
 
 from .conftest import payment
@@ -58,16 +62,34 @@ def activate(url, text):
     return answer.json()["activation"]["digest"]
 
 
+def label(url, payment):
+    """Say over HTTP that a payment was fraud."""
+    line = {"kind": "label", "event_time": "2024-05-02T10:00:00Z", "transaction_id": payment, "label": True}
+    answer = httpx.post(f"{url}/v1/events", json=line, timeout=60)
+    assert answer.is_success, answer.text
+
+
+def labels_in(folder):
+    """Payments that the log of a server has labels of, once for each."""
+    with Store.open(folder / "ringfence-data", read_only=True) as store:
+        batches = [codec.decode(one.payload) for one in store.log.read(EVENTS)]
+    rows = [row for batch in batches for row in batch.table.to_pylist()]
+    return [row["transaction_id"] for row in rows if row["kind"] == Kind.LABEL]
+
+
 def in_force(url):
     return httpx.get(f"{url}/v1/rules", timeout=60).json()["active"]
 
 
 def sent(kafka, control):
-    """Digests of versions, and ids of whoever a list entry is about, in the order of the topic."""
+    """What records are about, in the order of the topic: versions, whom a list names, a labelled payment."""
     values = [one.value() for one in kafka.content(control)]
     told = [json.loads(value) for value in values if value is not None]  # a job ticks
     return [
-        one["digest"] if is_change(json.dumps(one).encode()) else one["event"]["entity_id"] for one in told
+        one["digest"]
+        if is_change(json.dumps(one).encode())
+        else one["event"].get("entity_id") or one["event"]["transaction_id"]
+        for one in told
     ]
 
 
@@ -85,14 +107,16 @@ def on_list(url):
 
 
 def test_what_is_changed_on_one_server_is_sent_once_and_holds_on_the_other(project):
-    """Rules and a list; between two changes one server is killed."""
+    """Rules, a list and a label; between two changes one server is killed."""
     kafka = broker()
     topic, control = kafka.topic(), kafka.topic()
     kafka.send(topic, [json.dumps(payment(n)) for n in range(3)])
     here, there = project / "here", project / "there"
+    labelled = payment(1)["transaction_id"]
     with served(here, kafka, topic, control) as url:
         first = activate(url, BOOK.format(1))
         change_list(url, "entries", "shop-1", "shop-2")
+        label(url, labelled)
     with served(here, kafka, topic, control) as url, served(there, kafka, topic, control) as other:
         until(lambda: in_force(other) == first)
         assert in_force(url) == first
@@ -103,4 +127,7 @@ def test_what_is_changed_on_one_server_is_sent_once_and_holds_on_the_other(proje
         until(lambda: on_list(other) == {"shop-1", "shop-2"})
         change_list(other, "removals", "shop-1")
         until(lambda: on_list(url) == {"shop-2"})
-    assert sorted(sent(kafka, control)) == sorted([first, "shop-1", "shop-2", second, third, "shop-1"])
+        until(lambda: labels_in(there))
+    assert labels_in(here) == labels_in(there) == [labelled]
+    told = [first, "shop-1", "shop-2", labelled, second, third, "shop-1"]
+    assert sorted(sent(kafka, control)) == sorted(told)
