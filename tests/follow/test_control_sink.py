@@ -283,20 +283,25 @@ def labelled(*ids, is_fraud=True, **fields):
     return JsonDecoder(TOKENIZER).decode_lines(lines, NOW_MS, "test")[0]
 
 
-def test_labels_that_were_given_here_go_to_the_topic_and_the_last_of_a_payment_does(place):
+def test_labels_that_were_given_here_go_to_the_topic_the_last_of_each_source(place):
     """What people wrote with them stays here; those of topics are read there."""
     place.put(labelled("tx-1", "tx-2", label_source="case", note="Mira called", reason_code="10.4"))
     place.put(labelled("tx-3", "tx-4"), origin=EventOrigin.STREAM)
     place.put(labelled("tx-5"), origin=EventOrigin.CONTROL)
     place.put(labelled("tx-2", is_fraud=False, label_source="customer"), listed("d-1"))
+    place.put(labelled("tx-1", is_fraud=False, label_source="case"))
     place.put(labelled("tx-6"))
     place.put(labelled("tx-6", is_fraud=False), origin=EventOrigin.STREAM)
     take_all(place)
     told = [one for one in place.events() if one["kind"] == "label"]
-    assert [(one["transaction_id"], one["label"]) for one in told] == [("tx-1", True), ("tx-2", False)]
+    assert [(one["transaction_id"], one["label"]) for one in told] == [
+        ("tx-2", True),
+        ("tx-2", False),
+        ("tx-1", False),
+    ]
     assert (told[0]["label_source"], told[0]["reason_code"]) == ("case", "10.4")
     assert not any("note" in one for one in told)
-    assert [one.key() for one in place.kafka.content(place.topic)] == [b"tx-1", b"tx-2", b"d-1"]
+    assert [one.key() for one in place.kafka.content(place.topic)] == [b"tx-2", b"tx-2", b"d-1", b"tx-1"]
 
 
 def test_what_others_read_as_well_or_have_sent_is_not_sent_again(place):

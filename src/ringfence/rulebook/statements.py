@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ringfence.ports import EventLog
 
 Subject: TypeAlias = tuple[str | int | None, ...]
-"""An entry of a list, an attribute of a profile, a flag from one time on, a label, a part that decides."""
+"""A list's entry, a profile's attribute, a flag from one time on, a source's label, a part that decides."""
 
 _NEVER: Final = -1
 _COLUMNS: Final = (
@@ -31,6 +31,7 @@ _COLUMNS: Final = (
     "effective_at_ms",
     "removed",
     "transaction_id",
+    "label_source",
 )
 
 
@@ -51,6 +52,8 @@ class ReferenceStatement(NamedTuple):
 def statements(events: EventBatch) -> Iterator[ReferenceStatement]:
     """Those of the profiles, list entries, flags and labels of a batch, in order.
 
+    A label from elsewhere takes back what any source has said of its payment here, as the latest one counts.
+
     >>> from ringfence.events.decoding.decode import JsonDecoder
     >>> from ringfence.events.privacy.tokens import Tokenizer
     >>> line = b'''{"kind": "list_entry", "event_time": 1600000000000, "list_name": "stolen",
@@ -63,12 +66,15 @@ def statements(events: EventBatch) -> Iterator[ReferenceStatement]:
     rows = np.flatnonzero(events.is_control | (events.kind == Kind.LABEL)).tolist()
     said = events.take(np.array(rows, np.int64))
     columns = [said.column(name).to_pylist() for name in _COLUMNS]
-    for at, (row, *of, listed, sort, effective, removed, payment) in enumerate(
-        zip(rows, *columns, strict=True)
-    ):
+    is_ours = origin_of(events) in (EventOrigin.HERE, None)
+    for at, told in enumerate(zip(rows, *columns, strict=True)):
+        row, *of, listed, sort, effective, removed, payment, source = told
         kind = int(said.kind[at])
         if kind == Kind.LABEL:
-            yield ReferenceStatement(row, (("label", payment),))
+            mine, whole = ("label", payment, source), ("label", payment)
+            yield (
+                ReferenceStatement(row, (mine,), whole) if is_ours else ReferenceStatement(row, (mine, whole))
+            )
         elif kind == Kind.LIST_ENTRY:
             yield ReferenceStatement(row, (("list", listed or sort, *of),))
         elif kind == Kind.PROFILE:
