@@ -74,18 +74,18 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
     assert left_running(tmp_path) == []
 
 
-def test_live_traffic_begins_where_its_history_ends_and_has_reached_the_clock_in_a_minute(
+def test_live_traffic_begins_where_its_history_ends_and_has_reached_the_clock_in_five_minutes(
     tmp_path, monkeypatch
 ):
-    """The last 60 events at one a second, or a quarter of all where they are few."""
+    """The last 300 events at one a second, or a quarter of all where they are few."""
     monkeypatch.syspath_prepend(DEMO.parent)
     shown = importlib.import_module("demo")
     file, first = tmp_path / "h.parquet", datetime(2026, 12, 2, tzinfo=UTC)
-    times = [first + timedelta(minutes=n) for n in range(400)]
+    times = [first + timedelta(minutes=n) for n in range(2000)]
     pq.write_table(pa.table({"event_time": pa.array(times, pa.timestamp("ms", "UTC"))}), file)
-    assert shown.without_last(file, shown.CATCH_UP_SECONDS) == times[340]
-    assert pq.read_table(file)["event_time"].to_pylist() == times[:340]
-    assert shown.without_last(file, 10_000) == times[255]
+    assert shown.without_last(file, shown.CATCH_UP_SECONDS) == times[1700]
+    assert pq.read_table(file)["event_time"].to_pylist() == times[:1700]
+    assert shown.without_last(file, 10_000) == times[1275]
 
 
 def test_its_model_is_worth_promoting_also_on_a_date_with_few_frauds_to_learn_from(
