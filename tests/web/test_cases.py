@@ -150,6 +150,9 @@ def test_a_case_names_the_payment_that_it_compares_and_folds_what_is_long_ago(of
     expect(page.locator(".lead")).to_contain_text(f"the strictest of {len(amounts)} payments")
     expect(page.locator(".strip")).to_contain_text(f"{amounts[lead]:,.2f} EUR")
     expect(page.locator(".timeline").first.locator("li")).to_have_count(20)
+    page.goto(f"{office.url}/cases/C-1?zone=Asia/Tokyo")
+    expect(page.locator(".strip")).to_contain_text(" Asia/Tokyo")
+    expect(page.locator(".strip")).not_to_contain_text(" UTC")
     earlier = page.locator(".timeline").last
     expect(earlier).not_to_be_visible()
     page.locator("summary").filter(has_text="earlier").click()
@@ -192,6 +195,7 @@ def test_the_palette_finds_pages_actions_cases_rules_and_ids(office, watched):
         ("card_test", "rule"),
         ("C-2", "case"),
         ("customer-1", "case"),
+        ("customer-", "customer"),  # and not only those that a case is about
         ("stol", "list"),
         ("tx-0311", "decision"),
     ):

@@ -116,6 +116,51 @@ def test_notifications_are_what_the_callers_role_can_deal_with(locked, visitor):
             connection.execute("DELETE FROM destination WHERE address = 'console:'")
 
 
+def test_the_zone_goes_along_to_wherever_a_page_leads(site, watched, visitor):
+    """Times that were typed in a zone are of that zone: without it, the next page shows other payments."""
+    page = watched.open(
+        f"{site.url}/performance?since=2025-01-10T09:00&until=2025-01-20T09:00&zone=Asia/Tokyo"
+    )
+    page.get_by_role("link", name="Previous period").click()
+    page.wait_for_url("**since=2024-12-31T09:00**zone=Asia**")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**zone=Asia%2FTokyo**")
+    expect(page.locator("main .head")).to_contain_text("times in Asia/Tokyo")
+    page.goto(f"{site.url}/decisions?zone=Asia/Tokyo")
+    page.locator("table.rows tbody a").first.click()
+    page.wait_for_url("**/decisions/*?zone=Asia%2FTokyo")
+    page.keyboard.press("j")  # the next of the list
+    expect(page.locator(".neighbours")).to_contain_text("2 of ")
+    assert page.url.endswith("?zone=Asia%2FTokyo")
+    page.locator("#q").fill("tx-0311")
+    page.keyboard.press("Enter")  # posted, and led on by the server
+    page.wait_for_url("**/decisions/tx-0311?zone=Asia%2FTokyo")
+    client = visitor(site)
+    client.get("/sign-in")
+    client.headers["x-csrf-token"] = client.get("/session").json()["csrf"]
+    found = client.post("/search?zone=Asia/Tokyo", data={"q": ""}, follow_redirects=False)
+    assert found.headers["location"] == "/decisions?zone=Asia%2FTokyo"
+    found = client.post("/search", data={"q": ""}, follow_redirects=False)
+    assert found.headers["location"] == "/decisions"
+
+
+def test_the_live_page_says_when_the_last_payment_came(site, watched):
+    page = watched.open(site.url)
+    expect(page.locator("#idle")).to_have_text(re.compile(r"^last payment \d+ (s|min) ago"))
+
+
+def test_a_filter_is_folded_away_on_a_phone_and_opens(site, watched):
+    for path in ("/decisions?outcome=decline", "/streams/events"):
+        page = watched.open(f"{site.url}{path}", viewport={"width": 390, "height": 844})
+        expect(page.locator("form.filter")).to_be_hidden()
+        expect(page.locator("table.rows").first).to_be_in_viewport()
+        page.locator(".fold > summary").click()
+        expect(page.locator("form.filter")).to_be_visible()
+        page.set_viewport_size({"width": 1280, "height": 844})
+        expect(page.locator(".fold > summary")).to_be_hidden()
+        expect(page.locator("form.filter")).to_be_visible()
+
+
 def test_a_zone_that_does_not_exist_is_told_and_the_page_stays(site, watched):
     page = watched.open(f"{site.url}/decisions?outcome=decline&zone=Asia%2FTokyo")
     zone = page.get_by_label("Time zone", exact=True)

@@ -19,7 +19,7 @@ from tests.web.test_pages import violations
 
 from ringfence.adapters.lake import Lake
 from ringfence.adapters.lake.confined import ConfinedLake
-from ringfence.web.measure.measures import DAY_MS, MEASURES
+from ringfence.web.measure.measures import DAY_MS, MEASURES, money_of
 from ringfence.web.parts import rendering
 
 SPAN = "since=2025-01-01T00:00&until=2025-02-15T00:00"
@@ -134,6 +134,8 @@ def test_a_time_that_is_none_is_refused(site, visitor, query, status):
 def test_sql_is_asked_and_nothing_can_be_changed(site, watched, visitor):
     page = watched.open(f"{site.url}/sql")
     assert violations(page) == []
+    for name in ("features", "known_labels", "lifecycle", "quarantine"):
+        expect(page.locator("details summary", has_text=name).first).to_be_visible()
     editor = page.locator(".CodeMirror textarea")
     editor.press("Control+A")
     page.keyboard.type("SELECT outc")
@@ -309,11 +311,30 @@ def test_a_cell_and_a_bar_lead_to_the_frauds_behind_them(site, watched):
     page.goto(f"{site.url}/sql?panel=country&part=DE&{SPAN}")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#answer")).to_contain_text("tx-0311")
+    page.goto(f"{site.url}/sql?panel=trend&part=2025-01-31&{SPAN}")  # its day
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#answer")).to_contain_text("tx-0311")
+    day = "2025-01-31"
+    through = f"behind({{measure: 'trend', name: 'trend', through: '/sql?part='}}, '{day}')"
+    assert page.evaluate(through) == f"/sql?part={day}"
+    assert (
+        page.evaluate("behind({measure: 'trend', name: 'trend', through: '/sql?part='}, 'a change')") is None
+    )
+    whole = "/decisions?since=2025-01-31T00:00&until=2025-02-01T00:00"
+    assert page.evaluate(f"behind({{measure: 'matches', name: 'matches'}}, '{day}')") == whole
+
+
+def test_sums_of_money_are_exact_in_whatever_order_amounts_are_read():
+    """A sum of doubles ended in …0000547 or …9999917, as its threads came; no figure equalled its own SQL."""
+    for amounts in ("(0.1), (0.2), (1e13), (-1e13)", "(1e13), (0.1), (-1e13), (0.2)"):
+        asked = f"SELECT {money_of()} AS s FROM (SELECT a::DOUBLE AS amount FROM (VALUES {amounts}) AS t(a))"
+        assert str(duckdb.sql(asked).fetchall()[0][0]) == "0.3"
 
 
 def test_the_part_of_a_chart_is_a_text_in_its_statement(site, visitor):
     client = visitor(site)
     assert client.get(f"/sql?panel=hours&part=1-x&{SPAN}").status_code == 422
+    assert client.get(f"/sql?panel=trend&part=31.01.2025&{SPAN}").status_code == 422
     page = client.get(f"/sql?panel=country&part=D'E&{SPAN}").text
     assert "= 'D''E'" in html.unescape(page)
 

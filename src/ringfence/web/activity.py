@@ -52,6 +52,7 @@ class Activity:
         self._lock = Lock()
         self._seconds: deque[_Second] = deque()
         self._listeners: list[SampleListener] = []
+        self._latest: float | None = None  # when something was decided
         self.decisions = 0
 
     def take(self, decisions: DecisionBatch, events: EventBatch) -> None:
@@ -60,6 +61,7 @@ class Activity:
         with self._lock:
             self._count(self._current(), decisions, payments)
             self.decisions += len(decisions)
+            self._latest = self._now()
             for listener in self._listeners:
                 listener.offer(decisions, payments)
 
@@ -82,9 +84,13 @@ class Activity:
         return seen, _chosen(offered, most)
 
     def figures(self) -> dict[str, Any]:
-        """The last five minutes: series by second, totals, percentiles in ms."""
+        """The last five minutes: series by second, totals, percentiles in ms.
+
+        `idle_seconds` have passed since the last decision; None where there was none yet.
+        """
         with self._lock:
-            last = int(self._now())
+            now = self._now()
+            last, idle = int(now), None if self._latest is None else round(now - self._latest, 1)
             self._forget(last)
             seconds = [second for second in self._seconds if second.at < last]
             rules: Counter[str] = sum((second.rules for second in seconds), Counter())
@@ -112,6 +118,7 @@ class Activity:
                 for name, amount in sorted(volume.items(), key=lambda item: -item[1])[:3]
             ],
             "degraded": degraded,
+            "idle_seconds": idle,
         }
 
     def _current(self) -> _Second:

@@ -87,4 +87,4 @@ class Site(Dashboard):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         period.enter(scope)
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, period.carrying(send))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ringfence.decisions.index import Term, Wanted
+from ringfence.web.parts.period import local, zone_name
 from ringfence.web.parts.rendering import money, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from ringfence.cases.model import Subject
     from ringfence.decisions.index import DecisionIndex
@@ -66,7 +67,7 @@ def _amount(row: dict[str, Any], before: Sequence[dict[str, Any]]) -> Comparison
 
 def _hour(row: dict[str, Any], before: Sequence[dict[str, Any]]) -> Comparison:
     hour = _hour_of(row["event_time_ms"])
-    this = f"{hour:02d}:{_moment(row['event_time_ms']).minute:02d} UTC"
+    this = f"{hour:02d}:{_moment(row['event_time_ms']).minute:02d} {zone_name()}"
     if not before:
         return Comparison("Time", this, "no payment in 30 days", is_odd=False)
     apart = [abs(_hour_of(one["event_time_ms"]) - hour) for one in before]
@@ -90,7 +91,8 @@ def _value(name: str, this: str | None, before: Sequence[str | None]) -> Compari
 
 
 def _moment(time_ms: int) -> datetime:
-    return datetime.fromtimestamp(time_ms / 1000, UTC)
+    """In the zone of the page."""
+    return local(time_ms)
 
 
 def _hour_of(time_ms: int) -> int:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
@@ -19,6 +19,14 @@ MATURITY_DAYS: Final = 30
 
 STOPPED: Final = "outcome IN ('decline', 'review')"
 """In SQL, that a payment did not go through: a challenged one does once its customer passes."""
+
+
+def money_of(which: str = "") -> str:
+    """In SQL, the sum of the amounts of which a condition holds: exact, in whatever order they come."""
+    chosen = f" FILTER ({which})" if which else ""
+    return f"coalesce(sum(amount::DECIMAL(38, 4)){chosen}, 0)::DOUBLE"
+
+
 _CHOSEN: Final = """\
 WITH chosen AS (
   SELECT d.transaction_id, {local} AS event_time, d.outcome, t.amount, t.country, t.merchant_category,
@@ -35,12 +43,12 @@ WHERE event_time >= TIMESTAMP '{since}' AND event_time < TIMESTAMP '{until}'
 GROUP BY ALL ORDER BY count(*) DESC, currency LIMIT 20"""
 _KPIS: Final = f"""\
 SELECT count(*) AS payments,
-  coalesce(sum(amount), 0) AS volume,
+  {money_of()} AS volume,
   avg((outcome = 'approve')::INT) AS approval_rate,
   avg((outcome = 'challenge')::INT) AS challenge_rate,
   count(*) FILTER (is_fraud) AS frauds,
-  coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
-  coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed,
+  {money_of("is_fraud AND " + STOPPED)} AS fraud_stopped,
+  {money_of("is_fraud AND NOT " + STOPPED)} AS fraud_missed,
   count(*) FILTER (NOT is_fraud) AS genuine,
   avg(({STOPPED})::INT) FILTER (NOT is_fraud) AS false_positive_rate,
   avg((is_fraud IS NOT NULL)::INT) AS labelled
@@ -51,8 +59,8 @@ SELECT coalesce(day, event_time::DATE) AS day,
   count(*) FILTER (outcome = 'challenge') AS challenged,
   count(*) FILTER (outcome = 'review') AS reviewed,
   count(*) FILTER (outcome = 'decline') AS declined,
-  coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
-  coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed
+  {money_of("is_fraud AND " + STOPPED)} AS fraud_stopped,
+  {money_of("is_fraud AND NOT " + STOPPED)} AS fraud_missed
 FROM chosen FULL JOIN (
   SELECT unnest(generate_series(greatest(min(event_time), max(event_time) - INTERVAL 10 YEAR)::DATE,
     max(event_time)::DATE, INTERVAL 1 DAY))::DATE AS day
@@ -69,9 +77,9 @@ _BY: Final = f"""\
 SELECT coalesce({{column}}, '(none)') AS value,
   count(*) AS payments,
   count(*) FILTER (is_fraud) AS frauds,
-  coalesce(sum(amount) FILTER (is_fraud AND {STOPPED}), 0) AS fraud_stopped,
-  coalesce(sum(amount) FILTER (is_fraud AND NOT {STOPPED}), 0) AS fraud_missed
-FROM chosen GROUP BY value ORDER BY frauds DESC, payments DESC, value LIMIT 12"""
+  {money_of("is_fraud AND " + STOPPED)} AS fraud_stopped,
+  {money_of("is_fraud AND NOT " + STOPPED)} AS fraud_missed
+FROM chosen GROUP BY value ORDER BY fraud_stopped + fraud_missed DESC, payments DESC, value LIMIT 12"""
 
 _FRAUDS: Final = """\
 SELECT * FROM chosen WHERE is_fraud AND {place}
@@ -99,8 +107,8 @@ class Panel:
     ) -> str:
         """The SQL over a time, of payments in one currency unless None, as `ringfence sql` takes it.
 
-        Days and hours are those of `zone`. With `part`, a bar or `weekday-hour`, the frauds behind that place
-        of the panel.
+        Days and hours are those of `zone`. With `part`, a day, a bar or `weekday-hour`, the frauds behind
+        that place of the panel.
         """
         money = "" if currency is None else f" AND coalesce(t.currency, '') = {quoted_text(currency)}"
         since, until = _moment(since_ms), _moment(until_ms)
@@ -110,6 +118,8 @@ class Panel:
         )
 
     def _place(self, part: str) -> str:
+        if self.kind == "trend":
+            return f"event_time::DATE = DATE '{date.fromisoformat(part)}'"
         if self.kind == "hours":
             weekday, _, hour = part.partition("-")
             return f"isodow(event_time) = {int(weekday)} AND hour(event_time) = {int(hour)}"
@@ -124,7 +134,7 @@ class Panel:
 
 
 def _by(name: str, column: str, title: str) -> Panel:
-    return Panel(name, title, "by number of frauds", "bars", _BY.format(column=column), column)
+    return Panel(name, title, "by fraud money", "bars", _BY.format(column=column), column)
 
 
 MEASURES: Final = {

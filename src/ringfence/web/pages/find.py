@@ -123,7 +123,7 @@ def _hits(dashboard: Dashboard, text: str) -> list[Hit]:
     place = place_of(dashboard, text)
     if place is not None:
         found.append(Hit(text, place.split("/")[1].removesuffix("s"), place))
-    if all(hit.kind == "problem" for hit in found):  # nothing has this very id, and no case is about it
+    else:  # nothing has this very id
         found += _beginning(dashboard, text)
     rules = dashboard.of(RecordServices).pipeline.rules.ruleset.every_rule
     named = [rule for rule in rules if _resembles(word, rule.id) or word in rule.title.lower()]

@@ -44,7 +44,8 @@ _PIECES: Final = 10
 _LOOKED_PAST: Final = 400  # characters after a cut, in which a card number may end
 _COLUMNS: Final = (
     "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE table_name IN ('transactions', "
-    "'decisions', 'labels', 'events', 'flag_matches') ORDER BY table_name, column_index"
+    "'decisions', 'features', 'labels', 'known_labels', 'events', 'lifecycle', 'flag_matches', 'quarantine') "
+    "ORDER BY table_name, column_index"
 )
 _MOST_POINTS: Final = 500
 _MOST_SERIES: Final = 6
@@ -83,12 +84,12 @@ async def editor(
     """
     dashboard = dashboard_of(request)
     statement = statement or _EXAMPLES[0][1]
-    if panel in MEASURES and MEASURES[panel].kind in ("hours", "bars"):
+    if panel in MEASURES and MEASURES[panel].kind != "kpis":
         begin, end = await beside(request, span_of, dashboard, since, until)
         try:
             statement = MEASURES[panel].statement(begin, end, currency, zone_name(), part)
         except ValueError:
-            raise Stop(422, "Give an hour of the week such as 1-23.") from None
+            raise Stop(422, "Give an hour of the week such as 1-23, or a day such as 2026-11-14.") from None
     tables: dict[str, list[tuple[str, str]]] = {}
     problem = ""
     try:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+
+from starlette.datastructures import MutableHeaders
 
 from ringfence.decisions.period import Period
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from starlette.types import Message, Send
 
 _NOW: ContextVar[Period | None] = ContextVar("ringfence_period", default=None)
 
@@ -30,6 +34,25 @@ def period_of(scope: Mapping[str, Any]) -> Period:
 def enter(scope: Mapping[str, Any]) -> None:
     """From here on, this request has the period of its address."""
     _NOW.set(period_of(scope))
+
+
+def carrying(send: Send) -> Send:
+    """Sends what a request is answered; to where that leads on, the zone of the request goes along."""
+    asked = current()
+    if asked.zone == "UTC":
+        return send
+
+    async def carry(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=message["headers"])
+            where = headers.get("location", "")
+            if where.startswith("/") and Period.of(urlsplit(where).query).zone == "UTC":
+                headers["location"] = (
+                    f"{where}{'&' if '?' in where else '?'}{urlencode({'zone': asked.zone})}"
+                )
+        await send(message)
+
+    return carry
 
 
 def current() -> Period:

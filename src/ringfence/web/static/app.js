@@ -216,6 +216,30 @@ document.addEventListener("change", async (event) => {
   field.value = "";
 });
 
+// The zone of this page goes along to wherever it leads: times that were typed in it are of that zone.
+function inZone(address) {
+  const zone = new URLSearchParams(location.search).get("zone");
+  const there = new URL(address, location.href);
+  if (!zone || there.origin !== location.origin || there.searchParams.has("zone")) return address;
+  there.searchParams.set("zone", zone);
+  return there.pathname + there.search + there.hash;
+}
+
+for (const kind of ["click", "auxclick"]) {
+  document.addEventListener(kind, (event) => {
+    const link = event.target.closest("main a[href]:not([download])");
+    if (link && inZone(link.href) !== link.href) link.href = inZone(link.href);
+  }, true);
+}
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method === "post" && !form.hasAttribute("hx-post")) form.setAttribute("action", inZone(form.getAttribute("action") ?? location.href)); // a field may be called action
+}, true);
+document.addEventListener("formdata", (event) => {
+  const zone = new URLSearchParams(location.search).get("zone");
+  if (zone && event.target.method === "get" && !event.formData.has("zone")) event.formData.set("zone", zone);
+});
+
 // The time range and the zone stand in the address, beside whatever else does.
 function setPeriod(field) {
   const here = new URL(location.href);
@@ -258,6 +282,14 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("submit", (event) => {
   if (event.target.matches(".period")) event.preventDefault(); // it would leave out what else is in the address
+});
+
+// On a phone a filter is folded away: what it finds comes first.
+document.addEventListener("DOMContentLoaded", () => {
+  const narrow = matchMedia("(max-width: 52rem)");
+  const fold = () => { for (const one of document.querySelectorAll("details[data-fold]")) one.open = !narrow.matches; };
+  narrow.addEventListener("change", fold);
+  fold();
 });
 
 // A list whose choice is the whole form.

@@ -140,7 +140,7 @@ async function ask() {
     show([...local, { label: "Ids could not be searched. Load this page again", kind: "problem", act: () => location.reload() }]);
     return;
   }
-  const more = (await answer.json()).map((one) => ({ ...one, act: () => { location.href = one.href; } }));
+  const more = (await answer.json()).map((one) => ({ ...one, act: () => { location.href = inZone(one.href); } }));
   show([...more, ...local]);
 }
 

@@ -37,8 +37,21 @@ document.addEventListener("DOMContentLoaded", () => {
     const [first, ...others] = figures.volume;
     field("volume").textContent = first ? `${charts.short(first[1])} ${first[0]}` : "–";
     field("volume-more").textContent = others.length ? others.map(([name, sum]) => `${charts.short(sum)} ${name}`).join(", ") : "in five minutes";
+    document.getElementById("idle").textContent = idle(figures);
     draw(figures);
     rules(figures.rules);
+  }
+
+  // Few payments are no fault of the page: it says when the last one was decided, and how many come.
+  function idle({ until, idle_seconds: since, outcomes }) {
+    const decided = Number(live.dataset.decided) / 1000;
+    const seconds_ago = since ?? (decided ? until - decided : null);
+    const total = outcomes.reduce((sum, count) => sum + count, 0);
+    if (seconds_ago === null) return "no payment yet";
+    if (seconds_ago < 5) return "";
+    const minutes = seconds_ago / 60;
+    const ago = minutes < 2 ? `${number(seconds_ago)} s` : minutes < 120 ? `${number(minutes)} min` : minutes < 2880 ? `${number(minutes / 60)} h` : `${number(minutes / 1440)} days`;
+    return `last payment ${ago} ago${total ? ` · ${number(total / (seconds / 60), 1)} a minute` : ""}`;
   }
 
   function draw(figures) {

@@ -117,6 +117,16 @@ const measureKinds = {
   tradeoff,
 };
 
+// Where a click on a place of a chart leads; nowhere where there is nothing behind it, such as a mark.
+function behind({ measure, name, through }, place) {
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(place);
+  if (name === "merchant" && place !== "(none)") return `/entities/merchant/${encodeURIComponent(place)}`;
+  if (through && (isDay || measure !== "trend")) return through + encodeURIComponent(place);
+  if (!isDay || !["trend", "matches"].includes(measure)) return null;
+  const next = new Date(Date.parse(place) + 86_400_000).toISOString().slice(0, 10);
+  return `/decisions?since=${place}T00:00&until=${next}T00:00`;
+}
+
 function drawMeasure(figure) {
   if (!figure.dataset.points) return;
   const chart = drawnMeasures.get(figure) ?? echarts.init(figure);
@@ -126,9 +136,8 @@ function drawMeasure(figure) {
   figure.dataset.bound = "yes";
   new ResizeObserver(() => chart.resize()).observe(figure);
   chart.on("click", (at) => {
-    if (figure.dataset.measure === "trend" || figure.dataset.measure === "matches") location.href = `/decisions?since=${at.name}T00:00&until=${at.name}T23:59`;
-    else if (figure.dataset.name === "merchant" && at.name !== "(none)") location.href = `/entities/merchant/${encodeURIComponent(at.name)}`;
-    else if (figure.dataset.through) location.href = figure.dataset.through + encodeURIComponent(at.name);
+    const address = behind(figure.dataset, at.name);
+    if (address) location.href = inZone(address);
   });
 }
 

@@ -75,7 +75,7 @@ document.addEventListener("DOMContentLoaded", () => {
         : found.cut.length ? `Of ${name}, only the newest links are drawn: there are more of ${found.cut.join(", ")}.` : "";
   });
   drawing.on("dbltap", "node", (event) => {
-    window.location.href = `/graph/${event.target.data("kind")}/${encodeURIComponent(event.target.data("name"))}`;
+    window.location.href = inZone(`/graph/${event.target.data("kind")}/${encodeURIComponent(event.target.data("name"))}`);
   });
 
   const slider = document.getElementById("ring-until"), text = document.getElementById("ring-until-text");

@@ -194,7 +194,7 @@ document.addEventListener("click", (event) => {
   const table = event.target.closest("table[data-rows] a")?.closest("table");
   if (!table) return;
   try {
-    sessionStorage.setItem("ringfence_rows", JSON.stringify({ from: location.href, hrefs: rowLinks().map((link) => link.getAttribute("href")) }));
+    sessionStorage.setItem("ringfence_rows", JSON.stringify({ from: location.href, hrefs: rowLinks().map((link) => link.pathname) }));
   } catch { /* likewise */ }
 });
 

@@ -46,6 +46,7 @@ async def live(request: Request) -> Response:
     values = {
         "figures": figures,
         "figures_json": _ENCODER.encode(figures).decode(),
+        "decided_ms": max((row["decided_at_ms"] for row in latest.rows), default=None),
         "latest_json": _ENCODER.encode(latest.rows[::-1]).decode(),
         "seconds": SECONDS,
         "entities": list(ENTITY_KEYS),

@@ -18,7 +18,7 @@ from ringfence.errors import RingfenceError
 from ringfence.rulebook.single_rule import STAGES, stage_of
 from ringfence.scoring.rulesets.duckdb_sql import quoted_text
 from ringfence.scoring.rulesets.outcomes import Mode
-from ringfence.web.measure.measures import STOPPED
+from ringfence.web.measure.measures import STOPPED, money_of
 from ringfence.web.parts.asking import beside, caller_of, dashboard_of, ends_of
 from ringfence.web.parts.catching_up import TABLES, late
 from ringfence.web.parts.errors import Stop
@@ -65,8 +65,8 @@ LEFT JOIN (hits JOIN {stood} AS version(digest, stage, share) ON digest = rules_
 GROUP BY stage, share ORDER BY since_ms, stage, share""",
     "money": f"""\
 SELECT coalesce(currency, '') AS currency,
-  coalesce(sum(amount) FILTER (is_fraud AND acted AND {STOPPED}), 0) AS fraud_stopped,
-  coalesce(sum(amount) FILTER (is_fraud IS false AND acted AND {STOPPED}), 0) AS genuine_stopped
+  {money_of("is_fraud AND acted AND " + STOPPED)} AS fraud_stopped,
+  {money_of("is_fraud IS false AND acted AND " + STOPPED)} AS genuine_stopped
 FROM hits GROUP BY ALL ORDER BY currency""",
     "overlap": """\
 SELECT other, count(*) AS payments FROM (SELECT unnest(rules) AS other FROM hits)
