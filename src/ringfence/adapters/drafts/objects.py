@@ -6,7 +6,12 @@ import json
 import re
 from typing import Any, Final
 
+from ringfence.adapters.files.json_stream import is_lines
 from ringfence.errors import InputError
+from ringfence.events.decoding.decode import RECORD_LIMIT
+
+OBJECT_BYTES: Final = 16 * RECORD_LIMIT
+"""Of JSON that is looked at, where an object may hold the records of a whole file."""
 
 _PLAIN: Final = re.compile(r"[^.\[\]\"]+")
 _DEPTH: Final = 8
@@ -20,7 +25,8 @@ _ALIKE: Final = 2  # records under names that make their object one of records
 def objects_in(head: bytes, where: str, limit: int) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
     """Paths, rows and the `[file]` options of the first objects: lines, an array, or a list within one."""
     text = head.decode("utf-8", "replace").removeprefix("\ufeff")
-    objects = _objects(text, limit)
+    ways = (_by_line, _pretty) if begins_lines(head) else (_pretty, _by_line)
+    objects = next(filter(None, (way(text, limit) for way in ways)), [])
     if not objects:
         raise InputError(
             f"{where}: none of the first lines is a JSON object with fields{_why_none(text.lstrip())}"
@@ -36,10 +42,13 @@ def objects_in(head: bytes, where: str, limit: int) -> tuple[list[str], list[lis
     names = list(dict.fromkeys(name for one in flat for name in one))[:_NAMES]
     if "each" in options:  # of two that fit as well, the record's own comes before the envelope's
         names.sort(key=lambda name: not name.startswith(options["each"] + "."))
-    if "each" in options:  # of two that fit as well, the record's own comes before the envelope's
-        names.sort(key=lambda name: not name.startswith(options["each"] + "."))
     rows = [[_sound(one.get(name)) for name in names] for one in flat]
     return list(map(_sound, names)), rows, options
+
+
+def begins_lines(head: bytes) -> bool:
+    """Whether JSON has a value a line, told by its beginning."""
+    return is_lines(head[:RECORD_LIMIT])
 
 
 def _why_none(text: str) -> str:
@@ -53,6 +62,11 @@ def _why_none(text: str) -> str:
         return ": it begins with code around the JSON: take that out"
     if re.match(r"\[?\s*\{\s*'", text):
         return ": it has single quotes, as Python prints objects: write it with json.dumps"
+    if text.startswith("{") and len(text) >= OBJECT_BYTES:
+        return (
+            ": the first object is too large to be one record: write those within it a line each "
+            "(jq -c '.data[]', where data is the list of them)"
+        )
     if first and first[0] not in "[{" and re.search(r"[,;\t|]", first):
         return ": it looks like CSV: say --format csv"
     return ""
@@ -86,7 +100,7 @@ def _sound(value: Any) -> Any:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _objects(text: str, limit: int) -> list[dict[str, Any]]:
+def _by_line(text: str, limit: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for line in text.split("\n"):
         try:
@@ -97,17 +111,17 @@ def _objects(text: str, limit: int) -> list[dict[str, Any]]:
             found.append(one)
             if len(found) == limit:
                 break
-    return found or _pretty(text)[:limit]
+    return found
 
 
-def _pretty(text: str) -> list[dict[str, Any]]:
+def _pretty(text: str, limit: int) -> list[dict[str, Any]]:
     """The objects of an array, or that stand one after the other over several lines."""
     decoder, at = json.JSONDecoder(), 0
     found: list[dict[str, Any]] = []
     at = len(text) - len(text.lstrip())
     if text[at : at + 1] == "[":
         at += 1
-    while at < len(text):
+    while at < len(text) and len(found) < limit:
         at += re.match(r"[\s,]*", text[at:])[0].__len__()  # type: ignore[index]
         try:
             one, at = decoder.raw_decode(text, at)

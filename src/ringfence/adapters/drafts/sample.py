@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ringfence.adapters.drafts.moments import MomentGuess, clock_of, moments_of
 from ringfence.adapters.drafts.money import AmountStyle, money_of
-from ringfence.adapters.drafts.objects import objects_in
+from ringfence.adapters.drafts.objects import OBJECT_BYTES, begins_lines, objects_in
 from ringfence.adapters.drafts.tables import table_in
 from ringfence.adapters.drafts.words import meanings_of, words_of
 from ringfence.adapters.files.bytes_as_text import without_bytes
@@ -181,12 +181,14 @@ def _rows_of(source: OpenedFile, encoding: str | None) -> tuple[list[str], list[
         flat = {name: _plain(column) for name, column in leaves if name not in lists}
         said = [f"lists are left out: {', '.join(lists)}"] if lists else []
         return list(flat), list(zip(*flat.values(), strict=True)), SampleLayout(remarks=said)
-    head = b""
+    head, most = b"", HEAD_BYTES
     try:
         for chunk in source.chunks():
             head += chunk
-            if len(head) >= HEAD_BYTES:
-                break
+            if len(head) >= most:
+                if most > HEAD_BYTES or source.format != "ndjson" or begins_lines(head):
+                    break
+                most = OBJECT_BYTES
     except CutShortError as error:
         if not head.strip():
             raise InputError(f"{source.path}: {error}: get a whole copy") from error

@@ -24,16 +24,20 @@ _CELLS_LIMIT: Final = 4 * 1024 * 1024  # of a table: its rows times the names th
 
 
 def parse_lines(
-    lines: Sequence[bytes], limit: int = RECORD_LIMIT
+    lines: Sequence[bytes], limit: int = RECORD_LIMIT, remedy: str = ""
 ) -> tuple[list[dict[str, Any] | None], dict[int, tuple[Fault, ...]]]:
-    """An object, or None, per line, and the faults of lines that are none. Blank lines are neither."""
+    """An object, or None, per line, and the faults of lines that are none. Blank lines are neither.
+
+    `remedy` says what mends a line that is longer than `limit`.
+    """
     objects: list[dict[str, Any] | None] = []
     faults: dict[int, tuple[Fault, ...]] = {}
     decoder = msgspec.json.Decoder(dict[str, Any])
     for row, line in enumerate(lines):
         found: dict[str, Any] | None = None
         if len(line) > limit:
-            faults[row] = (Fault(Reason.TOO_LARGE, "", f"{len(line)} bytes, at most {limit} are allowed"),)
+            said = f"{len(line)} bytes, at most {limit} are allowed{remedy}"
+            faults[row] = (Fault(Reason.TOO_LARGE, "", said),)
         elif line and not line.isspace():
             try:
                 found = decoder.decode(line)
@@ -62,7 +66,9 @@ class Objects:
 def records_in(lines: Sequence[bytes], mapping: Mapping) -> Objects:
     """The records of some lines as a mapping sees them: nested values by path, perhaps one per element."""
     # One object may hold a whole export where each of its elements is a record.
-    objects, faults = parse_lines(lines, 16 * RECORD_LIMIT if mapping.file.each else RECORD_LIMIT)
+    whole = 16 * RECORD_LIMIT if mapping.file.each else RECORD_LIMIT
+    remedy = f": write its records a line each (jq -c '.{mapping.file.each}[]')" if mapping.file.each else ""
+    objects, faults = parse_lines(lines, whole, remedy)
     wanted = [column for column in mapping.columns if len(steps(column)) > 1]
     every = any(record.attributes == "*" for record in mapping.records)
     found = Objects()

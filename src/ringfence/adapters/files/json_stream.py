@@ -22,7 +22,8 @@ _LOOKED_AT: Final = RECORD_LIMIT
 _KEPT: Final = 17 * RECORD_LIMIT  # bytes of one value; what is longer is refused by its reader
 _ONE_LINE: Final = bytes.maketrans(b"\r\n", b"  ")
 _BACKSLASH, _QUOTE, _COMMA, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = b'\\",{}[]'
-_BASE, _INSIDE = 2, 3  # places in the state, after depth and text
+_RECORD_SEPARATOR: Final = 0x1E  # before each value of a JSON text sequence (RFC 7464)
+_DEPTH, _TEXT, _BASE, _INSIDE = range(4)  # places in the state
 
 
 def json_lines(source: OpenedFile, encoding: str = "utf-8") -> Iterator[bytes]:
@@ -31,11 +32,11 @@ def json_lines(source: OpenedFile, encoding: str = "utf-8") -> Iterator[bytes]:
     head, rests = b"", False
     for chunk in chunks:
         head += chunk
-        rests = not chunk and _is_lines(head)  # a live source's only line so far need not wait for its second
+        rests = not chunk and is_lines(head)  # a live source's only line so far need not wait for its second
         if rests or _is_told(head):
             break
     rest = chain([head, b""] if rests else [head], chunks)
-    if _is_lines(head):
+    if is_lines(head):
         yield from rest
     else:
         yield from split_values(rest)
@@ -44,29 +45,37 @@ def json_lines(source: OpenedFile, encoding: str = "utf-8") -> Iterator[bytes]:
 def _is_told(head: bytes) -> bool:
     """Whether the beginning is enough to tell the arrangement."""
     text = head.lstrip()
-    if text[:1] == b"[" or len(head) > _LOOKED_AT:
+    if text[:1] in (b"[", b"\x1e") or len(head) > _LOOKED_AT:
         return True
     first, newline, after = text.partition(b"\n")
     return bool(newline and (after.strip() or _is_one(first)))
 
 
-def _is_lines(head: bytes) -> bool:
+def is_lines(head: bytes) -> bool:
+    """Whether a source that begins so has one value a line."""
     text = head.lstrip()
-    if text[:1] == b"[":
+    if text[:1] in (b"[", b"\x1e"):
         return False
     if text[:1] != b"{":
         return True
     first, _, after = text.partition(b"\n")
     if _is_one(first):
         return True
-    # A broken line, and a good one after it.
-    return not _values_in(first)[0] and after.lstrip()[:1] == b"{"
+    # A broken line, and a good one after it, which a list that is still open has within it.
+    is_broken = not _values_in(first)[0] and after.lstrip()[:1] == b"{"
+    return is_broken and not (first.rstrip()[-1:] in (b"[", b",") and _is_element(after.lstrip()))
 
 
 def _is_one(line: bytes) -> bool:
     """Whether a line is one whole value."""
     count, inside = _values_in(line)
     return count == 1 and not inside and line.rstrip().endswith(b"}")
+
+
+def _is_element(text: bytes) -> bool:
+    """Whether a text begins with an element of a list, not with a line that is whole by itself."""
+    first, _, after = text.partition(b"\n")
+    return not _is_one(first) or after.lstrip()[:1] == b"]"
 
 
 def _values_in(line: bytes) -> tuple[int, bool]:
@@ -98,8 +107,11 @@ def split_values(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if lines:
             lines.append(b"")
             yield b"\n".join(lines)
+    is_cut = state[_INSIDE] and (state[_DEPTH] > state[_BASE] or state[_TEXT])
     if state[_INSIDE]:
-        yield waiting.translate(_ONE_LINE) + b"\n"
+        yield waiting.translate(_ONE_LINE) + (b"" if is_cut else b"\n")
+    if is_cut:
+        raise CutShortError("its last JSON value does not end")
     if state[_BASE] and not state[_INSIDE]:
         raise CutShortError("its JSON array does not end")
 
@@ -156,7 +168,7 @@ def _turn(byte: int) -> int:
 
 @compiled(nogil=True)
 def _is_between(byte: int) -> bool:
-    return byte in (32, 9, 10, 13, _COMMA)
+    return byte in (32, 9, 10, 13, _COMMA, _RECORD_SEPARATOR)
 
 
 @compiled(nogil=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -12,11 +15,11 @@ from ringfence.adapters.files.order.merge import merged
 from ringfence.adapters.files.order.runs import runs_in
 from ringfence.adapters.files.paths import STDIN, resolve, size_of
 from ringfence.adapters.files.reading import read
-from ringfence.errors import InputError
+from ringfence.errors import InputError, MisfitError
 from ringfence.events.decoding.decode import NO_EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from ringfence.events.privacy.tokens import Tokenizer
     from ringfence.events.values.vocabulary import Mapping
@@ -55,7 +58,8 @@ def read_ordered(
     was known. Newest-first and shuffled files are sorted, files that overlap in time are merged, and `say`
     hears of it. Sorting keeps its runs in `folder` (None: where the system has temporary files), about as
     many bytes as the events take in the log, and holds at most half a million events in memory. Standard
-    input cannot be looked at beforehand: what has come is given out at once.
+    input cannot be looked at beforehand: what has come is given out at once. Where one of several files lacks
+    the mapping's columns, `MisfitError` comes before the first batch.
     """
     options: dict[str, Any] = {
         "batch_rows": batch_rows,
@@ -65,6 +69,9 @@ def read_ordered(
     }
     files = [file for path in paths for file in _found(path)]
     with tokenizer.uncounted():
+        if len(files) > 1:
+            look: dict[str, Any] = {"mapping": mapping, "tokenizer": tokenizer, "label_delay": label_delay}
+            _refuse_misfits(files, partial(read, ingest_time_ms=ingest_time_ms, fmt=fmt, **look))
         plan = _plan(files, order, Looker(mapping, tokenizer, ingest_time_ms, lateness_ms, fmt))
     if plan.said:
         say(plan.said)
@@ -82,6 +89,23 @@ def _found(path: str) -> list[str]:
         return resolve([path])
     except InputError:
         return [path]
+
+
+def _refuse_misfits(files: Sequence[str], start: Callable[[list[str]], Generator[SourceBatch]]) -> None:
+    """`MisfitError` for files that lack the mapping's columns, before anything of the others is decided."""
+    misfits = []
+    for file in filter(os.path.isfile, files):  # what comes through a pipe comes once
+        with suppress(InputError), closing(start([file])) as batches:  # reading reports what else is wrong
+            try:
+                next(batches, None)
+            except MisfitError as error:
+                misfits.append(str(error))
+    if misfits:
+        more = f" (and {len(misfits) - 1:,} more like it)" if len(misfits) > 1 else ""
+        raise MisfitError(
+            f"{misfits[0]}{more}. None of the {len(files):,} files was read: leave out what the mapping does not "
+            "fit, and run it by itself with a mapping of its own"
+        )
 
 
 def _plan(files: Sequence[str], order: Order, looker: Looker) -> _Plan:
