@@ -74,6 +74,9 @@ def test_the_remedy_of_an_amount_speaks_of_commas_only_where_there_are_any(tmp_p
         ("", ("\u20ac", "\u20ac"), ("EUR",)),
         ("Unit", ("Euro", "US Dollar"), ("EUR", "USD")),
         ("Curr", ("$", "$"), ("USD",)),
+        ("Curr", ("Euro", "USD"), ("EUR", "USD")),
+        ("Curr", ("Canadian Dollar", "$"), ("CAD", "USD")),
+        ("Currency", ("US Dollar (USD)", "$"), ("USD",)),
     ],
 )
 def test_a_column_of_signs_beside_the_amount_is_its_currency(tmp_path, column, signs, codes):
@@ -84,3 +87,12 @@ def test_a_column_of_signs_beside_the_amount_is_its_currency(tmp_path, column, s
     assert found.values["currency"] == codes
     assert ("several currencies share" in found.said) == ("$" in signs)
     assert tried(str(file), parse_mapping(found.text, "some"), NOW, None).refused.total() == 0
+
+
+def test_a_column_of_words_that_name_no_one_currency_is_told_with_the_remedy(tmp_path):
+    """It became an attribute, and "no column names a currency" stood there."""
+    file = tmp_path / "some.csv"
+    file.write_text("id,date,amount,currency\nb1,2024-05-01 10:00,10.50,Peso\nb2,2024-05-01 11:00,10.50,Peso\n")
+    found = Drafted(file)
+    assert "currency" not in found.fields
+    assert 'currency holds Peso, which names no one currency: say what its words mean, as in' in found.said

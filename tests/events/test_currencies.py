@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -77,3 +78,49 @@ def test_the_table_is_whole():
 def test_what_is_no_currency_is_refused(code):
     made = decoded(code, "2025-05-01")
     assert isinstance(made, BadRecord) or made.column("currency").to_pylist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("Euro", "EUR"),
+        ("euros", "EUR"),
+        ("\u20ac", "EUR"),
+        ("US$", "USD"),
+        (" US Dollars ", "USD"),
+        ("U.S. dollar", "USD"),
+        ("Z\u0142oty", "PLN"),
+        ("US Dollar (USD)", "USD"),
+        ("EUR - Euro", "EUR"),
+        ("Koruna \u010desk\u00e1", "CZK"),
+        ("rmb", "CNY"),
+        ("\uff25\uff35\uff32", "EUR"),
+    ],
+)
+def test_a_sign_or_a_name_of_one_currency_is_its_code_to_every_decoder(written, code):
+    """Each was no ISO 4217 code."""
+    line = payment(written, "2026-05-01")
+    assert decoded(written, "2026-05-01").column("currency").to_pylist() == [code]
+    events, bad = BlockDecoder(TOKENIZER).decode(line, NOW, "x", 1)
+    assert (events.column("currency").to_pylist(), bad) == ([code], [])
+    assert len(JsonDecoder(TOKENIZER).decode_lines([line], NOW, "x")[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("$", "'\\$' stands for several currencies: write the code"),
+        ("Dollars", "several currencies"),
+        ("kr", "several currencies"),
+        ("pounds", "several currencies"),
+        ("USD/EUR", "no ISO 4217 currency code: write one"),
+        ("BTC", "name it under values of the mapping"),
+        ("GBp", "counts hundredths"),
+    ],
+)
+def test_what_names_no_one_currency_is_refused_with_the_remedy(written, said):
+    """A price in pence (GBp) was taken for one in pounds."""
+    line = payment(written, "2026-05-01")
+    assert re.search(said, decoded(written, "2026-05-01").message)
+    assert re.search(said, BlockDecoder(TOKENIZER).decode(line, NOW, "x", 1)[1][0].message)
+    assert re.search(said, JsonDecoder(TOKENIZER).decode_lines([line], NOW, "x")[1][0].message)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ringfence.adapters.drafts.roles import currency_points
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
-from ringfence.events.values.written import code_of_sign, is_shared
+from ringfence.events.values.currencies import currency_code
+from ringfence.events.values.currency_names import code_of_sign, is_shared
 
 if TYPE_CHECKING:
     from ringfence.adapters.drafts.desk import DraftDesk
@@ -35,6 +36,13 @@ def choose_currency(desk: DraftDesk, amount: Column | None, money: AmountStyle |
     if codes:
         fields["currency"] = {"constant": codes[0]}
         return codes[0]
+    unread = [one for one in desk.left.values() if "currency" in one.meanings and not one.money]
+    if unread:
+        some = " and ".join(unread[0].different[:2])
+        desk.plan.remarks.append(
+            f"{unread[0].name} holds {some}, which names no one currency: say what its words mean, as in currency = "
+            f'{{ column = "{unread[0].name}", values = {{ "{unread[0].different[0]}" = "EUR" }} }}'
+        )
     desk.plan.remarks.append(
         "no column names a currency: amounts have two decimals and no currency; "
         "name yours with --answer currency=EUR, for example"
@@ -66,13 +74,13 @@ def _of_others(column: Column, amount: Column | None, others: list[Column]) -> b
 
 def _of_column(desk: DraftDesk, column: Column) -> str | None:
     """Fills `currency` from a column; the code where all rows have the same."""
-    if all(map(code_of_sign, column.different)):
+    if all(map(code_of_sign, column.different)) or any(map(is_shared, column.different)):
         return _signs_of(desk, column)
     if any(len(text.strip()) < 3 for text in column.different):  # 36 is 036, the Australian dollar
         desk.plan.fields["currency"] = {"column": column.name, "pad": 3}
         return None
     desk.plan.fields["currency"] = column.name
-    return column.different[0].strip().upper() if len(column.different) == 1 else None
+    return currency_code(column.different[0]) if len(column.different) == 1 else None
 
 
 def _signs_of(desk: DraftDesk, column: Column) -> str | None:
@@ -84,4 +92,5 @@ def _signs_of(desk: DraftDesk, column: Column) -> str | None:
             f"{column.name} holds {sign}, which several currencies share: taken as {codes[sign]}; correct it "
             "under values of the mapping where it is another"
         )
-    return next(iter(codes.values())) if len(set(codes.values())) == 1 else None
+    known = {codes.get(text) or currency_code(text) for text in column.different}
+    return known.pop() if len(known) == 1 else None

@@ -13,7 +13,8 @@ from ringfence.adapters.drafts.moments import turned
 from ringfence.adapters.drafts.money import MOST, is_scientific
 from ringfence.adapters.drafts.words import known
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
-from ringfence.events.values.written import code_of_sign
+from ringfence.events.values.currencies import currency_code
+from ringfence.events.values.currency_names import code_of_sign
 from ringfence.masking import find_cards
 
 if TYPE_CHECKING:
@@ -266,14 +267,17 @@ def currency_points(column: Column, near: Column | None) -> float:
         return 20 * (bool(some) and all(text.strip() in CURRENCIES for text in some))
     if not some:
         return 0
-    good = sum(
-        text.strip().upper() in CURRENCIES or bool(_WORD_CODE.fullmatch(text.strip())) for text in some
-    )
+    good = sum(names_currency(text) or bool(_WORD_CODE.fullmatch(text.strip())) for text in some)
     short = all(text.strip().isdigit() and len(text.strip()) <= 3 for text in some)
     if good < MOST * len(some) and not short:
         return 0
     others = (near.meanings if near else frozenset()) & {"gross", "net", "converted", "fee", "refund"}
     return 60 - 30 * len((column.meanings & {"gross", "net", "converted", "fee", "refund"}) ^ others)
+
+
+def names_currency(text: str) -> bool:
+    """Whether a text is a code, a sign or a name of a currency."""
+    return currency_code(text) in CURRENCIES or code_of_sign(text) is not None
 
 
 def _coordinate(main: str, limit: float) -> Callable[[Column], float]:

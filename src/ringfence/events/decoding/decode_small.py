@@ -36,6 +36,7 @@ from ringfence.events.repeated import are_keys, may_repeat
 from ringfence.events.values import amounts, times
 from ringfence.events.values.bins import NO_CARD, Card, is_bin
 from ringfence.events.values.currencies import CURRENCIES, CURRENCY_EXPONENT
+from ringfence.events.values.currency_names import HUNDREDTHS
 from ringfence.events.values.norms import rule_of
 from ringfence.events.values.visible import may_show_nothing
 from ringfence.masking import find_cards
@@ -328,7 +329,7 @@ def _money(given: Mapping[str, Values]) -> _Money:
 def _currency(code: str | None) -> str | None:
     if code is None or code in CURRENCIES:
         return code
-    if not code.isascii() or code.upper() not in CURRENCIES:
+    if not code.isascii() or code.upper() not in CURRENCIES or code in HUNDREDTHS:
         raise _NotPlainError
     return code.upper()
 

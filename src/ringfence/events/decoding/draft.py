@@ -31,6 +31,7 @@ from ringfence.events.values.currencies import (
     exponents_of,
     outside_validity,
     validity,
+    why_unknown,
 )
 from ringfence.events.values.norms import norm_entities
 from ringfence.events.values.numbers import to_bools, to_floats, whole
@@ -172,7 +173,7 @@ class Draft:
             unknown[rows],
             Reason.UNKNOWN_CURRENCY,
             "currency",
-            lambda row: f"{self.show(values, row)} is no ISO 4217 currency code",
+            lambda row: f"{self.show(values, row)} {why_unknown(words[rows[row]])}",
         )
         self._dated |= DATED.keys() & codes
         self._columns["currency"] = pa.array(codes, pa.string()).take(encoded.indices)

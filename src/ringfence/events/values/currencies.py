@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow.compute as pc
 
+from ringfence.events.values.currency_names import HUNDREDTHS, is_shared, only_code
 from ringfence.events.values.visible import visible
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ DATED: Final[dict[str, tuple[int, int]]] = {
 CURRENCIES: Final = frozenset(word[:3] for word in _NOW.split()) - DATED.keys()
 """Codes that need no look at the time."""
 
-EVERY_CURRENCY: Final = CURRENCIES | DATED.keys()
+EVERY_CURRENCY: Final = frozenset(CURRENCIES | DATED.keys())
 NUMERIC: Final = {word[3:]: word[:3] for word in (_NUMBERS_BEFORE + _NOW).split()}
 """Codes by their ISO 4217 numbers, which ISO 8583 messages carry."""
 
@@ -100,13 +101,26 @@ def major(amount: float, currency: str) -> str:
 
 
 def currency_code(written: str) -> str:
-    """The letters of a code in capitals or not, or of a number whose leading zeros may be lost.
+    """The letters of a code in capitals or not, of a number whose leading zeros may be lost, or of a name.
 
-    >>> currency_code("usd"), currency_code("978"), currency_code("36"), currency_code("gold")
-    ('USD', 'EUR', 'AUD', 'GOLD')
+    >>> [currency_code(one) for one in ("usd", "978", "36", "Euros", "gold")]
+    ['USD', 'EUR', 'AUD', 'EUR', 'GOLD']
     """
     word = visible(written).upper()
-    return NUMERIC.get(word.zfill(3), word) if word.isascii() and word.isdigit() else word
+    if word in EVERY_CURRENCY:
+        return written if written in HUNDREDTHS else word
+    if word.isascii() and word.isdigit():
+        return NUMERIC.get(word.zfill(3), word)
+    return only_code(written, EVERY_CURRENCY) or word
+
+
+def why_unknown(written: str) -> str:
+    """What to do about a text that names no currency, or several."""
+    if written in HUNDREDTHS:
+        return "counts hundredths of a currency: write its code, such as GBP, with the amount in it"
+    if is_shared(written):
+        return "stands for several currencies: write the code of the one that is meant, such as USD"
+    return "is no ISO 4217 currency code: write one, such as EUR, or name it under values of the mapping"
 
 
 def validity(currency: str) -> str:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from ringfence.events.buffers import is_text
 from ringfence.events.values import amounts
 from ringfence.events.values.currencies import EVERY_CURRENCY
+from ringfence.events.values.currency_names import SIGNS, USUAL
 from ringfence.events.values.visible import INVISIBLE, visible, western
 
 if TYPE_CHECKING:
@@ -26,66 +27,6 @@ if TYPE_CHECKING:
 
     from ringfence.events.values.vocabulary import FieldSource
 
-SIGNS: Final[dict[str, str | None]] = {
-    "€": "EUR",
-    "£": "GBP",
-    "₹": "INR",
-    "₽": "RUB",
-    "₺": "TRY",
-    "₴": "UAH",
-    "₩": "KRW",
-    "₪": "ILS",
-    "₫": "VND",
-    "₦": "NGN",
-    "฿": "THB",
-    "₱": "PHP",
-    "₡": "CRC",
-    "₲": "PYG",
-    "₸": "KZT",
-    "₾": "GEL",
-    "₼": "AZN",
-    "₵": "GHS",
-    "zł": "PLN",
-    "Kč": "CZK",
-    "Ft": "HUF",
-    "лв": "BGN",
-    "лв.": "BGN",
-    "R$": "BRL",
-    "US$": "USD",
-    "C$": "CAD",
-    "CA$": "CAD",
-    "A$": "AUD",
-    "AU$": "AUD",
-    "NZ$": "NZD",
-    "HK$": "HKD",
-    "S$": "SGD",
-    "NT$": "TWD",
-    "MX$": "MXN",
-    "Rs": "INR",
-    "Rs.": "INR",
-    "Fr.": "CHF",
-    "SFr.": "CHF",
-    "円": "JPY",
-    "元": "CNY",
-    "Euro": "EUR",
-    "$": None,
-    "¥": None,
-    "￥": None,
-    "kr": None,
-    "kr.": None,
-    "¢": None,  # of several currencies
-}
-"""Signs of currencies; None for one that several share."""
-
-_USUAL: Final = {"$": "USD", "¥": "JPY", "￥": "JPY"}
-_NAMES: Final = {
-    **dict.fromkeys(("euro", "euros"), "EUR"),
-    **dict.fromkeys(("pound", "pounds", "british pound", "pound sterling", "sterling"), "GBP"),
-    **dict.fromkeys(("dollar", "dollars", "us dollar", "us dollars", "u.s. dollar"), "USD"),
-    **dict.fromkeys(("swiss franc", "swiss francs", "schweizer franken"), "CHF"),
-    **dict.fromkeys(("yen", "japanese yen"), "JPY"),
-    **dict.fromkeys(("rupee", "rupees", "indian rupee"), "INR"),
-}
 _SHAPE: Final = (
     r"^(?P<before>[-+(]?)\s*(?P<left>[\p{L}]{0,4}\.?\p{Sc}|\p{Sc}[\p{L}]{0,3}|[\p{L}]{1,4}\.?)?\s*(?P<inner>[-+(]?)\s*"
     r"(?P<number>[0-9][0-9.,' ]*|\.[0-9]+)"
@@ -177,22 +118,7 @@ def currency_within(values: Any) -> Any:
     if not is_text(values):
         return pa.nulls(len(values), pa.string())
     parts = pc.extract_regex(_tidy(values.cast(pa.string()), ".", ","), _SHAPE)
-    return _mark(parts, {**SIGNS, **_USUAL})
-
-
-def code_of_sign(text: str) -> str | None:
-    """The currency of a sign or of its usual name, "$" being the US dollar; None for what is neither.
-
-    >>> [code_of_sign(one) for one in ("\u20ac", "US$", "$", "Pounds", "x")]
-    ['EUR', 'USD', 'USD', 'GBP', None]
-    """
-    word = visible(text)
-    return SIGNS.get(word) or _USUAL.get(word) or _NAMES.get(word.casefold())
-
-
-def is_shared(sign: str) -> bool:
-    """Whether a sign or name is that of several currencies."""
-    return visible(sign) in _USUAL or visible(sign).casefold() in ("dollar", "dollars")
+    return _mark(parts, {**SIGNS, **USUAL})
 
 
 def hint(source: FieldSource, shown: str) -> str:
