@@ -92,7 +92,9 @@ def test_a_column_of_signs_beside_the_amount_is_its_currency(tmp_path, column, s
 def test_a_column_of_words_that_name_no_one_currency_is_told_with_the_remedy(tmp_path):
     """It became an attribute, and "no column names a currency" stood there."""
     file = tmp_path / "some.csv"
-    file.write_text("id,date,amount,currency\nb1,2024-05-01 10:00,10.50,Peso\nb2,2024-05-01 11:00,10.50,Peso\n")
+    file.write_text(
+        "id,date,amount,currency\nb1,2024-05-01 10:00,10.50,Peso\nb2,2024-05-01 11:00,10.50,Peso\n"
+    )
     found = Drafted(file)
     assert "currency" not in found.fields
-    assert 'currency holds Peso, which names no one currency: say what its words mean, as in' in found.said
+    assert "currency holds Peso, which names no one currency: say what its words mean, as in" in found.said

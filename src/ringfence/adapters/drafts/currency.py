@@ -40,8 +40,8 @@ def choose_currency(desk: DraftDesk, amount: Column | None, money: AmountStyle |
     if unread:
         some = " and ".join(unread[0].different[:2])
         desk.plan.remarks.append(
-            f"{unread[0].name} holds {some}, which names no one currency: say what its words mean, as in currency = "
-            f'{{ column = "{unread[0].name}", values = {{ "{unread[0].different[0]}" = "EUR" }} }}'
+            f"{unread[0].name} holds {some}, which names no one currency: say what its words mean, as in "
+            f'currency = {{ column = "{unread[0].name}", values = {{ "{unread[0].different[0]}" = "EUR" }} }}'
         )
     desk.plan.remarks.append(
         "no column names a currency: amounts have two decimals and no currency; "

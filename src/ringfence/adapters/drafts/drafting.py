@@ -13,7 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.drafts.coordinates import turn_coordinates
+from ringfence.adapters.drafts.addresses import tell_unread_addresses
+from ringfence.adapters.drafts.coordinates import choose_coordinates, tell_unread_coordinates
 from ringfence.adapters.drafts.desk import DraftDesk
 from ringfence.adapters.drafts.label_delay import choose_label_delay
 from ringfence.adapters.drafts.labels import choose_label, known_late
@@ -83,7 +84,7 @@ def draft_mapping(
             break
         dropped[culprit] = trial.worst[1] if trial.worst else ""
     _acceptable(trial, path)
-    remarks = [mask_cards(one) for one in (*plan.remarks, *trial.told())]
+    remarks = [mask_cards(one) for one in dict.fromkeys((*plan.remarks, *trial.told()))]
     questions = [replace(one, text=mask_cards(one.text)) for one in plan.questions]
     return MappingDraft(
         mask_cards(plan.toml()),
@@ -112,7 +113,7 @@ def _plan(
     choose_label_delay(desk)
     choose_amount(desk)
     _transaction(desk)
-    turn_coordinates(desk)
+    choose_coordinates(desk)
     choose_step(desk)
     sides = find_sides(desk)
     for target, points in FIELDS.items():
@@ -120,6 +121,8 @@ def _plan(
             plan.remarks.append(f"{target} is left out: {dropped[target]}")
         else:
             _field(desk, target, sides.get(target) or desk.best(target, points))
+    tell_unread_addresses(desk)
+    tell_unread_coordinates(desk)
     _placeholders(desk)
     _attributes(desk, dropped)
     _empty(desk, dropped)

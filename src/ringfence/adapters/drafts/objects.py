@@ -51,25 +51,32 @@ def begins_lines(head: bytes) -> bool:
     return is_lines(head[:RECORD_LIMIT])
 
 
+_OTHER_TEXTS: Final = (
+    (re.compile(r"//|/\*|#|(?:.*\n)*?[ \t]*//"), "it has comments, which JSON does not know: take them out"),
+    (
+        re.compile(r"\[\["),
+        "its rows are lists: write objects with a name for each value, or CSV (--format csv)",
+    ),
+    (
+        re.compile(r"\)\]\}|while\s*\(1|[A-Za-z_$][\w$.]*\s*\("),
+        "it begins with code around the JSON: take that out",
+    ),
+    (
+        re.compile(r"\[?\s*\{\s*'"),
+        "it has single quotes, as Python prints objects: write it with json.dumps",
+    ),
+    (re.compile(r"[^\[{\n][^\n]*[,;\t|]"), "it looks like CSV: say --format csv"),
+)
+"""What text that should be JSON seems to be by its beginning, and what to do with it."""
+
+
 def _why_none(text: str) -> str:
-    """What text that should be JSON seems to be, and what to do with it."""
-    first = text.partition("\n")[0].strip()
-    if text.startswith(("//", "/*", "#")) or re.search(r"^[ \t]*//", text, re.MULTILINE):
-        return ": it has comments, which JSON does not know: take them out"
-    if text.startswith("[["):
-        return ": its rows are lists: write objects with a name for each value, or CSV (--format csv)"
-    if re.match(r"\)\]\}|while\s*\(1|[A-Za-z_$][\w$.]*\s*\(", text):
-        return ": it begins with code around the JSON: take that out"
-    if re.match(r"\[?\s*\{\s*'", text):
-        return ": it has single quotes, as Python prints objects: write it with json.dumps"
     if text.startswith("{") and len(text) >= OBJECT_BYTES:
         return (
             ": the first object is too large to be one record: write those within it a line each "
             "(jq -c '.data[]', where data is the list of them)"
         )
-    if first and first[0] not in "[{" and re.search(r"[,;\t|]", first):
-        return ": it looks like CSV: say --format csv"
-    return ""
+    return next((f": {said}" for pattern, said in _OTHER_TEXTS if pattern.match(text)), "")
 
 
 def _refuse_other_shapes(item: dict[str, Any], where: str) -> None:

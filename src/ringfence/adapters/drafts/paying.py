@@ -11,8 +11,8 @@ from ringfence.adapters.drafts.money import MOST, decimals_of, is_exponential
 from ringfence.adapters.drafts.roles import amount_points
 from ringfence.adapters.drafts.units import finer_parts, scaled
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
-from ringfence.events.values.visible import visible, western
 from ringfence.events.values.currency_names import code_of_sign
+from ringfence.events.values.visible import visible, western
 from ringfence.ports.mappings import Question
 
 if TYPE_CHECKING:

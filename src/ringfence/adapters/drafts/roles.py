@@ -9,6 +9,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ringfence.adapters.drafts.addresses import ip_points
+from ringfence.adapters.drafts.coordinates import coordinate_points
 from ringfence.adapters.drafts.moments import turned
 from ringfence.adapters.drafts.money import MOST, is_scientific
 from ringfence.adapters.drafts.words import known
@@ -62,7 +64,6 @@ _NO_TIME: Final = {
     "account": 20, "customer": 15, "card": 15, "amount": 90, "balance": 90, "id": 60, "currency": 25,
     "related": 25, "age": 90, "status": 10,
 }  # fmt: skip
-_IPS: Final = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+")
 _DIALLED: Final = re.compile(r"\+[1-9][0-9 ()/.-]{6,18}[0-9]")
 _MASKED: Final = re.compile(r"(?=.*[*xX•#])[0-9*xX•#][0-9*xX•# -]{6,22}[0-9]")
 _CARD_DIGITS: Final = 19
@@ -280,19 +281,6 @@ def names_currency(text: str) -> bool:
     return currency_code(text) in CURRENCIES or code_of_sign(text) is not None
 
 
-def _coordinate(main: str, limit: float) -> Callable[[Column], float]:
-    def points(column: Column) -> float:
-        if main not in column.meanings or column.money is None or column.money.decimal != ".":
-            return 0
-        try:
-            inside = all(abs(float(text)) <= limit for text in column.different)
-        except ValueError:
-            return 0
-        return (50.0 + 10 * ("merchant" in column.meanings) - 10 * ("home" in column.meanings)) * inside
-
-    return points
-
-
 def _matching(main: str, pattern: re.Pattern[str]) -> Callable[[Column], float]:
     def points(column: Column) -> float:
         some = column.different[:_SOME]
@@ -337,7 +325,7 @@ FIELDS: Final[dict[str, Callable[[Column], float]]] = {
     "merchant_id": _who("merchant", worse=frozenset({"account", "ref", "category", "txn", "order"})),
     "terminal_id": _who("terminal"),
     "device_id": _who("device"),
-    "ip": _matching("ip", _IPS),
+    "ip": ip_points,
     "email": _matching("email", re.compile(r"[^@\s]+@[^@\s]+")),
     "phone": phone_points,
     "merchant_category": _plain("category", worse=frozenset({"name"})),
@@ -345,7 +333,7 @@ FIELDS: Final[dict[str, Callable[[Column], float]]] = {
     "entry_mode": _plain("entry"),
     "country": _plain("country", worse=frozenset({"home", "customer", "card", "ip"})),
     "city": _plain("city", worse=frozenset({"home", "customer"})),
-    "lat": _coordinate("lat", 90),
-    "lon": _coordinate("lon", 180),
+    "lat": coordinate_points("lat"),
+    "lon": coordinate_points("lon"),
 }
 """The fields beside id, time, amount and currency, in the order in which they choose among the columns."""

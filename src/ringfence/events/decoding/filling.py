@@ -18,6 +18,7 @@ from ringfence.events.privacy.altered import Altered
 from ringfence.events.privacy.sensitive import Secret
 from ringfence.events.values import amounts
 from ringfence.events.values.currencies import CURRENCY_EXPONENT
+from ringfence.events.values.degrees import LIMITS, read_degrees
 from ringfence.events.values.id_checks import shortened, totals
 from ringfence.events.values.shaping import (
     ShapedRows,
@@ -78,9 +79,8 @@ class Filler:
             )
         elif name == "currency":
             self.draft.currency(currency_within(values) if source.extract else values)
-        elif name in ("lat", "lon"):
-            limit = 90.0 if name == "lat" else 180.0
-            self.draft.number(name, values, -limit, limit)
+        elif name in LIMITS:
+            self.draft.number(name, read_degrees(values, name, source), -LIMITS[name], LIMITS[name])
         elif name in ("label", "removed"):
             self.draft.boolean(name, values)
         elif name == "action":

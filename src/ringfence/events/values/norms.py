@@ -54,6 +54,8 @@ _TO_PLAIN: Final = re.compile(r"[^0-9]")
 _PORT: Final = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9]{1,3}(?:\.[0-9]{1,3}){3}))(?::[0-9]{1,5})?"
 )
+_IP_NUMBER: Final = re.compile(r"-?[1-9][0-9]{7,9}|0x[0-9A-Fa-f]{8}")
+_FIRST_IP, _IPS = 1 << 24, 1 << 32  # a number below is no address of anybody
 _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _EXPIRY: Final = re.compile(
     r"[0-9]{4}|[0-9]{6}|[0-9]{1,4}\s?[-/.|]\s?[0-9]{1,4}|[0-9]{4}-[0-9]{2}-[0-9]{2}.{0,15}"
@@ -182,7 +184,20 @@ def _phone(text: str) -> str:
 
 
 def _ip(text: str) -> str:
-    folded = fold(text).strip(" \0")
+    """An address, written as a number, too: 3232235777, 0xC0A80101."""
+    number = fold(text).strip(" \0")
+    if not _IP_NUMBER.fullmatch(number):
+        return _ip_in_parts(text)
+    value = int(number, 0)
+    if value < 0:
+        value += _IPS  # as of 32 bits with a sign
+    return str(ipaddress.IPv4Address(value)) if _FIRST_IP <= value < _IPS else text.lower()
+
+
+def _ip_in_parts(text: str) -> str:
+    """An address without port, zone and the length of a network of its own; of several, the first."""
+    folded = fold(text).strip(" \0").partition(",")[0].strip()
+    folded = folded.removesuffix("/128" if ":" in folded else "/32")
     ported = _PORT.fullmatch(folded)
     if ported is not None:
         folded = ported["six"] or ported["four"]
@@ -253,8 +268,8 @@ def norm_of_any(text: str) -> str:
     seen = visible(text)
     if "@" in seen:
         return _email(seen)
-    for field in ("ip", "account_id"):
-        found = norm(field, seen)
+    for reads in (_ip_in_parts, _account):  # a number of an id is no address
+        found = reads(seen)
         if found not in (seen, seen.lower()):
             return found
     return seen or text
@@ -345,6 +360,7 @@ def _is_odd(data: NDArray[np.uint8], start: int, stop: int, rule: int) -> bool:
     """Whether a text has anything that its norm has not."""
     zero_first = True  # a zero here begins a number of several digits, if one more follows
     after_zero = False
+    parts = 0
     for at in range(start, stop):
         byte = data[at]
         is_digit = 48 <= byte <= 57
@@ -359,8 +375,11 @@ def _is_odd(data: NDArray[np.uint8], start: int, stop: int, rule: int) -> bool:
         if not plain:
             return True
         after_zero, zero_first = zero_first and byte == 48, byte == 46
+        parts += byte == 46
     if rule == _EMAIL:
         return bool(data[stop - 1] == 46)
+    if rule == _IP:
+        return parts == 0
     return bool(rule == _PHONE and data[start] == 48 and data[min(start + 1, stop - 1)] == 48)
 
 

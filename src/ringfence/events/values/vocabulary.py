@@ -75,7 +75,8 @@ class FieldSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thousands: Literal["", ",", ".", " ", "'"] | None = None  # what may part the thousands
     sign: Literal["positive", "negative", "any"] = "positive"  # how payments are written
     other_sign: Literal["refuse", "skip"] = "refuse"  # what becomes of rows of the other sign
-    extract: Literal["currency"] | None = None  # the currency within an amount
+    # The currency within an amount, or one half of a latitude and a longitude in one text.
+    extract: Literal["currency", "latitude", "longitude"] | None = None
     format: str = "iso"  # of times, see `times.to_ms`
     zone: str = "UTC"  # of times that name none
     zone_column: str | None = None  # each row's own

@@ -20,7 +20,7 @@ from ringfence.events.buffers import is_text
 from ringfence.events.values import amounts
 from ringfence.events.values.currencies import EVERY_CURRENCY
 from ringfence.events.values.currency_names import SIGNS, USUAL
-from ringfence.events.values.visible import INVISIBLE, visible, western
+from ringfence.events.values.visible import INVISIBLE, western
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

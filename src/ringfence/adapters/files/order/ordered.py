@@ -103,8 +103,8 @@ def _refuse_misfits(files: Sequence[str], start: Callable[[list[str]], Generator
     if misfits:
         more = f" (and {len(misfits) - 1:,} more like it)" if len(misfits) > 1 else ""
         raise MisfitError(
-            f"{misfits[0]}{more}. None of the {len(files):,} files was read: leave out what the mapping does not "
-            "fit, and run it by itself with a mapping of its own"
+            f"{misfits[0]}{more}. None of the {len(files):,} files was read: leave out what the mapping does "
+            "not fit, and run it by itself with a mapping of its own"
         )
 
 
