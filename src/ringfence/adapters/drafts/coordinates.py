@@ -1,38 +1,25 @@
-"""Latitudes and longitudes: which columns hold them, the other way round or both in one."""
+"""Latitudes and longitudes, the other way round or both in one column, and places that cannot be read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.money import MOST
+from ringfence.adapters.drafts.places import is_beyond
 from ringfence.events.values.degrees import LIMITS, degrees_of, pair_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ringfence.adapters.drafts.desk import DraftDesk
     from ringfence.adapters.drafts.sample import Column
 
 _FEW_BEYOND: Final = 3  # typing errors, perhaps
 _SOME: Final = 300
+_BESIDE: Final = frozenset({"ip", "address", "customer", "device", "sender", "txn", "payment", "order"})
 _BOTH: Final = frozenset(
     """location loc coordinates coordinate coords coord geo geolocation latlng latlong latlon geopoint point
     position gps standort koordinaten coordenadas coordonnees ubicacion""".split()  # noqa: SIM905
 )
 """Words of columns that may hold both."""
-
-
-def coordinate_points(main: str) -> Callable[[Column], float]:
-    """How much a column holds the latitudes (or longitudes) of payments."""
-
-    def points(column: Column) -> float:
-        if main not in column.meanings or not column.texts:
-            return 0
-        if any(_beyond(text, main) for text in column.different):
-            return 0
-        return 50.0 + 10 * ("merchant" in column.meanings) - 10 * ("home" in column.meanings)
-
-    return points
 
 
 def choose_coordinates(desk: DraftDesk) -> None:
@@ -56,11 +43,21 @@ def tell_unread_coordinates(desk: DraftDesk) -> None:
         main = next((one for one in LIMITS if one in column.meanings), None)
         if main is None or main in desk.plan.fields:
             continue
-        odd = next((text for text in column.different if _beyond(text, main)), None)
+        odd = next((text for text in column.different if is_beyond(text, main)), None)
         if odd is not None:
             desk.plan.remarks.append(
                 f"{column.name} holds values that are no degrees up to {LIMITS[main]:.0f} ({odd}): it is no "
                 "place, and kept as an attribute"
+            )
+
+
+def tell_unread_addresses(desk: DraftDesk) -> None:
+    """Columns that are called addresses and hold none that is whole."""
+    for column in desk.left.values():
+        if column.texts and "ip" in column.meanings and column.meanings <= _BESIDE:
+            desk.plan.remarks.append(
+                f"{column.name} holds no whole IP addresses ({column.different[0]}): it is no key, and kept "
+                "as an attribute"
             )
 
 
@@ -104,9 +101,3 @@ def _longitudes(column: Column) -> bool:
 def _size(text: str) -> float:
     found = degrees_of(text, "lat")
     return abs(degrees_of(text, "lon") or 0.0) if found is None else abs(found)
-
-
-def _beyond(text: str, main: str) -> bool:
-    """Whether a text is no number of degrees, or one of too many."""
-    found = degrees_of(text, main)
-    return found is None or abs(found) > LIMITS[main]

@@ -13,8 +13,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ringfence.adapters.drafts.addresses import tell_unread_addresses
-from ringfence.adapters.drafts.coordinates import choose_coordinates, tell_unread_coordinates
+from ringfence.adapters.drafts.coordinates import (
+    choose_coordinates,
+    tell_unread_addresses,
+    tell_unread_coordinates,
+)
 from ringfence.adapters.drafts.desk import DraftDesk
 from ringfence.adapters.drafts.label_delay import choose_label_delay
 from ringfence.adapters.drafts.labels import choose_label, known_late

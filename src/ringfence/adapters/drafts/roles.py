@@ -9,10 +9,9 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ringfence.adapters.drafts.addresses import ip_points
-from ringfence.adapters.drafts.coordinates import coordinate_points
 from ringfence.adapters.drafts.moments import turned
 from ringfence.adapters.drafts.money import MOST, is_scientific
+from ringfence.adapters.drafts.places import coordinate_points, ip_points
 from ringfence.adapters.drafts.words import known
 from ringfence.events.values.currencies import EVERY_CURRENCY as CURRENCIES
 from ringfence.events.values.currencies import currency_code

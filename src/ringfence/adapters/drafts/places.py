@@ -1,4 +1,4 @@
-"""IP addresses: with a port, a zone or proxies behind them, and as numbers."""
+"""How well a column fits an address or a coordinate of the payment."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 
 from ringfence.adapters.drafts.money import MOST
+from ringfence.events.values.degrees import LIMITS, degrees_of
 from ringfence.events.values.norms import norm
 
 if TYPE_CHECKING:
-    from ringfence.adapters.drafts.desk import DraftDesk
+    from collections.abc import Callable
+
     from ringfence.adapters.drafts.sample import Column
 
 _SOME: Final = 300
-_BESIDE: Final = frozenset({"ip", "address", "customer", "device", "sender", "txn", "payment", "order"})
 
 
 def ip_points(column: Column) -> float:
@@ -28,14 +29,23 @@ def ip_points(column: Column) -> float:
     return 60.0 - 30 * ("party" in column.meanings) - 20 * bool(column.meanings & {"merchant", "related"})
 
 
-def tell_unread_addresses(desk: DraftDesk) -> None:
-    """Columns that are called addresses and hold none that is whole."""
-    for column in desk.left.values():
-        if column.texts and "ip" in column.meanings and column.meanings <= _BESIDE:
-            desk.plan.remarks.append(
-                f"{column.name} holds no whole IP addresses ({column.different[0]}): it is no key, and kept "
-                "as an attribute"
-            )
+def coordinate_points(main: str) -> Callable[[Column], float]:
+    """How much a column holds the latitudes (or longitudes) of payments."""
+
+    def points(column: Column) -> float:
+        if main not in column.meanings or not column.texts:
+            return 0
+        if any(is_beyond(text, main) for text in column.different):
+            return 0
+        return 50.0 + 10 * ("merchant" in column.meanings) - 10 * ("home" in column.meanings)
+
+    return points
+
+
+def is_beyond(text: str, main: str) -> bool:
+    """Whether a text is no number of degrees, or one of too many."""
+    found = degrees_of(text, main)
+    return found is None or abs(found) > LIMITS[main]
 
 
 def _is_address(text: str) -> bool:
