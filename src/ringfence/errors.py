@@ -2,7 +2,7 @@
 
     RingfenceError
     ├── InputError            a source, mapping or command-line value is unusable as a whole
-    │   └── ForeignColumnsError       a source has not the columns that its mapping needs
+    │   └── ColumnsError      a source has not the columns that its mapping needs
     ├── SpecError             a feature specification does not make sense
     ├── RuleError             a rule or rule book does not compile; carries the place in its text
     ├── StoreError            durable state cannot be read or written
@@ -39,7 +39,7 @@ class InputError(RingfenceError):
     exit_code = 2
 
 
-class ForeignColumnsError(InputError):
+class ColumnsError(InputError):
     """A source has not the columns that its mapping needs."""
 
 

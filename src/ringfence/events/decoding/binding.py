@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.errors import InputError, ForeignColumnsError
+from ringfence.errors import ColumnsError, InputError
 from ringfence.events.attributes import ATTRIBUTES_LIMIT
 from ringfence.events.bad import Fault, Reason
 from ringfence.events.batch import EventBatch
@@ -177,18 +177,18 @@ def bind(
     label_delay: str | None = None,
     times: MomentReader | None = None,
 ) -> Binding:
-    """The mapping fitted to a source's columns; `ForeignColumnsError` names a missing column and the nearest one.
+    """The mapping fitted to a source's columns; `ColumnsError` names a missing column and the nearest one.
 
     `times` goes on from what came before in the source.
     """
     names = list(schema.names)
     fitting = [record for record in mapping.records if record.fits(names)]
     if not fitting:
-        raise ForeignColumnsError(_does_not_fit(mapping, names, where))
+        raise ColumnsError(_does_not_fit(mapping, names, where))
     records = [_bind_record(record, names, where, mapping.name, label_delay) for record in fitting]
     for column in mapping.skip:
         if column not in names:
-            raise ForeignColumnsError(
+            raise ColumnsError(
                 f"{where} has no column {column!r}{nearest(column, names)}, which {mapping.name} skips by"
             )
     sources = [source for bound in records for source in (*bound.fields.values(), *bound.attributes.values())]
@@ -267,7 +267,7 @@ def _bind_record(
 ) -> _Bound:
     lacking = absent_columns(record, names)
     if lacking:
-        raise ForeignColumnsError(
+        raise ColumnsError(
             f"{where} has no column {lacking[0]!r}{nearest(lacking[0], names)}, which mapping {mapping} needs"
         )
     sources = record.sources()

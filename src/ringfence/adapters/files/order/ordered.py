@@ -15,7 +15,7 @@ from ringfence.adapters.files.order.merge import merged
 from ringfence.adapters.files.order.runs import runs_in
 from ringfence.adapters.files.paths import STDIN, resolve, size_of
 from ringfence.adapters.files.reading import read
-from ringfence.errors import InputError, ForeignColumnsError
+from ringfence.errors import ColumnsError, InputError
 from ringfence.events.decoding.decode import NO_EVENTS
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def read_ordered(
     hears of it. Sorting keeps its runs in `folder` (None: where the system has temporary files), about as
     many bytes as the events take in the log, and holds at most half a million events in memory. Standard
     input cannot be looked at beforehand: what has come is given out at once. Where one of several files lacks
-    the mapping's columns, `ForeignColumnsError` comes before the first batch.
+    the mapping's columns, `ColumnsError` comes before the first batch.
     """
     options: dict[str, Any] = {
         "batch_rows": batch_rows,
@@ -92,17 +92,17 @@ def _found(path: str) -> list[str]:
 
 
 def _refuse_misfits(files: Sequence[str], start: Callable[[list[str]], Generator[SourceBatch]]) -> None:
-    """`ForeignColumnsError` for files that lack the mapping's columns, before anything of the others is decided."""
+    """`ColumnsError` for files that lack the mapping's columns, before anything of the others is decided."""
     misfits = []
     for file in filter(os.path.isfile, files):  # what comes through a pipe comes once
         with suppress(InputError), closing(start([file])) as batches:  # reading reports what else is wrong
             try:
                 next(batches, None)
-            except ForeignColumnsError as error:
+            except ColumnsError as error:
                 misfits.append(str(error))
     if misfits:
         more = f" (and {len(misfits) - 1:,} more like it)" if len(misfits) > 1 else ""
-        raise ForeignColumnsError(
+        raise ColumnsError(
             f"{misfits[0]}{more}. None of the {len(files):,} files was read: leave out what the mapping does "
             "not fit, and run it by itself with a mapping of its own"
         )
