@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -106,6 +106,27 @@ def test_what_takes_too_long_is_refused_and_the_next_is_read(both, monkeypatch):
     with pytest.raises(Refusal):
         aside.of_batch(spent.append)(slow, NOW_MS)
     assert spent == [DECODING_SECONDS]  # what was refused cost as much as what is taken
+    monkeypatch.undo()
+    same(aside(LINES["plain"], NOW_MS), here(LINES["plain"], NOW_MS))
+
+
+def test_a_process_that_the_machine_has_no_time_for_is_waited_for(both, monkeypatch):
+    """Under a load of 26 on two cores, 3,000 payments were refused as too costly: 413, for good."""
+    here, aside, _ = both
+    aside(LINES["plain"], NOW_MS)
+    pid = aside._apart._process.pid
+    monkeypatch.setattr(aside._apart, "_seconds", 0.2)
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(aside, LINES["plain"], NOW_MS)
+        assert not wait([asked], timeout=1.0).done
+        os.kill(pid, signal.SIGCONT)
+        same(asked.result(60), here(LINES["plain"], NOW_MS))
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(aside._apart, "_patience", 0.5)
+    with pytest.raises(Refusal, match="had no time") as refusal:
+        aside(LINES["plain"], NOW_MS)
+    assert (refusal.value.status, dict(refusal.value.headers)[b"retry-after"]) == (503, b"5")
     monkeypatch.undo()
     same(aside(LINES["plain"], NOW_MS), here(LINES["plain"], NOW_MS))
 

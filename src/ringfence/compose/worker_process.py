@@ -78,15 +78,18 @@ class Apart:
         wording: ApartWords,
         seconds: float,
         greeting: bytes = b"",
+        patience: float = 0.0,
     ) -> None:
         """`module` answers `greeting` once it is ready: see `ringfence.compose.answering`.
 
-        Its `main` gets `arguments`, of which there are two: see `ringfence.compose.apart`.
+        Its `main` gets `arguments`, of which there are two: see `ringfence.compose.apart`. An answer may take
+        `seconds`, and where the machine has no time for the process, up to `patience` where that is longer.
         """
         self._command = [sys.executable, "-P", "-m", "ringfence.compose.apart", module, *arguments]
         self._wording = wording
         self._greeting = greeting
         self._seconds = seconds
+        self._patience = patience
         self._turns = Condition()
         self._busy = False  # from a question to its answer
         self._first = 0  # of those who wait, how many come before the others
@@ -183,7 +186,8 @@ class Apart:
         """
         assert process.stdin is not None
         assert process.stdout is not None
-        watch, answer = _Watch(process, seconds, late, busy or late, InputError(self._wording.large)), None
+        starved = (self._patience, busy) if busy else (0.0, late)
+        watch, answer = _Watch(process, seconds, late, *starved, InputError(self._wording.large)), None
         try:
             with watch:
                 send(process.stdin, message)
@@ -213,18 +217,22 @@ class Apart:
 
 
 class _Watch:
-    """Ends a process that takes longer than it may, or more memory; `why` is the error to raise then."""
+    """Ends a process that takes longer than it may, or more memory; `why` is the error to raise then.
+
+    One that hardly runs has `patience`, where that is longer than `seconds`.
+    """
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
         seconds: float,
         late: RingfenceError,
+        patience: float,
         busy: RingfenceError,
         large: RingfenceError,
     ) -> None:
         self.why: RingfenceError | None = None
-        self._process, self._seconds = process, seconds
+        self._process, self._seconds, self._patience = process, seconds, max(patience, seconds)
         self._late, self._busy, self._large = late, busy, large
         self._over = Event()
         self._thread = Thread(target=self._look, daemon=True)
@@ -239,12 +247,16 @@ class _Watch:
 
     def _look(self) -> None:
         pid = self._process.pid
-        end, least = monotonic() + self._seconds, cpu_seconds(pid) + self._seconds * RAN
-        while not self._over.wait(min(_LOOK_SECONDS, max(end - monotonic(), 0))):
-            if monotonic() >= end:
-                self.why = self._late if cpu_seconds(pid) >= least else self._busy
-            elif memory_bytes(pid) > MOST_BYTES:
+        begin, least = monotonic(), cpu_seconds(pid) + self._seconds * RAN
+        end, last = begin + self._seconds, begin + self._patience
+        while not self._over.wait(min(_LOOK_SECONDS, max(last - monotonic(), 0))):
+            now = monotonic()
+            if memory_bytes(pid) > MOST_BYTES:
                 self.why = self._large
+            elif now >= end and cpu_seconds(pid) >= least:
+                self.why = self._late
+            elif now >= last:
+                self.why = self._busy
             if self.why is not None:
                 self._process.kill()
                 return

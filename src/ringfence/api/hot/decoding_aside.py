@@ -16,7 +16,7 @@ import numpy as np
 
 from ringfence.api.hot.records import Lines
 from ringfence.api.http.problems import Refusal, unavailable
-from ringfence.compose.worker_process import MOST_BYTES, Apart, ApartWords
+from ringfence.compose.worker_process import MOST_BYTES, RAN, Apart, ApartWords, StarvedError
 from ringfence.errors import InputError, RingfenceError, StoreError
 from ringfence.events import codec
 from ringfence.events.bad import ToldRecord  # noqa: TC001 (msgspec reads the annotations)
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 DECODING_SECONDS: Final = 5.0
 """How long one piece of a batch, or one payment, may take; a payment comes before the pieces that wait."""
+
+PATIENCE_SECONDS: Final = 30.0
+"""Likewise, on a machine that has no time for it."""
 
 
 class RawPiece(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +100,16 @@ class DecodingAside:
             f"reading these records needs more than {MOST_BYTES / (1 << 30):g} GiB of memory: send fewer or "
             "smaller ones at once",
             "the server stops: send this again once it runs",
+            f"this machine had no time to read these records within {PATIENCE_SECONDS:g} s: send them again",
         )
         arguments = (str(folder.absolute()), str(DECODING_SECONDS))
-        self._apart = Apart("ringfence.api.hot.decoding_apart", arguments, wording, DECODING_SECONDS)
+        self._apart = Apart(
+            "ringfence.api.hot.decoding_apart",
+            arguments,
+            wording,
+            DECODING_SECONDS,
+            patience=PATIENCE_SECONDS,
+        )
         self._tokenizer = tokenizer
         self._batches = count(1)
 
@@ -137,6 +147,9 @@ class DecodingAside:
         piece = RawPiece(batch=batch, now_ms=now_ms, **given)
         try:
             read = self._apart.ask(msgspec.msgpack.encode(piece), _read, first=not batch)
+        except StarvedError as error:
+            spent(DECODING_SECONDS * RAN)
+            raise unavailable(str(error)) from None
         except InputError as error:
             spent(DECODING_SECONDS)  # and the process begins anew
             raise Refusal(413, "too_costly", str(error)) from None
