@@ -14,6 +14,7 @@ from shutil import copyfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.waiting import until
 
 from ringfence.cli import execute
 
@@ -62,7 +63,7 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
                     first.send_signal(signal.SIGINT)
     assert first.returncode == 0, said
     assert f"Port {port} is taken" in said
-    assert left_running(tmp_path) == []
+    until(lambda: not left_running(tmp_path))  # on a busy machine the last follower ends a moment later
     second = demo(tmp_path, "--port", "0")  # no terminal: it ends when everything has been shown
     said, _ = second.communicate(timeout=300)
     assert second.returncode == 0, said
@@ -71,7 +72,7 @@ def test_ctrl_c_ends_everything_and_a_second_demo_ends_by_itself_in_the_same_pla
     assert any(told in said for told in TAUGHT), said
     assert re.search(r"(REVIEW|CHALLENGE|DECLINE) +[\d,.]+ EUR", said)
     assert "Everything is stopped" in said
-    assert left_running(tmp_path) == []
+    until(lambda: not left_running(tmp_path))  # on a busy machine the last follower ends a moment later
 
 
 def test_live_traffic_begins_where_its_history_ends_and_has_reached_the_clock_in_five_minutes(
