@@ -142,7 +142,7 @@ def test_a_bad_record_is_tried_again_and_what_was_put_right_becomes_an_event(sit
     page = watched.open(f"{site.url}/quarantine")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("row", name="malformed").get_by_role("button").click()
-    expect(page.get_by_role("status").filter(has_text="Retried")).to_contain_text("2 malformed")
+    expect(page.get_by_role("status").filter(has_text="Retried")).to_contain_text("1 truncated, 1 malformed")
     page.locator("table[data-rows] tbody tr td:last-child a").first.click()
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("#record")).to_contain_text("Retried")
