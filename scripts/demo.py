@@ -40,6 +40,7 @@ PORT = 8000
 RATE = 10.0
 DAYS = 210  # labels take up to 50: of 150 days a model learned 154 to 400 frauds, on some dates too few
 CATCH_UP_SECONDS = 300  # of live traffic at its rate, as long as a tour takes; then it has reached the clock
+UNWATCHED_SECONDS = 30  # likewise, without a terminal: the demo ends by itself soon after
 TOUR_SECONDS = 12  # without a terminal, from the moment at which the model is in force
 LESSON = ("--quick", "--max-challenge-share", "0.01")
 WORLD = ("--seed", "1", "--fraud", "0.01")
@@ -113,7 +114,8 @@ def show(given: argparse.Namespace, children: Children) -> int:
     lessons = children.make("train", "lightgbm", "sklearn")  # loaded while the history is made
     tell(begin, f"the last {days} days of a small world: {given.customers:,} people, and some criminals ...")
     history.run("simulate", "history.parquet", "--days", str(days + 1), "--until", now.isoformat(), *world)
-    since = without_last(Path("history.parquet"), round(CATCH_UP_SECONDS * given.rate))
+    lively = CATCH_UP_SECONDS if sys.stdout.isatty() else UNWATCHED_SECONDS
+    since = without_last(Path("history.parquet"), round(lively * given.rate))
     if not service.ended(SOON_SECONDS):
         tell(begin, "the engine is being compiled, once for each machine ...")
         service.ended(None)
