@@ -127,7 +127,7 @@ def delays(kafka: Broker, ends: Ends, running: FlinkRun, rate: int, seconds: int
     topic, chance = ends.source.address.topics[0], random.Random(1)
     warm = 0
     counted = Counted(ends.source, ends.outputs["decisions"])
-    while counted.now() < warm + 1:  # machine code is read by then
+    while counted.now() < 1:  # machine code is read by the first decision
         kafka.send(topic, payments(1, f"warm{warm}"), partition=warm % 2)
         warm += 1
     counted.close()
