@@ -104,6 +104,8 @@ class LocalCluster:
             "taskmanager.numberOfTaskSlots": 1,
             "taskmanager.memory.process.size": "1600m",
             "taskmanager.memory.managed.size": "64m",
+            # A full buffer holds the stage before it up. With 32 KB, a second's worth of batches queued.
+            "taskmanager.memory.segment-size": "4kb",
             "classloader.parent-first-patterns.additional": "pemja",  # see `_lay_out_jars`
             "heartbeat.interval": 2000,
             "heartbeat.timeout": 8000,  # a TaskManager that is gone is missed after that

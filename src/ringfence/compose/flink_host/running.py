@@ -45,7 +45,7 @@ FOLDER_NAME: Final = "ringfence-flink"
 
 CHECKPOINT_MS: Final = 1000
 _BATCH: Final = 2000
-_AGE_MS: Final = 20
+_AGE_MS: Final = 50  # a batch costs all stages together some 25 ms, however small it is
 _PLAN: Final = "plan"
 _JOB: Final = "job.json"
 _SAVEPOINT_SECONDS: Final = 120.0
