@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ringfence.adapters.drafts.calendars import ERAS, OtherYear, other_calendar, said_of
 from ringfence.adapters.drafts.clocks import CLOCK_OUT, midnight_of, not_understood, time_of_day
 from ringfence.adapters.drafts.moments import MomentGuess, moment_in, other_order
+from ringfence.adapters.drafts.no_time import why_no_time
 from ringfence.adapters.drafts.roles import time_points
 from ringfence.events.values.visible import western
 from ringfence.events.values.zones import SEVERAL
@@ -353,16 +354,8 @@ def _counted(desk: DraftDesk, named: Column | None) -> None:
             f"{column.name} seems to count {unit} from some beginning, taken as 2020-01-01{also}"
         )
         return
-    seen = [one.name for one in desk.sample.columns.values() if one.moments is not None]
-    clocks = [
-        one.name
-        for one in desk.sample.columns.values()
-        if one.clock is not None and one.meanings & {"time", "when"}
-    ]
-    hint = f"; {', '.join(seen)} hold times, but seem to be other ones" if seen else ""
-    hint += f"; {', '.join(clocks)} holds a time of day without a date" if clocks and not seen else ""
     desk.plan.remarks.append(
-        f"no column seems to be the time of the payment: event_time is missing{hint}. "
+        f"no column seems to be the time of the payment: event_time is missing{why_no_time(desk)}. "
         "Name it with --answer event_time=COLUMN, also where it counts steps"
     )
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from ringfence.events.buffers import is_text
-from ringfence.events.values.norms import PLACEHOLDERS
 from ringfence.events.values.numbers import to_floats
+from ringfence.events.values.placeholders import PLACEHOLDERS
 from ringfence.events.values.shaping import as_text
 from ringfence.events.values.visible import visible
 

@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ringfence.compiling import compiled
 from ringfence.events.buffers import spans
 from ringfence.events.model import ATTRIBUTE_PREFIX, ID_FIELDS
+from ringfence.events.values import suspects
+from ringfence.events.values.placeholders import LONGEST_WORD, NO_MAILBOX, PLACEHOLDERS, is_nothing
 from ringfence.events.values.visible import unseen_bytes, visible
 from ringfence.masking import fold
 
@@ -28,27 +29,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PLACEHOLDERS: Final = frozenset(
-    """
-    nan na n/a #n/a #na n.a. n.a n/k null nul nil none (null) <null> [null] (none) <none> \\n undefined
-    unknown (unknown) <unknown> unk unbekannt inconnu desconocido sconosciuto onbekend not_available
-    notavailable not_set notset not_provided unspecified missing empty blank (blank) <na> nat -1 nothing
-    xxx xxxx xxxxx xxxxxx xxxxxxxx tbd tba anonymous anon guest dummy unassigned
-    notprovided brak #ref! #value! #name? #num! #div/0!
-    02:00:00:00:00:00 9774d56d682e549c
-    ffffffff-ffff-ffff-ffff-ffffffffffff ff:ff:ff:ff:ff:ff 255.255.255.255 ::ffff:0.0.0.0
-    """.split()  # noqa: SIM905
-) | {
-    *("not available", "not set", "not provided", "not applicable", "not known", "no value", "k. a.", "k.a."),
-    *("none provided", "keine angabe", "não informado", "nao informado", "sin datos", "non renseigné"),
-}
-"""Words that stand for no id, in lower case; so does whatever has only zeros and signs: 0, -, ::, 0.0.0.0."""
-
 CARD_EXPIRY: Final = f"{ATTRIBUTE_PREFIX}card_expiry"
 """The attribute that says when a card expires."""
 
-_LONGEST_WORD: Final = 40
-_NO_ID: Final = re.compile(r"[^\w|]*(?:[0_][^\w|]*)*")
 _LONGEST: Final = 4096
 _TO_PLAIN: Final = re.compile(r"[^0-9]")
 _PORT: Final = re.compile(
@@ -62,18 +45,16 @@ _EXPIRY: Final = re.compile(
 )
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2,3}")
 
-# Which texts of a field are looked at closely; the numbers are those of `_worth`.
-_ID, _EMAIL, _PHONE, _IP, _ACCOUNT, _COUNTRY_CODE, _NEVER, _ANY = range(8)
-_RULES: Final = dict.fromkeys(ID_FIELDS, _ID) | {
-    "email": _EMAIL,
-    "phone": _PHONE,
-    "ip": _IP,
-    "account_id": _ACCOUNT,
-    "counterparty_id": _ACCOUNT,
-    "country": _COUNTRY_CODE,
-    CARD_EXPIRY: _ANY,
+_RULES: Final = dict.fromkeys(ID_FIELDS, suspects.ID) | {
+    "email": suspects.EMAIL,
+    "phone": suspects.PHONE,
+    "ip": suspects.IP,
+    "account_id": suspects.ACCOUNT,
+    "counterparty_id": suspects.ACCOUNT,
+    "country": suspects.COUNTRY_CODE,
+    CARD_EXPIRY: suspects.ANY,
 }
-NORMED: Final = frozenset(name for name, rule in _RULES.items() if rule not in (_ID, _NEVER))
+NORMED: Final = frozenset(name for name, rule in _RULES.items() if rule not in (suspects.ID, suspects.NEVER))
 """Fields that have a norm."""
 
 _KEYS: Final = {name.removesuffix("_id"): name for name in NORMED}
@@ -86,7 +67,7 @@ class Norms:
         self._extra = frozenset(word.strip().casefold() for word in extra)
         self._kept = frozenset(word.strip().casefold() for word in kept)
         self._of = lru_cache(1 << 16)(self._read)
-        self._tables = (*_tables(PLACEHOLDERS | self._extra), unseen_bytes())
+        self._tables = (*suspects.word_tables(PLACEHOLDERS | NO_MAILBOX | self._extra), unseen_bytes())
 
     def but(self, kept: Iterable[str]) -> Norms:
         """The same, with these words as ids."""
@@ -103,21 +84,21 @@ class Norms:
         return self._of(field, text) if len(text) <= _LONGEST else text
 
     def _read(self, field: str, text: str) -> str | None:
-        if _RULES.get(field, _NEVER) == _NEVER:
+        if _RULES.get(field, suspects.NEVER) == suspects.NEVER:
             return text
         text = visible(text) or text
-        if field in ID_FIELDS and self._is_nothing(text):
+        if field in ID_FIELDS and self._is_nothing(field, text):
             return None
         found = norm(field, text)
-        return None if field in ID_FIELDS and _NO_ID.fullmatch(found) and self._is_nothing(found) else found
+        return None if field in ID_FIELDS and self._is_nothing(field, found) else found
 
-    def _is_nothing(self, text: str) -> bool:
-        if len(text) > _LONGEST_WORD:
+    def _is_nothing(self, field: str, text: str) -> bool:
+        if len(text) > LONGEST_WORD:
             return False
         word = text.strip().casefold()
         if word in self._kept:
             return False
-        return word in PLACEHOLDERS or word in self._extra or _NO_ID.fullmatch(word) is not None
+        return word in self._extra or is_nothing(word, field)
 
     def column(self, field: str, values: Any) -> Any:
         """A text column of a field in its norm."""
@@ -137,12 +118,12 @@ class Norms:
     def worth(self, values: Any, rules: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Per text, whether `of` may change it, given the numbers of its field's rule (`rule_of`)."""
         data, offsets = spans(values)
-        return _worth(data, offsets, rules, *self._tables)
+        return suspects.worth(data, offsets, rules, *self._tables)
 
 
 def rule_of(field: str) -> int:
     """Number of a field's rule, for `Norms.worth`."""
-    return _RULES.get(field, _NEVER)
+    return _RULES.get(field, suspects.NEVER)
 
 
 def norm(field: str, text: str) -> str:
@@ -286,103 +267,3 @@ def norm_entities(columns: dict[str, Any]) -> None:
         for one, kind in zip(ids.to_pylist(), types, strict=True)
     ]
     columns["entity_id"] = pa.array(normed, pa.string())
-
-
-def _tables(words: Iterable[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Sizes that words with a first byte have, and bytes with which words end; letters in either case."""
-    sizes, last = np.zeros((256, _LONGEST_WORD + 1), np.bool_), np.zeros(256, np.bool_)
-    for word in words:
-        for written in (word.encode(), word.upper().encode()):
-            if 0 < len(written) <= _LONGEST_WORD:
-                sizes[written[0], len(written)] = True
-                last[written[-1]] = True
-    return sizes, last
-
-
-@compiled(nogil=True)
-def _worth(
-    data: NDArray[np.uint8],
-    offsets: NDArray[np.int32] | NDArray[np.int64],
-    rules: NDArray[np.uint8],
-    sizes: NDArray[np.bool_],
-    last: NDArray[np.bool_],
-    unseen: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    out = np.zeros(len(offsets) - 1, np.bool_)
-    for row in range(len(out)):
-        rule = rules[row]
-        start, stop = offsets[row], offsets[row + 1]
-        size = stop - start
-        if rule == _NEVER or size == 0:
-            continue
-        if rule == _ANY:
-            out[row] = True
-            continue
-        if rule != _COUNTRY_CODE and size <= _LONGEST_WORD and _may_be_word(data, start, stop, sizes, last):
-            out[row] = True
-            continue
-        if _has_unseen(data, start, stop, unseen):
-            out[row] = True
-        elif rule == _ACCOUNT:
-            out[row] = size >= 15 and _is_letter(data[start]) and _is_letter(data[start + 1])
-        elif rule != _ID:
-            out[row] = _is_odd(data, start, stop, rule)
-    return out
-
-
-@compiled(nogil=True)
-def _has_unseen(data: NDArray[np.uint8], start: int, stop: int, unseen: NDArray[np.bool_]) -> bool:
-    """Whether a text may have blanks on either side, or what `visible` leaves out, in UTF-8."""
-    if data[start] <= 32 or data[stop - 1] <= 32:
-        return True
-    for at in range(start, stop - 1):  # noqa: SIM110 (numba takes no generator)
-        if data[at] >= 0xC2 and unseen[data[at], data[at + 1]]:
-            return True
-    return False
-
-
-@compiled(nogil=True)
-def _may_be_word(
-    data: NDArray[np.uint8], start: int, stop: int, sizes: NDArray[np.bool_], last: NDArray[np.bool_]
-) -> bool:
-    """Whether a text may stand for nothing."""
-    first, end = data[start], data[stop - 1]
-    if first <= 32 or end <= 32 or (last[end] and sizes[first, stop - start]):
-        return True
-    for at in range(start, stop):
-        if data[at] < 128 and (_is_letter(data[at]) or 49 <= data[at] <= 57):
-            return False
-    return True
-
-
-@compiled(nogil=True)
-def _is_odd(data: NDArray[np.uint8], start: int, stop: int, rule: int) -> bool:
-    """Whether a text has anything that its norm has not."""
-    zero_first = True  # a zero here begins a number of several digits, if one more follows
-    after_zero = False
-    parts = 0
-    for at in range(start, stop):
-        byte = data[at]
-        is_digit = 48 <= byte <= 57
-        if rule == _EMAIL:
-            plain = 33 <= byte < 128 and not 65 <= byte <= 90
-        elif rule == _PHONE:
-            plain = is_digit or (byte == 43 and at == start)
-        elif rule == _IP:
-            plain = (is_digit and not after_zero) or byte == 46
-        else:
-            plain = byte > 32 and not 97 <= byte <= 122
-        if not plain:
-            return True
-        after_zero, zero_first = zero_first and byte == 48, byte == 46
-        parts += byte == 46
-    if rule == _EMAIL:
-        return bool(data[stop - 1] == 46)
-    if rule == _IP:
-        return parts == 0
-    return bool(rule == _PHONE and data[start] == 48 and data[min(start + 1, stop - 1)] == 48)
-
-
-@compiled(nogil=True)
-def _is_letter(byte: int) -> bool:
-    return 97 <= byte <= 122 or 65 <= byte <= 90
