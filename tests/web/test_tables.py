@@ -145,6 +145,34 @@ def test_an_old_view_leaves_the_newer_one_on_the_server_as_it_is(site, watched):
     expect(page.locator(".view")).to_have_count(0)
 
 
+def test_a_view_is_renamed_and_replaced_and_stays_shared(site, watched):
+    page = watched.open(f"{site.url}/decisions?outcome=decline")
+    page.locator("summary", has_text="Views").click()
+    page.get_by_label("Name of the view").fill("first")
+    page.get_by_label("Share with everybody").check()
+    page.get_by_role("button", name="Save view").click()
+    page.locator(".view", has_text="first").get_by_role("button", name="Rename").click()
+    page.get_by_label("New name of first").fill("second")
+    page.get_by_label("New name of first").press("Enter")
+    kept = page.locator(".view", has_text="second")
+    expect(kept).to_contain_text("shared by you")
+    expect(kept.get_by_role("link")).to_have_attribute("href", "/decisions?outcome=decline")
+    expect(page.locator(".view")).to_have_count(1)
+    kept.get_by_role("button", name="Rename").click()
+    page.get_by_label("New name of second").press("Escape")
+    expect(kept.get_by_role("button", name="Rename")).to_be_visible()
+    page.goto(f"{site.url}/decisions?outcome=review")
+    page.locator("summary", has_text="Views").click()
+    page.get_by_label("Name of the view").fill("second")
+    expect(page.get_by_label("Share with everybody")).to_be_checked()
+    page.get_by_role("button", name="Replace view").click()
+    expect(kept.get_by_role("link")).to_have_attribute("href", "/decisions?outcome=review")
+    expect(kept).to_contain_text("shared by you")
+    assert violations(page) == []
+    kept.get_by_role("button", name="Remove").click()
+    expect(page.locator(".view")).to_have_count(0)
+
+
 def test_an_old_view_that_is_refused_keeps_no_other_from_being_shown(site, watched):
     page = watched.open(f"{site.url}/decisions")
     refused = {"name": "of a card", "href": "/decisions?q=4111111111111111", "kept": {}}

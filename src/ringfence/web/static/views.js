@@ -43,6 +43,10 @@ async function viewsAsked(address, body) {
   return answer.json();
 }
 
+function isMine(view) {
+  return view.by === document.body.dataset.me;
+}
+
 // `word` is what one is called. `now()` gives query and layout of the page as it stands; `opened(event, view)` is called
 // when somebody opens one. `key` holds those that this browser kept before the server did, `old(kept)` makes a view of one.
 class SavedViews {
@@ -64,13 +68,17 @@ class SavedViews {
       box.replaceChildren(element("p", "note", `Saved ${word === "view" ? "views" : "queries"} cannot be shown. ${error.message}`));
       return;
     }
-    const lines = [...kept.views.map((one) => this.line(box, one)), ...refused.map((one) => this.leftLine(box, one))];
-    box.replaceChildren(...lines, ...this.form(box, kept.may_share));
+    const mine = new Map(kept.views.filter(isMine).map((one) => [one.name, one]));
+    const lines = [
+      ...kept.views.map((one) => this.line(box, one, mine)),
+      ...refused.map((one) => this.leftLine(box, one)),
+    ];
+    box.replaceChildren(...lines, ...this.form(box, kept.may_share, mine));
   }
 
-  async act(box, address, body) {
+  async act(box, ...asked) {
     try {
-      await viewsAsked(address, body);
+      for (const [address, body] of asked) await viewsAsked(address, body);
     } catch (error) {
       notice(error.message, true);
       return;
@@ -78,15 +86,47 @@ class SavedViews {
     await this.show(box);
   }
 
-  line(box, one) {
+  line(box, one, mine) {
     const line = element("p", "view");
     const link = element("a", "", one.name);
     link.href = one.path + one.query;
     link.addEventListener("click", (event) => this.page.opened(event, one));
     line.append(link);
-    if (one.shared) line.append(" ", element("span", "note", `shared by ${one.by === document.body.dataset.me ? "you" : one.by_name}`));
-    line.append(smallButton("Remove", () => this.act(box, `/${one.id}/remove`, {})));
+    if (one.shared) line.append(" ", element("span", "note", `shared by ${isMine(one) ? "you" : one.by_name}`));
+    if (isMine(one)) line.append(smallButton("Rename", () => this.rename(box, line, one, mine)));
+    line.append(smallButton("Remove", () => this.act(box, [`/${one.id}/remove`, {}])));
     return line;
+  }
+
+  rename(box, line, one, mine) {
+    const name = this.nameField(`New name of ${one.name}`, () => {
+      const given = name.value.trim();
+      if (!given || given === one.name) return this.show(box);
+      if (mine.has(given)) return notice(`You have a ${this.page.word} named ${given}: choose another name.`, true);
+      const { path, query, layout, shared } = one;
+      return this.act(box, ["", { name: given, path, query, layout, shared }], [`/${one.id}/remove`, {}]);
+    });
+    name.value = one.name;
+    name.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.show(box);
+    });
+    line.replaceChildren(name, smallButton("Rename", () => name.accept()));
+    name.select();
+  }
+
+  nameField(label, accept) {
+    const name = element("input");
+    name.setAttribute("aria-label", label);
+    name.maxLength = 80;
+    name.accept = accept;
+    name.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault(); // within a form it would send that
+      accept();
+    });
+    return name;
   }
 
   leftLine(box, [one, message]) {
@@ -98,22 +138,25 @@ class SavedViews {
     return line;
   }
 
-  form(box, mayShare) {
-    const name = element("input");
-    name.setAttribute("aria-label", `Name of the ${this.page.word}`);
-    name.placeholder = `Name of this ${this.page.word}`;
-    name.maxLength = 80;
+  // Saving under the name of a view of one's own replaces it, and leaves it shared as it is.
+  form(box, mayShare, mine) {
     const tick = element("input");
     tick.type = "checkbox";
-    const keep = smallButton(`Save ${this.page.word}`, () => {
+    const save = () => {
       if (!name.value.trim()) return name.focus();
-      return this.act(box, "", { name: name.value.trim(), path: location.pathname, ...this.page.now(), shared: tick.checked });
-    });
-    name.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault(); // within a form it would send that
-      keep.click();
-    });
+      const view = { name: name.value.trim(), path: location.pathname, ...this.page.now(), shared: tick.checked };
+      return this.act(box, ["", view]);
+    };
+    const name = this.nameField(`Name of the ${this.page.word}`, save);
+    name.placeholder = `Name of this ${this.page.word}`;
+    const keep = smallButton("", save);
+    const told = () => {
+      const own = mine.get(name.value.trim());
+      keep.textContent = `${own ? "Replace" : "Save"} ${this.page.word}`;
+      if (own) tick.checked = own.shared;
+    };
+    name.addEventListener("input", told);
+    told();
     const share = element("label", "check");
     share.append(tick, " Share with everybody");
     return [name, ...(mayShare ? [share] : []), keep];
@@ -132,7 +175,7 @@ class SavedViews {
   // Each old view leaves the browser once the server has one of its name, which is newer and stays as it is.
   // Those that the server refuses stay here, and are returned with its words.
   async takeOver(saved) {
-    const names = new Set(saved.filter((one) => one.by === document.body.dataset.me).map((one) => one.name));
+    const names = new Set(saved.filter(isMine).map((one) => one.name));
     const refused = [];
     for (const one of this.oldViews()) {
       try {
