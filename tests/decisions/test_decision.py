@@ -144,6 +144,12 @@ def test_a_models_reason_stands_alone_as_a_sentence_and_is_part_of_the_verdict(d
     assert "mainly an amount that raises the risk." in verdict(said, None, bands, texts).why
 
 
+def test_a_verdict_has_the_values_that_its_first_rule_saw(decided):
+    fast, large = decided([10, 500], [1234.5, 1.0])
+    assert verdict(fast, RULES).why == ("Declined by rule “” (fast). 1,234.5 km/h after 1 payments; {other}.")
+    assert verdict(large, RULES).why == "Reviewed by rule “” (large)."  # its text has no value
+
+
 @pytest.mark.parametrize("count", [0, 1, 63, 500])
 def test_encoded_decisions_come_back_equal(decided, count):
     batch = decided([50] * count, [np.nan] * count)

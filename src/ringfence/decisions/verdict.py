@@ -1,4 +1,4 @@
-"""Why a decision has its outcome, in one sentence, and where its score comes from.
+"""Why a decision has its outcome, in a sentence or two, and where its score comes from.
 
 The outcome is the strictest that a rule, a typology, the model, the points' thresholds or a missing part asks
 for. The score only ranks payments, so a review may well have a score of 1: the sentence names who asked.
@@ -6,6 +6,7 @@ for. The score only ranks payments, so a review may well have a score of 1: the 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ringfence.decisions.decision import MODEL_RULE
 from ringfence.decisions.policy import OUT_OF_TIME
 from ringfence.scoring.artifacts.models import asked
-from ringfence.scoring.artifacts.reasons import MODEL_SCORE
+from ringfence.scoring.artifacts.reasons import MODEL_SCORE, sentence
 from ringfence.scoring.language.words import percent
 from ringfence.scoring.rulesets.outcomes import OUTCOMES, Outcome
 
@@ -30,11 +31,12 @@ VERBS: Final = {
     Outcome.REVIEW: "Reviewed",
     Outcome.DECLINE: "Declined",
 }
+_DIGIT: Final = re.compile(r"[0-9]")  # without any, a text only repeats the rule's title
 _NAMED: Final = 2  # rules or causes that a sentence names
 
 
 class Verdict(NamedTuple):
-    """`why` is the outcome's sentence, `score` says what the score is made of."""
+    """`why`: the outcome in a sentence, and what the first rule saw; `score`: what the score is made of."""
 
     why: str
     score: str
@@ -55,7 +57,7 @@ def verdict(
         texts: of the model's inputs.
     """
     told = _Sources(decision, ruleset, bands, texts or {})
-    return Verdict(f"{told.sentence()}.", told.origin_of_score())
+    return Verdict(" ".join([f"{told.sentence()}.", *told.seen()]), told.origin_of_score())
 
 
 def usual_amount(decision: Decision, amount: float | None) -> tuple[str, float, float] | None:
@@ -108,6 +110,15 @@ class _Sources:
             return f"{verb}{self._approval()}"
         found = self._asking(decision.outcome.strictness)
         return f"{verb} {found}{self._model_aside(found)}"
+
+    def seen(self) -> list[str]:
+        """What the first rule that asked for the outcome says of the payment's values, as a sentence."""
+        if self.ruleset is None or self.decision.outcome is Outcome.APPROVE:
+            return []
+        by_id = {rule.id: rule for rule in self.fired if rule.outcome is self.decision.outcome}
+        texts = (one.analyst for one in self.decision.by_rules(self.ruleset) if one.rule in by_id)
+        text = next(texts, "").strip()
+        return [sentence(text)] if _DIGIT.search(text) else []
 
     def origin_of_score(self) -> str:
         """What the score is made of."""
