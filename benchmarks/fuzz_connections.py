@@ -63,9 +63,9 @@ def attack(address: tuple[str, int], count: int, sent: bytes, until: threading.E
         until.wait()
 
 
-def run(folder: Path, kinds: list[str], seconds: float, **settings: str) -> dict[str, Figures]:
+def run(folder: Path, kinds: list[str], seconds: float) -> dict[str, Figures]:
     """What the others notice, `quiet` first, then by kind of attack."""
-    process = Process(folder, **settings)
+    process = Process(folder)
     host, port = process.url.removeprefix("http://").split(":")
     figures: dict[str, Figures] = {}
     try:

@@ -165,7 +165,7 @@ def sink():
             process.kill()
 
 
-def measure(folder, kinds, seconds, controls=None, **settings):
+def measure(folder, kinds, seconds, controls=None):
     """Figures by kind, `quiet` first, and the statuses that the senders heard.
 
     `controls` gets the figures of each kind while it is sent to nobody.
@@ -177,7 +177,7 @@ def measure(folder, kinds, seconds, controls=None, **settings):
     new = [keys.create(f"new-{n}", every, 0) for n in range(NEW_KEYS)]
     keys.close()
     figures, statuses = {}, {}
-    process = Process(data, **settings)
+    process = Process(data)
     try:
         others = Others(process, till, reader, new)
         with others.going_on():
@@ -195,7 +195,7 @@ def measure(folder, kinds, seconds, controls=None, **settings):
     assert code == 0, f"the server ended with {code}"
     if "peers" in kinds:
         peer = with_peer(folder)
-        process = Process(data, **settings)
+        process = Process(data)
         try:
             others = Others(process, till, reader, (), frozenset({"model"}))
             with others.going_on():

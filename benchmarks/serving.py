@@ -11,10 +11,7 @@ import threading
 from pathlib import Path
 
 RINGFENCE = str(Path(sys.executable).with_name("ringfence"))
-PATIENT = {"RINGFENCE_SERVE_DEADLINE_MS": "60000"}
-"""For tests: past its deadline, which a busy machine misses, a decision is answered before it is stored."""
-
-ALONE = {**PATIENT, "RINGFENCE_SERVE_FOLLOW": "false"}
+ALONE = {"RINGFENCE_SERVE_FOLLOW": "false"}
 """For tests of what the deciding process does: half of what a server costs to start are its followers."""
 
 

@@ -9,12 +9,13 @@ import os
 
 from hypothesis import settings
 from tests.ending import ENDINGS
-from tests.interrupts import heed_interrupts
+from tests.started import heed_interrupts, take_time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 heed_interrupts()
+take_time()
 
 
 def pytest_sessionfinish():

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from confluent_kafka import OFFSET_END, TopicPartition
 from tests.cli.test_serve_control import activate, change_list, label, sent, served
-from tests.interrupts import heed_interrupts
 from tests.kafka import broker
+from tests.started import heed_interrupts, take_time
 from tests.waiting import until
 from tests.web.conftest import serving
 
@@ -45,6 +45,7 @@ rules:
     analyst: Listed.
 """
 heed_interrupts()
+take_time()
 
 
 @pytest.fixture(scope="module")

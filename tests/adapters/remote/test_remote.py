@@ -340,16 +340,18 @@ def test_heads_that_drip_end_at_the_deadline_and_block_nobody_who_comes_next(rem
     """More of them than there are connections: each was a thread that waited for good."""
     gave_up = threading.Event()
 
-    def drip():
-        for _ in range(1200):
-            if gave_up.wait(0.05):
-                return
-            yield b"x"
+    class Drip:
+        """Each request has its own: one that is handled late overlaps with the next."""
 
-    with headed(b"HTTP/1.1 200 OK\r\nx: ", drip()) as (server, url):
+        def __iter__(self):
+            for _ in range(1200):
+                if gave_up.wait(0.05):
+                    return
+                yield b"x"
+
+    with headed(b"HTTP/1.1 200 OK\r\nx: ", Drip()) as (server, url):
         model = remote(url, deadline_ms=150, tries=1, most_failures=100)
         for _ in range(6):
-            server.body = drip()
             with pytest.raises(ScorerError, match=r"too late|did not answer"):
                 model.score(ROWS[:1])
         gave_up.set()
